@@ -1,0 +1,237 @@
+// Package wire holds the JSON types of the lab's own API, /api/v1. They are
+// the contract between the server and the page: the TypeScript types of the
+// page are generated from them (see wire_test.go) and the OpenAPI document
+// describes them. Times are RFC 3339 in UTC; sizes are bytes.
+package wire
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Error is the body of every answer with a status of 400 or more.
+type Error struct {
+	Code      string            `json:"code"`    // worded by the page, e.g. "image-not-found"
+	Args      map[string]string `json:"args"`    // what the words of Code need
+	Message   string            `json:"message"` // English
+	RequestID string            `json:"requestID"`
+}
+
+// Image is an image of the store as lists show it.
+type Image struct {
+	ID         string       `json:"id"`       // digest of the config
+	Refs       []string     `json:"refs"`     // "name:tag", sorted
+	Platform   string       `json:"platform"` // os/arch[/variant]
+	Created    time.Time    `json:"created"`
+	Size       int64        `json:"size"` // bytes of all layers, uncompressed
+	Layers     []ImageLayer `json:"layers"`
+	Containers int          `json:"containers"` // how many containers are made of it
+	Sample     bool         `json:"sample"`     // came with layerlab
+}
+
+// ImageLayer is a layer of an Image.
+type ImageLayer struct {
+	DiffID    string `json:"diffID"`
+	ChainID   string `json:"chainID"`
+	Size      int64  `json:"size"` // bytes, uncompressed tar
+	CreatedBy string `json:"createdBy"`
+}
+
+// ImageList answers GET /images, newest first.
+type ImageList struct {
+	Images []Image `json:"images"`
+}
+
+// Container states, as Docker names them.
+const (
+	StateCreated = "created"
+	StateRunning = "running"
+	StatePaused  = "paused"
+	StateExited  = "exited"
+)
+
+// Container is a container as lists show it.
+type Container struct {
+	ID         string     `json:"id"`       // 64 hexadecimal digits
+	Name       string     `json:"name"`     // Docker's manner: adjective_noun
+	Image      string     `json:"image"`    // id of the image
+	ImageRef   string     `json:"imageRef"` // what the creator asked for
+	Command    []string   `json:"command"`  // entrypoint and arguments
+	State      string     `json:"state"`
+	TTY        bool       `json:"tty"`
+	Pid        int        `json:"pid"`      // on the host, 0 unless running
+	ExitCode   *int       `json:"exitCode"` // null until it ended; 128+n for signal n
+	Error      *Error     `json:"error"`    // why it could not start
+	CreatedAt  time.Time  `json:"createdAt"`
+	StartedAt  *time.Time `json:"startedAt"`
+	FinishedAt *time.Time `json:"finishedAt"`
+}
+
+// ContainerList answers GET /containers, newest first.
+type ContainerList struct {
+	Containers []Container `json:"containers"`
+}
+
+// CreateContainer is the body of POST /containers. Absent fields take the
+// image's config; Cols and Rows are the terminal's first size.
+type CreateContainer struct {
+	Image      string   `json:"image"` // id or "name:tag"
+	Name       string   `json:"name,omitempty"`
+	Command    []string `json:"command,omitempty"`
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	Env        []string `json:"env,omitempty"` // "KEY=value", added to the image's
+	WorkingDir string   `json:"workingDir,omitempty"`
+	User       string   `json:"user,omitempty"` // name, uid, name:group or uid:gid
+	Hostname   string   `json:"hostname,omitempty"`
+	TTY        bool     `json:"tty"`
+	Cols       uint16   `json:"cols,omitempty"`
+	Rows       uint16   `json:"rows,omitempty"`
+}
+
+// StopContainer is the body of POST /containers/{id}/stop: SIGTERM (or the
+// image's StopSignal), then SIGKILL after Timeout seconds (default 10).
+type StopContainer struct {
+	Timeout *int `json:"timeout,omitempty"`
+}
+
+// KillContainer is the body of POST /containers/{id}/kill; default SIGKILL.
+type KillContainer struct {
+	Signal string `json:"signal,omitempty"` // "SIGHUP", "HUP" or "1"
+}
+
+// CommitContainer is the body of POST /containers/{id}/commit.
+type CommitContainer struct {
+	Ref     string   `json:"ref,omitempty"` // "name:tag"; none leaves the image dangling
+	Message string   `json:"message,omitempty"`
+	Author  string   `json:"author,omitempty"`
+	Changes []string `json:"changes,omitempty"` // Dockerfile lines: CMD, ENV, …
+}
+
+// ExecContainer is the body of POST /containers/{id}/exec.
+type ExecContainer struct {
+	Command    []string `json:"command"`
+	Env        []string `json:"env,omitempty"`
+	WorkingDir string   `json:"workingDir,omitempty"`
+	User       string   `json:"user,omitempty"`
+	TTY        bool     `json:"tty"`
+	Cols       uint16   `json:"cols,omitempty"`
+	Rows       uint16   `json:"rows,omitempty"`
+}
+
+// Exec answers it; ID names a terminal.
+type Exec struct {
+	ID string `json:"id"`
+}
+
+// Change is one path of a container's layer.
+type Change struct {
+	Kind string `json:"kind"` // A added, C changed, D deleted
+	Path string `json:"path"` // percent-escaped where not UTF-8
+	Type string `json:"type"` // file, dir, symlink, char, block, fifo; of what was there for D
+	Size int64  `json:"size"` // bytes of content now, 0 for D
+	// CopiedUp is the number of bytes that the kernel copied from the layers
+	// below before the first write; 0 for what is new.
+	CopiedUp int64  `json:"copiedUp"`
+	Mode     string `json:"mode,omitempty"` // "0755"
+	Opaque   bool   `json:"opaque,omitempty"`
+}
+
+// Changes answers GET /containers/{id}/changes and is the data of the event
+// container.changes, sorted by path.
+type Changes struct {
+	Changes  []Change `json:"changes"`
+	Bytes    int64    `json:"bytes"`    // content in the container's layer
+	CopiedUp int64    `json:"copiedUp"` // of which copied up
+	// Truncated says that there are more changes than are listed (10,000).
+	Truncated bool `json:"truncated"`
+}
+
+// Event kinds. Data is the Image or Container concerned, but for those noted.
+const (
+	EventImageCreated     = "image.created"
+	EventImageDeleted     = "image.deleted"   // data null
+	EventUploadProgress   = "upload.progress" // data UploadProgress; never replayed
+	EventContainerCreated = "container.created"
+	EventContainerStarted = "container.started"
+	EventContainerPaused  = "container.paused"
+	EventContainerResumed = "container.resumed"
+	EventContainerExited  = "container.exited"
+	EventContainerDeleted = "container.deleted" // data null
+	EventContainerChanges = "container.changes" // data Changes; never replayed
+)
+
+// Event is one server-sent event of GET /events?since=SEQ. Seq rises by one
+// for each kept event; those that are never replayed carry the last kept one.
+type Event struct {
+	Seq  uint64          `json:"seq"`
+	Time time.Time       `json:"time"`
+	Kind string          `json:"kind"`
+	ID   string          `json:"id"` // of the image, container or upload
+	Data json.RawMessage `json:"data"`
+}
+
+// Upload phases.
+const (
+	UploadReceiving = "receiving" // Done and Total count bytes of the body
+	UploadReading   = "reading"   // bytes of the archive scanned
+	UploadStoring   = "storing"   // bytes of blobs hashed and written
+)
+
+// UploadProgress is the data of upload.progress; the event's id is the one
+// that the uploader chose in POST /images?upload=ID.
+type UploadProgress struct {
+	Phase string `json:"phase"`
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"` // -1 where unknown
+}
+
+// SessionRequest is the body of POST /session: the one-time code of the URL's
+// fragment. The answer's secret is sent as Authorization: Bearer from then on.
+type SessionRequest struct {
+	Code string `json:"code"`
+}
+
+// Session answers it.
+type Session struct {
+	Secret string `json:"secret"`
+}
+
+// TicketRequest is the body of POST /tickets: the path and query, without the
+// ticket parameter, for which a single-use ticket of 30 seconds is wanted.
+type TicketRequest struct {
+	Path string `json:"path"` // "/api/v1/events?since=7"
+}
+
+// Ticket answers it: append it to the query as ticket=….
+type Ticket struct {
+	Ticket string `json:"ticket"`
+}
+
+// Control is a text frame of GET /terminals/{id}. Binary frames are terminal
+// bytes, both ways.
+//
+// From the page: "resize" (Cols, Rows), "ack" (Bytes: the total of terminal
+// bytes that the page has handed to its screen since the connection began).
+// From the server: "ready" (Bytes: how many bytes of replay follow; TTY),
+// "exit" (Code), "error" (Error). The server stops sending while more than
+// 1 MiB is not acknowledged.
+type Control struct {
+	Type  string `json:"type"`
+	Cols  uint16 `json:"cols,omitempty"`
+	Rows  uint16 `json:"rows,omitempty"`
+	Bytes int64  `json:"bytes,omitempty"`
+	Code  *int   `json:"code,omitempty"`
+	TTY   bool   `json:"tty,omitempty"`
+	Error *Error `json:"error,omitempty"`
+}
+
+// Info answers GET /info: what this server is and can do.
+type Info struct {
+	Version    string   `json:"version"`
+	Kernel     string   `json:"kernel"`
+	Rootfs     string   `json:"rootfs"` // how container roots are mounted: lowerdir+, idmapped-names, shared-ids
+	CanRun     bool     `json:"canRun"`
+	RunProblem *Error   `json:"runProblem"` // why it cannot
+	MaxUpload  int64    `json:"maxUpload"`  // bytes
+	Hosts      []string `json:"hosts"`      // names under which it answers
+}
