@@ -1,0 +1,161 @@
+# make           lists the targets
+# make run       builds everything and serves the page
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+GO      ?= go
+NPM     ?= npm
+LISTEN  ?= 127.0.0.1:8080
+DATA    ?=
+FUZZTIME ?= 10s
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w
+STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
+
+EMBEDDED := cmd/layerlab/embedded
+DIST     := web/dist
+MODULE_GO := $(shell find imagecore sandbox/guest cmd/imagecore-wasm -name '*.go' -not -name '*_test.go')
+RUNTIME_GO := $(shell find runtime imagecore cmd/layerlab-runtime -name '*.go' -not -name '*_test.go')
+USERLAND_GO := $(shell find cmd/layerlab-userland -name '*.go' -not -name '*_test.go')
+SAMPLE_GO := $(shell find cmd/layerlab-sample imagecore -name '*.go' -not -name '*_test.go')
+WEB_SRC := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name imagecore.wasm)
+
+# Copies only what differs, so that what depends on the copy is not built again.
+define install_changed
+	@mkdir -p $(dir $(2))
+	@cmp -s $(1) $(2) || cp $(1) $(2)
+endef
+
+##@ Build and run
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: bin/layerlab-runtime web ## build bin/layerlab (with page, module, runtime and samples in it) and bin/layerlab-runtime
+	$(MAKE) --no-print-directory binary
+
+.PHONY: binary
+binary: embedded # the binary around what is embedded; go build knows whether there is something to do
+	$(STATIC) -ldflags '$(LDFLAGS) -X main.version=$(VERSION)' -o bin/layerlab ./cmd/layerlab
+
+.PHONY: run
+run: build ## build everything and serve the page at LISTEN (127.0.0.1:8080); DATA=DIR keeps data elsewhere
+	bin/layerlab serve --listen '$(LISTEN)' $(if $(DATA),--data '$(DATA)')
+
+.PHONY: wasm
+wasm: bin/imagecore.wasm web/src/io/imagecore.wasm ## build the layer core as WebAssembly and hand it to the page
+
+bin/imagecore.wasm: $(MODULE_GO) go.mod go.sum
+	GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -ldflags '$(LDFLAGS)' -buildmode=c-shared -o $@ ./cmd/imagecore-wasm
+
+web/src/io/imagecore.wasm: bin/imagecore.wasm
+	$(call install_changed,$<,$@)
+	@touch $@
+
+.PHONY: runtime
+runtime: bin/layerlab-runtime ## build the container runtime
+
+bin/layerlab-runtime: $(RUNTIME_GO) go.mod go.sum
+	$(STATIC) -ldflags '$(LDFLAGS)' -o $@ ./cmd/layerlab-runtime
+
+.PHONY: samples
+samples: bin/samples/sample.tar ## build the sample images
+
+bin/layerlab-userland: $(USERLAND_GO) go.mod go.sum
+	$(STATIC) -ldflags '$(LDFLAGS)' -o $@ ./cmd/layerlab-userland
+
+bin/samples/sample.tar: bin/layerlab-userland $(SAMPLE_GO)
+	@mkdir -p bin/samples
+	$(GO) run ./cmd/layerlab-sample -userland bin/layerlab-userland -o bin/samples
+
+.PHONY: embedded
+embedded: bin/layerlab-runtime bin/imagecore.wasm bin/samples/sample.tar # what the binary carries
+	$(call install_changed,bin/layerlab-runtime,$(EMBEDDED)/layerlab-runtime)
+	$(call install_changed,bin/imagecore.wasm,$(EMBEDDED)/imagecore.wasm)
+	@for f in sample other; do \
+		gzip -9nc bin/samples/$$f.tar >$(EMBEDDED)/$$f.tar.gz.new; \
+		if cmp -s $(EMBEDDED)/$$f.tar.gz.new $(EMBEDDED)/$$f.tar.gz; \
+		then rm $(EMBEDDED)/$$f.tar.gz.new; else mv $(EMBEDDED)/$$f.tar.gz.new $(EMBEDDED)/$$f.tar.gz; fi; \
+	done
+
+.PHONY: web
+web: $(DIST)/index.html ## build the page
+
+$(DIST)/index.html: $(WEB_SRC) web/src/io/imagecore.wasm web/node_modules/.ready
+	cd web && $(NPM) run build
+
+web/node_modules/.ready: web/package.json web/package-lock.json
+	cd web && $(NPM) ci --no-audit --no-fund
+	@touch $@
+
+##@ Check
+
+.PHONY: test
+test: needs build lint test-go test-web test-e2e ## everything that has to hold: lint, Go with the race detector, page, browser
+
+.PHONY: lint
+lint: ## go vet (for the module too), gofumpt, staticcheck
+	$(GO) vet ./...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet -unsafeptr=false ./cmd/imagecore-wasm
+	@unformatted=$$($(GO) tool gofumpt -l cmd server imagecore runtime sandbox e2e); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run: go tool gofumpt -w FILE"; echo "$$unformatted"; exit 1; fi
+	$(GO) tool staticcheck ./...
+
+.PHONY: test-go
+test-go: ## the Go tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: test-web
+test-web: web/node_modules/.ready web/src/io/imagecore.wasm ## Biome, svelte-check and vitest
+	cd web && $(NPM) run lint
+	cd web && $(NPM) run check
+	cd web && $(NPM) test
+
+.PHONY: test-e2e
+test-e2e: build e2e/browser/node_modules/.ready ## the page in Chromium against bin/layerlab
+	cd e2e/browser && $(NPM) test
+
+e2e/browser/node_modules/.ready: e2e/browser/package.json e2e/browser/package-lock.json
+	cd e2e/browser && $(NPM) ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: cross
+cross: ## build for the systems on which the archive commands run: Linux on arm64, macOS, Windows
+	GOOS=linux GOARCH=arm64 $(GO) build ./...
+	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+	GOOS=windows GOARCH=amd64 $(GO) build ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@grep -rl --include='*_test.go' '^func Fuzz' imagecore runtime server sandbox cmd | xargs -n1 dirname | sort -u | while read -r dir; do \
+		grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | sed 's/func //' | while read -r name; do \
+			echo "$$dir $$name"; $(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME); \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./imagecore/... ./runtime/... ./server/... ./sandbox/...
+
+.PHONY: needs
+needs: # Chromium and a C compiler (for the race detector), by apt where they are missing and this is root
+	@missing=; \
+	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$$missing chromium"; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+		else echo "please install:$$missing"; exit 1; fi; \
+	fi
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin web/node_modules e2e/browser/node_modules web/src/io/imagecore.wasm
+	find $(DIST) $(EMBEDDED) -mindepth 1 -not -name .keep -not -name '*.go' -delete

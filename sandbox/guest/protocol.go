@@ -1,0 +1,106 @@
+package guest
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// Kind says what Host.Emit hands out.
+type Kind int32
+
+const (
+	KindError   Kind = 1 // JSON of Failure
+	KindReport  Kind = 2 // JSON of imagecore.Report
+	KindIndex   Kind = 3 // number of the image as 4 bytes little-endian, then its binary index (package index)
+	KindContent Kind = 4 // bytes of a layer's tar; a request may emit several pieces, in order
+)
+
+// Request is what a host asks for. Numbers count from 0.
+type Request struct {
+	Op string `json:"op"` // "survey" or "content"
+
+	// Of a survey.
+	Handle int32             `json:"handle"` // names the archive in Host.ReadAt
+	Size   int64             `json:"size"`   // bytes; of the archive, or of the content that is wanted
+	Lens   string            `json:"lens,omitempty"`
+	Limits *imagecore.Limits `json:"limits,omitempty"`
+
+	// Of content.
+	Image  int   `json:"image,omitempty"`
+	Layer  int   `json:"layer,omitempty"`
+	Offset int64 `json:"offset,omitempty"` // bytes from the start of the layer's uncompressed tar
+}
+
+// UnmarshalJSON fills absent limits with those of a guest, so that a host may
+// name only the ones that it changes.
+func (r *Request) UnmarshalJSON(b []byte) error {
+	type plain Request
+	limits := imagecore.GuestLimits()
+	p := plain{Limits: &limits}
+	if err := json.Unmarshal(b, &p); err != nil {
+		return err
+	}
+	if p.Limits == nil { // "limits": null
+		p.Limits = &limits
+	}
+	*r = Request(p)
+	return nil
+}
+
+// Failure is an error as it crosses the boundary: imagecore.Error in JSON.
+type Failure struct {
+	Kind    string            `json:"kind"` // text of one of imagecore's kinds
+	Code    string            `json:"code"`
+	Args    map[string]string `json:"args"`
+	Message string            `json:"message"` // without the place
+	Layer   int               `json:"layer"`   // -1 where none is meant
+	Entry   string            `json:"entry"`
+	Offset  int64             `json:"offset"` // byte, -1 where none is meant
+}
+
+// kinds lists what errors.Is is asked, most telling first.
+func kinds() []error {
+	return []error{
+		imagecore.ErrCanceled, imagecore.ErrTooLarge, imagecore.ErrUnsupported,
+		imagecore.ErrNotFound, imagecore.ErrAmbiguous, imagecore.ErrInvalid,
+	}
+}
+
+// FailureOf turns err into its JSON form. An error without a place keeps its
+// whole text as Message.
+func FailureOf(err error) Failure {
+	if e, ok := errors.AsType[*imagecore.Error](err); ok {
+		message := e.Message
+		if e.Err != nil {
+			message += ": " + e.Err.Error()
+		}
+		return Failure{
+			Kind: e.Kind.Error(), Code: e.Code, Args: e.Args, Message: message,
+			Layer: e.Layer, Entry: e.Entry, Offset: e.Offset,
+		}
+	}
+	f := Failure{Kind: imagecore.ErrInvalid.Error(), Code: "internal", Message: err.Error(), Layer: -1, Offset: -1}
+	for _, k := range kinds() {
+		if errors.Is(err, k) {
+			f.Kind = k.Error()
+			break
+		}
+	}
+	return f
+}
+
+// Err is the way back: an error of the same kind, code and place.
+func (f Failure) Err() error {
+	e := &imagecore.Error{
+		Kind: imagecore.ErrInvalid, Code: f.Code, Args: f.Args, Message: f.Message,
+		Layer: f.Layer, Entry: f.Entry, Offset: f.Offset,
+	}
+	for _, k := range kinds() {
+		if k.Error() == f.Kind {
+			e.Kind = k
+		}
+	}
+	return e
+}
