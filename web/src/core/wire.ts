@@ -1,0 +1,244 @@
+// Made from the Go types of server/labapi/wire and imagecore by
+// go test ./server/labapi/wire -update; do not edit.
+// Times are RFC 3339 in UTC, sizes are bytes.
+
+export type ContainerState =
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'exited';
+
+export type EventKind =
+  | 'image.created'
+  | 'image.deleted'
+  | 'upload.progress'
+  | 'container.created'
+  | 'container.started'
+  | 'container.paused'
+  | 'container.resumed'
+  | 'container.exited'
+  | 'container.deleted'
+  | 'container.changes';
+
+export type UploadPhase =
+  | 'receiving'
+  | 'reading'
+  | 'storing';
+
+export interface ApiError {
+  code: string;
+  args: Record<string, string>;
+  message: string;
+  requestID: string;
+}
+
+export interface Image {
+  id: string;
+  refs: string[];
+  platform: string;
+  created: string;
+  size: number;
+  layers: ImageLayer[];
+  containers: number;
+  sample: boolean;
+}
+
+export interface ImageList {
+  images: Image[];
+}
+
+export interface Container {
+  id: string;
+  name: string;
+  image: string;
+  imageRef: string;
+  command: string[];
+  state: ContainerState;
+  tty: boolean;
+  pid: number;
+  exitCode: number | null;
+  error: ApiError | null;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+}
+
+export interface ContainerList {
+  containers: Container[];
+}
+
+export interface CreateContainer {
+  image: string;
+  name?: string;
+  command?: string[];
+  entrypoint?: string[];
+  env?: string[];
+  workingDir?: string;
+  user?: string;
+  hostname?: string;
+  tty: boolean;
+  cols?: number;
+  rows?: number;
+}
+
+export interface StopContainer {
+  timeout?: number;
+}
+
+export interface KillContainer {
+  signal?: string;
+}
+
+export interface CommitContainer {
+  ref?: string;
+  message?: string;
+  author?: string;
+  changes?: string[];
+}
+
+export interface ExecContainer {
+  command: string[];
+  env?: string[];
+  workingDir?: string;
+  user?: string;
+  tty: boolean;
+  cols?: number;
+  rows?: number;
+}
+
+export interface Exec {
+  id: string;
+}
+
+export interface Change {
+  kind: 'A' | 'C' | 'D';
+  path: string;
+  type: string;
+  size: number;
+  copiedUp: number;
+  mode?: string;
+  opaque?: boolean;
+}
+
+export interface Changes {
+  changes: Change[];
+  bytes: number;
+  copiedUp: number;
+  truncated: boolean;
+}
+
+export interface ApiEvent {
+  seq: number;
+  time: string;
+  kind: EventKind;
+  id: string;
+  data: unknown;
+}
+
+export interface UploadProgress {
+  phase: UploadPhase;
+  done: number;
+  total: number;
+}
+
+export interface SessionRequest {
+  code: string;
+}
+
+export interface Session {
+  secret: string;
+}
+
+export interface TicketRequest {
+  path: string;
+}
+
+export interface Ticket {
+  ticket: string;
+}
+
+export interface Control {
+  type: 'resize' | 'ack' | 'ready' | 'exit' | 'error';
+  cols?: number;
+  rows?: number;
+  bytes?: number;
+  code?: number;
+  tty?: boolean;
+  error?: ApiError;
+}
+
+export interface Info {
+  version: string;
+  kernel: string;
+  rootfs: string;
+  canRun: boolean;
+  runProblem: ApiError | null;
+  maxUpload: number;
+  hosts: string[];
+}
+
+export interface Report {
+  source: ReportSource;
+  images: ReportImage[];
+  warnings: ReportWarning[];
+}
+
+export interface ImageLayer {
+  diffID: string;
+  chainID: string;
+  size: number;
+  createdBy: string;
+}
+
+export interface ReportSource {
+  format: string;
+  compression: string;
+  size: number;
+}
+
+export interface ReportImage {
+  id: string;
+  refs: string[];
+  platform: string;
+  manifest: ReportBlob;
+  config: ReportBlob;
+  layers: ReportLayer[];
+  history: ReportHistory[];
+}
+
+export interface ReportWarning {
+  code: string;
+  args: Record<string, string>;
+  message: string;
+  layer: number;
+  entry?: string;
+  offset?: number;
+}
+
+export interface ReportBlob {
+  digest?: string;
+  size: number;
+  raw?: string;
+}
+
+export interface ReportLayer {
+  index: number;
+  diffID: string;
+  chainID: string;
+  digest: string;
+  mediaType: string;
+  size: number;
+  tarSize: number;
+  entries: number;
+  createdBy: string;
+  present: boolean;
+}
+
+export interface ReportHistory {
+  created?: string;
+  created_by?: string;
+  author?: string;
+  comment?: string;
+  empty_layer?: boolean;
+  layer?: number;
+}
