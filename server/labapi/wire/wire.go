@@ -158,6 +158,10 @@ const (
 	EventContainerExited  = "container.exited"
 	EventContainerDeleted = "container.deleted" // data null
 	EventContainerChanges = "container.changes" // data Changes; never replayed
+	EventContainerRenamed = "container.renamed"
+	// EventResync says that events are missing here: read the lists anew.
+	// Its ID is empty, its data null.
+	EventResync = "resync"
 )
 
 // Event is one server-sent event of GET /events?since=SEQ. Seq rises by one
