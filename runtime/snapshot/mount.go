@@ -1,0 +1,235 @@
+//go:build linux
+
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Layer is one unpacked layer.
+type Layer struct {
+	Dir string // absolute path of the folder that overlayfs takes as a lower
+}
+
+// Method is a way to put a root together. The strings are those of the
+// server's GET /info.
+type Method string
+
+const (
+	// LowerFDs adds each layer by the descriptor of a detached idmapped mount
+	// (Linux 6.5 and newer; up to 500 layers).
+	LowerFDs Method = "lowerdir+"
+	// IdmappedNames names idmapped layer mounts by short names within a mount
+	// namespace of one thread (Linux 5.19 and newer, file systems with idmap
+	// support): options of mount(2) end at one page.
+	IdmappedNames Method = "idmapped-names"
+	// SharedIDs does without idmapped mounts: layers are unpacked with the ids
+	// of the one range that all containers share (UnpackOptions.Shift).
+	SharedIDs Method = "shared-ids"
+)
+
+// MaxLayers is how many lowers overlayfs takes (OVL_MAX_STACK).
+const MaxLayers = 500
+
+// MountOptions says what Mount puts together.
+type MountOptions struct {
+	Layers []Layer // base first; none is an empty root
+	// Upper and Work lie on one file system, Work beside Upper and empty.
+	// Absent ones are made, Upper with owner, mode, times and extended
+	// attributes of the topmost layer's root, since it is the upper's root
+	// that the container sees. Both empty: the root is read-only.
+	Upper, Work string
+	IDs         IDs
+	Method      Method // "" finds out by Probe
+}
+
+// options that are stated although some are the kernel's defaults: a host may
+// have changed the defaults by module parameters, and with redirect_dir or
+// metacopy an upper could no longer be read without its lowers.
+var overlayOptions = [...][2]string{ // never changed
+	{"metacopy", "off"}, {"redirect_dir", "off"}, {"index", "off"},
+}
+
+// Mount puts a container's root together and returns it as a detached mount
+// (open_tree(2)): nothing on the host sees it, and it lives as long as the file
+// or the mount namespace that it is moved into. nodev; the caller closes it.
+func Mount(o MountOptions) (*os.File, error) {
+	if len(o.Layers) > MaxLayers {
+		return nil, fmt.Errorf("mount root: %d layers, overlayfs takes %d", len(o.Layers), MaxLayers)
+	}
+	if (o.Upper == "") != (o.Work == "") {
+		return nil, errors.New("mount root: upper and work go together")
+	}
+	layers, empty, err := openLayers(o.Layers)
+	if err != nil {
+		return nil, fmt.Errorf("mount root: %w", err)
+	}
+	defer closeAll(layers)
+	method := o.Method
+	if dir := o.Upper; method == "" {
+		if len(o.Layers) > 0 {
+			dir = o.Layers[0].Dir
+		}
+		if method, err = Probe(filepath.Dir(dir)); err != nil {
+			return nil, fmt.Errorf("mount root: %w", err)
+		}
+	}
+	if o.Upper != "" {
+		if err := makeUpper(o.Upper, o.Work, layers[len(layers)-1], o.IDs, method == SharedIDs && !empty); err != nil {
+			return nil, fmt.Errorf("mount root: %w", err)
+		}
+	}
+	if !o.IDs.identity() && method != SharedIDs {
+		ns, err := o.IDs.userNamespace()
+		if err != nil {
+			return nil, fmt.Errorf("mount root: %w", err)
+		}
+		defer ns.Close()
+		for i, l := range layers {
+			m, err := idmapped(l, ns)
+			if err != nil {
+				return nil, fmt.Errorf("mount root: layer %d: %w", i, err)
+			}
+			l.Close()
+			layers[i] = m
+		}
+	}
+	var root *os.File
+	if method == LowerFDs {
+		root, err = overlayByFD(layers, o.Upper, o.Work)
+	} else {
+		root, err = overlayByName(layers, o.Upper, o.Work)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mount root: %w", err)
+	}
+	return root, nil
+}
+
+// openLayers opens the folders as detached clones of their mounts, base first.
+// Without a layer there is one empty folder, since overlayfs wants a lower.
+func openLayers(layers []Layer) (files []*os.File, empty bool, err error) {
+	for i, l := range layers {
+		fd, err := unix.OpenTree(unix.AT_FDCWD, l.Dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
+		if err != nil {
+			closeAll(files)
+			return nil, false, fmt.Errorf("layer %d: %w", i, &os.PathError{Op: "open_tree", Path: l.Dir, Err: err})
+		}
+		files = append(files, os.NewFile(uintptr(fd), l.Dir))
+	}
+	if len(files) > 0 {
+		return files, false, nil
+	}
+	f, err := emptyLayer()
+	if err != nil {
+		return nil, false, fmt.Errorf("empty layer: %w", err)
+	}
+	return []*os.File{f}, true, nil
+}
+
+// emptyLayer is a detached tmpfs without anything in it.
+func emptyLayer() (*os.File, error) {
+	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsopen tmpfs", err)
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigSetString(fs, "mode", "0755"); err != nil {
+		return nil, os.NewSyscallError("fsconfig tmpfs mode", err)
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, os.NewSyscallError("fsconfig tmpfs create", err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOSUID)
+	if err != nil {
+		return nil, os.NewSyscallError("fsmount tmpfs", err)
+	}
+	return os.NewFile(uintptr(fd), "empty layer"), nil
+}
+
+// idmapped returns a second detached mount of the folder, read-only and with
+// its owners mapped by the user namespace.
+func idmapped(layer, ns *os.File) (*os.File, error) {
+	fd, err := unix.OpenTree(int(layer.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return nil, &os.PathError{Op: "open_tree", Path: layer.Name(), Err: err}
+	}
+	f := os.NewFile(uintptr(fd), layer.Name())
+	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{
+		Attr_set:  unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV,
+		Userns_fd: uint64(ns.Fd()),
+	})
+	if err != nil {
+		f.Close()
+		return nil, &os.PathError{Op: "mount_setattr idmap", Path: layer.Name(), Err: err}
+	}
+	return f, nil
+}
+
+// overlayByFD builds the overlay with fsconfig(2) alone: no path of a layer is
+// named, so neither length nor visibility matters.
+func overlayByFD(layers []*os.File, upper, work string) (*os.File, error) {
+	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsopen overlay", err)
+	}
+	defer unix.Close(fs)
+	for i := len(layers) - 1; i >= 0; i-- { // lowerdir+ takes the topmost first
+		if err := unix.FsconfigSetFd(fs, "lowerdir+", int(layers[i].Fd())); err != nil {
+			return nil, fmt.Errorf("layer %d: %w%s", i, os.NewSyscallError("fsconfig lowerdir+", err), told(fs))
+		}
+	}
+	if upper != "" {
+		for _, kv := range [][2]string{{"upperdir", upper}, {"workdir", work}} {
+			dir, err := os.OpenFile(kv[1], unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+			if err != nil {
+				return nil, err
+			}
+			err = unix.FsconfigSetFd(fs, kv[0], int(dir.Fd()))
+			dir.Close()
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w%s", kv[0], kv[1], os.NewSyscallError("fsconfig", err), told(fs))
+			}
+		}
+	}
+	for _, kv := range overlayOptions {
+		if err := unix.FsconfigSetString(fs, kv[0], kv[1]); err != nil {
+			return nil, fmt.Errorf("%w%s", os.NewSyscallError("fsconfig "+kv[0], err), told(fs))
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, fmt.Errorf("%w%s", os.NewSyscallError("fsconfig create overlay", err), told(fs))
+	}
+	attrs := unix.MOUNT_ATTR_NODEV
+	if upper == "" {
+		attrs |= unix.MOUNT_ATTR_RDONLY
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, attrs)
+	if err != nil {
+		return nil, os.NewSyscallError("fsmount overlay", err)
+	}
+	return os.NewFile(uintptr(fd), "rootfs"), nil
+}
+
+// told reads what the kernel has to say about a refused option: a file system
+// context is read like a log, one message at a time.
+func told(fs int) string {
+	var buf [512]byte
+	n, err := unix.Read(fs, buf[:])
+	if err != nil || n <= 0 {
+		return ""
+	}
+	return " (" + strconv.Quote(string(buf[:n])) + ")"
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
