@@ -107,6 +107,14 @@ func (b *Bus) Seq() uint64 {
 	return b.seq
 }
 
+// Listening reports whether anybody listens: what is costly to compute and not
+// kept need not be sent otherwise.
+func (b *Bus) Listening() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.subs) > 0
+}
+
 // Close ends all subscriptions: their Next returns ErrClosed.
 func (b *Bus) Close() {
 	b.mu.Lock()
