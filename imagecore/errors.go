@@ -16,6 +16,9 @@ var (
 	ErrNotFound    = errors.New("not found")   // a name, path or layer is not there
 	ErrAmbiguous   = errors.New("ambiguous")   // several answers where one is needed
 	ErrCanceled    = errors.New("canceled")    // the caller asked to stop
+	ErrExists      = errors.New("exists")      // the name is taken
+	ErrConflict    = errors.New("conflict")    // the state of the thing forbids it now
+	ErrHost        = errors.New("host")        // this host can't: no namespaces, no permission, disk full
 )
 
 // Error is what reading an archive reports: a kind, a code that the page words
