@@ -10,7 +10,7 @@
 // wire.EventResync and then reads the lists anew. Nobody who listens can
 // hold up who publishes.
 //
-//	sub, err := bus.Open(7)
+//	sub, err := bus.Subscribe(7)
 //	defer sub.Close()
 //	for {
 //		e, err := sub.Next(ctx)

@@ -31,11 +31,11 @@ type queued struct {
 	transient bool
 }
 
-// Open returns all kept events after since, then what happens from now
+// Subscribe returns all kept events after since, then what happens from now
 // on, without gap or repetition. since = 0 stands for "from now on". Where the
 // events after since are no longer kept, or since lies in the future of this
 // server (another data folder), the first event is a resync.
-func (b *Bus) Open(since uint64) (*Subscription, error) {
+func (b *Bus) Subscribe(since uint64) (*Subscription, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -158,30 +158,4 @@ func (s *Subscription) wake() {
 	case s.ready <- struct{}{}:
 	default:
 	}
-}
-
-// Subscribe is Open with a channel instead of Next. The channel is closed when
-// ctx ends or the bus is closed; the goroutine behind it ends with it.
-func (b *Bus) Subscribe(ctx context.Context, since uint64) (<-chan wire.Event, error) {
-	s, err := b.Open(since)
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan wire.Event)
-	go func() {
-		defer close(out)
-		defer s.Close()
-		for {
-			e, err := s.Next(ctx)
-			if err != nil {
-				return
-			}
-			select {
-			case out <- e:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
 }
