@@ -1,0 +1,434 @@
+package tarscan
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// maxWarnings bounds what one tar may have to be said about it.
+const maxWarnings = 1000
+
+// tickRecords and tickBytes are how far a scan goes between two ticks.
+const (
+	tickRecords = 512
+	tickBytes   = 1 << 20
+)
+
+// Scanner reads a tar record by record. It is not safe for concurrent use.
+type Scanner struct {
+	src      source
+	o        Options
+	err      error // what ended the scan, io.EOF included
+	warnings []imagecore.Warning
+	dropped  int // warnings beyond maxWarnings
+
+	names   arena
+	pax     pax
+	long    []byte // GNU long name for the next record
+	longTo  []byte // GNU long link
+	join    []byte // scratch: prefix and name
+	scratch []byte // scratch: map of a sparse file
+	block   [blockSize]byte
+
+	pos      int64 // where the next header begins
+	content  int64 // where the content of the record just returned begins
+	end      int64 // and ends
+	last     string
+	lastOff  int64
+	records  int
+	unpacked int64 // bytes of all contents with their holes
+
+	ticked        int64 // offset at the last tick
+	tickedRecords int
+}
+
+// NewReaderAt scans the tar that src holds in its first size bytes.
+func NewReaderAt(src io.ReaderAt, size int64, o Options) *Scanner {
+	s := &Scanner{o: o}
+	s.src = &window{src: src, size: size, access: o.Access.orNative(), filled: s.tick}
+	return s
+}
+
+// NewReader scans the tar that r streams. Contents are read and dropped unless
+// they are asked for by Content.
+func NewReader(r io.Reader, o Options) *Scanner {
+	s := &Scanner{o: o}
+	s.src = &stream{r: r, store: make([]byte, o.Access.orNative().streamBuffer()), filled: s.tick}
+	return s
+}
+
+// streamBuffer is how much of a stream is asked for at once: a decompressor
+// gives no more than some ten kilobytes.
+func (a Access) streamBuffer() int { return min(a.Window, 64<<10) }
+
+// Warnings returns what is odd about the records read so far. Their Layer is
+// -1: the scanner knows of none.
+func (s *Scanner) Warnings() []imagecore.Warning {
+	if s.dropped == 0 {
+		return s.warnings
+	}
+	n := strconv.Itoa(s.dropped)
+	return append(s.warnings[:len(s.warnings):len(s.warnings)], imagecore.Warning{
+		Code: "more-warnings", Args: imagecore.Args("count", n), Layer: -1,
+		Message: n + " more warnings are left out",
+	})
+}
+
+// Offset returns how many bytes of the tar are behind the scanner: after
+// io.EOF, where the tar ends, its closing blocks of zeros included.
+func (s *Scanner) Offset() int64 { return s.pos }
+
+// Next reads the next record into e, whose old value is overwritten. It
+// returns io.EOF after the last one; an *imagecore.Error of kind ErrInvalid
+// where the tar is malformed or ends early, of kind ErrTooLarge where a limit
+// is crossed; what Tick returned; or the error of the source. Errors are final.
+//
+// Records that are not entries, such as global headers and those of types that
+// nobody knows, are passed over with a warning.
+func (s *Scanner) Next(e *imagecore.Entry) error {
+	if s.err == nil {
+		s.err = s.next(e)
+	}
+	return s.err
+}
+
+func (s *Scanner) next(e *imagecore.Entry) error {
+	s.pax.reset()
+	s.long, s.longTo = s.long[:0], s.longTo[:0]
+	begin := int64(-1) // of the record, its extension headers included
+	for {
+		blk, err := s.header()
+		if err != nil {
+			return err
+		}
+		at := s.pos
+		if begin < 0 {
+			begin = at
+		}
+		var h header
+		var ok bool
+		if s.join, ok = h.parse(blk, s.join); !ok {
+			return s.notHeader(blk, at)
+		}
+		stored := h.size
+		if headerOnly(h.flag) {
+			stored = 0
+		}
+		if stored < 0 {
+			return bad("the size is negative").At(string(h.name), at)
+		}
+		switch h.flag {
+		case flagExtended, flagGlobal, flagLongName, flagLongLink:
+			if err := s.extension(&h, at); err != nil {
+				return err
+			}
+			if h.flag == flagGlobal {
+				begin = -1 // what stood before it belongs to nothing now
+			}
+			continue
+		}
+		nsec, ok := s.pax.merge(&h)
+		if !ok {
+			return bad("extended header holds something else than numbers").At(string(h.name), at)
+		}
+		if len(s.long) > 0 {
+			h.name = s.long
+		}
+		if len(s.longTo) > 0 {
+			h.link = s.longTo
+		}
+		known, err := s.record(e, &h, blk, begin, at, nsec)
+		if err != nil {
+			return err
+		}
+		if known {
+			return nil
+		}
+		s.pax.reset()
+		s.long, s.longTo = s.long[:0], s.longTo[:0]
+		begin = -1
+	}
+}
+
+// header returns the next header's block and sets pos to where it begins.
+func (s *Scanner) header() ([]byte, error) {
+	if s.end > s.pos {
+		if ok, size, err := s.src.reaches(s.end); err != nil {
+			return nil, s.trail(err)
+		} else if !ok {
+			return nil, truncated("the tar ends within the content", s.end-s.content, max(size-s.content, 0)).At(s.last, s.lastOff)
+		}
+		s.pos = s.end + padding(s.end)
+	}
+	blk, err := s.src.at(s.pos, blockSize)
+	if err != nil {
+		return nil, s.trail(err)
+	}
+	if len(blk) == 0 {
+		return nil, io.EOF // without the closing blocks of zeros: common, and fine
+	}
+	if len(blk) < blockSize {
+		return nil, truncated("the tar ends within a header", blockSize, int64(len(blk))).At("", s.pos)
+	}
+	if blk[0] != 0 || !isZero(blk) {
+		return blk, nil
+	}
+	blk, err = s.src.at(s.pos+blockSize, blockSize)
+	if err != nil {
+		return nil, s.trail(err)
+	}
+	if len(blk) > 0 && len(blk) < blockSize {
+		return nil, truncated("the tar ends within a header", blockSize, int64(len(blk))).At("", s.pos+blockSize)
+	}
+	if !isZero(blk) {
+		return nil, bad("one block of zeros and then something else").At("", s.pos+blockSize)
+	}
+	s.pos += blockSize + int64(len(blk))
+	if blk, err = s.src.at(s.pos, blockSize); err != nil {
+		return nil, s.trail(err)
+	} else if !isZero(blk) {
+		s.warn("data-after-end", "something follows the end of the tar; no engine reads it", "", s.pos)
+	}
+	return nil, io.EOF
+}
+
+// notHeader says what is wrong with a block.
+func (s *Scanner) notHeader(blk []byte, at int64) error {
+	if !checksum(blk) {
+		return bad("not a tar header: its checksum is wrong").At("", at)
+	}
+	return bad("header holds something else than numbers").At(string(cString(blk[:100])), at)
+}
+
+// extension reads a header that says something about the next record.
+func (s *Scanner) extension(h *header, at int64) error {
+	name := string(h.name)
+	if h.size > maxSpecial {
+		return tooLarge("header-too-large", "an extension header is larger than the limit", h.size, maxSpecial).At(name, at)
+	}
+	data, err := s.src.at(at+blockSize, int(h.size))
+	if err != nil {
+		return s.trail(err)
+	}
+	if int64(len(data)) < h.size {
+		return truncated("the tar ends within an extension header", h.size, int64(len(data))).At(name, at)
+	}
+	s.content, s.end = at+blockSize, at+blockSize+h.size
+	s.last, s.lastOff = name, at
+	s.pos = s.end + padding(s.end)
+	switch h.flag {
+	case flagExtended, flagGlobal:
+		if err := s.pax.parse(data, &s.o.Limits); err != nil {
+			return err.At(name, at)
+		}
+	case flagLongName:
+		s.long = append(s.long[:0], cString(data)...)
+	case flagLongLink:
+		s.longTo = append(s.longTo[:0], cString(data)...)
+	}
+	if h.flag == flagGlobal {
+		s.warn("global-header", "a global PAX header is ignored, as engines do", name, at)
+		s.pax.reset()
+		s.long, s.longTo = s.long[:0], s.longTo[:0]
+	}
+	return nil
+}
+
+// record makes an entry of a header. known is false for a type that nobody
+// knows; its content is passed over all the same.
+func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, nsec int64) (known bool, _ error) {
+	if h.flag == flagRegA { // V7 has no type for folders, but a slash
+		h.flag = flagReg
+		if n := len(h.name); n > 0 && h.name[n-1] == '/' {
+			h.flag = flagDir
+		}
+	}
+	stored := h.size
+	if headerOnly(h.flag) {
+		stored = 0
+	}
+	if stored < 0 {
+		return false, bad("the size is negative").At(string(h.name), at)
+	}
+	data := at + blockSize
+	link := s.names.add(h.link)
+	name := h.name
+	if len(s.pax.sparseName) > 0 && s.isPAXSparse() {
+		name = s.pax.sparseName
+	}
+	*e = imagecore.Entry{
+		Name:    s.names.add(name),
+		Mode:    uint32(h.mode) & 0o7777,
+		ModTime: h.mtime,
+		ModNano: int32(nsec),
+		Offset:  begin,
+	}
+	if h.flag == flagSparse || len(s.pax.sparseMajor)+len(s.pax.sparseMin)+len(s.pax.sparseMap) > 0 {
+		copy(s.block[:], blk) // reading on may overwrite it
+		frags, is, err := s.sparse(h, s.block[:], &data, &stored)
+		if err != nil {
+			if ie, ok := err.(*imagecore.Error); ok {
+				return false, ie.At(e.Name, begin)
+			}
+			return false, s.trail(err)
+		}
+		if is {
+			e.Sparse = frags
+			if h.flag == flagSparse {
+				h.flag = flagReg
+			}
+		}
+	}
+	e.DataOffset, e.Stored = data, stored
+	if stored > math.MaxInt64-blockSize-data {
+		return false, bad("the size is beyond all bounds").At(e.Name, begin)
+	}
+	s.pos, s.content, s.end = data, data, data+stored
+	s.src.skipped(stored)
+	s.last, s.lastOff = e.Name, begin
+	if s.records++; s.records > s.o.Limits.Entries {
+		return false, tooLarge("too-many-entries", "the tar has more entries than the limit", s.records, s.o.Limits.Entries).At(e.Name, begin)
+	}
+	if s.records-s.tickedRecords >= tickRecords {
+		if err := s.doTick(s.content); err != nil {
+			return false, err
+		}
+	}
+	switch h.flag {
+	case flagReg, flagCont:
+		e.Kind, e.Size = imagecore.File, h.size
+	case flagDir, flagDumpDir:
+		e.Kind, e.Stored = imagecore.Dir, 0
+	case flagSymlink:
+		e.Kind, e.Link = imagecore.Symlink, link
+	case flagLink:
+		e.Kind = imagecore.Hardlink
+	case flagChar:
+		e.Kind = imagecore.Char
+	case flagBlock:
+		e.Kind = imagecore.Block
+	case flagFifo:
+		e.Kind = imagecore.Fifo
+	default:
+		s.warn("unknown-type", fmt.Sprintf("a record of the unknown type %q is left out", h.flag), e.Name, begin, "type", string(rune(h.flag)))
+		return false, nil
+	}
+	return true, s.finish(e, h, link)
+}
+
+// isPAXSparse reports whether the records name a version of sparse files that
+// is known, which is when their name takes precedence.
+func (s *Scanner) isPAXSparse() bool {
+	p := &s.pax
+	switch string(p.sparseMajor) + "." + string(p.sparseMin) {
+	case "0.0", "0.1", "1.0":
+		return true
+	case ".":
+		return len(p.sparseMap) > 0
+	}
+	return false
+}
+
+// finish checks the entry against the limits and gives it its path and ids.
+func (s *Scanner) finish(e *imagecore.Entry, h *header, link string) error {
+	place := func(err *imagecore.Error) error { return err.At(e.Name, e.Offset) }
+	l := &s.o.Limits
+	if err := checkName(e.Name, l); err != nil {
+		return place(err)
+	}
+	if len(link) > l.Path {
+		return place(tooLarge("path-too-long", "the link's target is longer than the limit", len(link), l.Path))
+	}
+	if e.Size > l.Layer-s.unpacked {
+		return place(tooLarge("layer-too-large", "the contents are larger than the limit", e.Size, l.Layer-s.unpacked))
+	}
+	s.unpacked += e.Size
+	var ok [4]bool
+	e.UID, ok[0] = id32(h.uid)
+	e.GID, ok[1] = id32(h.gid)
+	ok[2], ok[3] = true, true
+	if e.Kind == imagecore.Char || e.Kind == imagecore.Block {
+		e.Major, ok[2] = id32(h.major)
+		e.Minor, ok[3] = id32(h.minor)
+	}
+	if ok != [4]bool{true, true, true, true} {
+		return place(imagecore.NewError(imagecore.ErrInvalid, "id-too-large", "an owner or device number does not fit into 32 bits"))
+	}
+	xattrs, xerr := s.pax.sortedXattrs(&s.names)
+	if xerr != nil {
+		return place(xerr)
+	}
+	e.Xattrs = xattrs
+	code := classify(e, s.o.Whiteouts)
+	if e.Kind == imagecore.Hardlink {
+		var inside bool
+		if e.Link, inside = Clean(link); !inside && !e.Escapes {
+			e.Escapes, code = true, "escapes-root"
+		}
+	}
+	if code != "" {
+		s.warn(code, warningWords(code), e.Name, e.Offset)
+	}
+	return nil
+}
+
+// padding returns the bytes from n to the next full block.
+func padding(n int64) int64 { return -n & (blockSize - 1) }
+
+func id32(n int64) (uint32, bool) { return uint32(n), n >= 0 && n <= math.MaxUint32 }
+
+// warningWords are the English sentences of classify's codes.
+func warningWords(code string) string {
+	switch code {
+	case "escapes-root":
+		return "the name or the hard link's target leaves the root; the entry is left out"
+	case "no-name":
+		return "the entry has no name and is not a folder; it is left out"
+	case "bad-whiteout":
+		return "the whiteout names its own folder or the one above; it is left out"
+	case "whiteout-in-rootfs":
+		return "the name looks like a whiteout, which has a meaning in layers only; it is a file like any other here"
+	}
+	return code
+}
+
+func (s *Scanner) warn(code, message, entry string, offset int64, args ...string) {
+	if len(s.warnings) >= maxWarnings {
+		s.dropped++
+		return
+	}
+	s.warnings = append(s.warnings, imagecore.Warning{
+		Code: code, Args: imagecore.Args(args...), Message: message, Layer: -1, Entry: entry, Offset: offset,
+	})
+}
+
+// trail says where the source failed.
+func (s *Scanner) trail(err error) error {
+	if ie, ok := err.(*imagecore.Error); ok {
+		return ie // has its own place
+	}
+	return fmt.Errorf("tar at byte %d: %w", s.pos, err)
+}
+
+// tick is called whenever the source has read up to off.
+func (s *Scanner) tick(off int64) error {
+	if off-s.ticked < tickBytes {
+		return nil
+	}
+	return s.doTick(off)
+}
+
+func (s *Scanner) doTick(off int64) error {
+	s.ticked, s.tickedRecords = off, s.records
+	if s.o.Progress != nil {
+		s.o.Progress(off)
+	}
+	if s.o.Tick != nil {
+		return s.o.Tick()
+	}
+	return nil
+}
