@@ -17,6 +17,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 
 EMBEDDED := cmd/layerlab/embedded
 DIST     := web/dist
+PAGE     := server/webui/dist
 MODULE_GO := $(shell find imagecore sandbox/guest cmd/imagecore-wasm -name '*.go' -not -name '*_test.go')
 RUNTIME_GO := $(shell find runtime imagecore cmd/layerlab-runtime -name '*.go' -not -name '*_test.go')
 USERLAND_GO := $(shell find cmd/layerlab-userland -name '*.go' -not -name '*_test.go')
@@ -76,7 +77,10 @@ bin/samples/sample.tar: bin/layerlab-userland $(SAMPLE_GO)
 	$(GO) run ./cmd/layerlab-sample -userland bin/layerlab-userland -o bin/samples
 
 .PHONY: embedded
-embedded: bin/layerlab-runtime bin/imagecore.wasm bin/samples/sample.tar # what the binary carries
+embedded: bin/layerlab-runtime bin/imagecore.wasm bin/samples/sample.tar $(DIST)/index.html # what the binary carries
+	@mkdir -p $(PAGE)
+	@diff -rq --exclude=.keep $(DIST) $(PAGE) >/dev/null || \
+		{ find $(PAGE) -mindepth 1 -not -name .keep -delete; cp -r $(DIST)/. $(PAGE)/; }
 	$(call install_changed,bin/layerlab-runtime,$(EMBEDDED)/layerlab-runtime)
 	$(call install_changed,bin/imagecore.wasm,$(EMBEDDED)/imagecore.wasm)
 	@for f in sample other; do \
@@ -158,4 +162,4 @@ needs: # Chromium and a C compiler (for the race detector), by apt where they ar
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin web/node_modules e2e/browser/node_modules web/src/io/imagecore.wasm
-	find $(DIST) $(EMBEDDED) -mindepth 1 -not -name .keep -not -name '*.go' -delete
+	find $(DIST) $(PAGE) $(EMBEDDED) -mindepth 1 -not -name .keep -not -name '*.go' -delete
