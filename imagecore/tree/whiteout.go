@@ -1,0 +1,294 @@
+package tree
+
+import (
+	"sort"
+	"strings"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// whiteoutsFirst applies a layer's whiteouts before its entries, so that they
+// hide what is below wherever they stand (image-spec layer.md "Whiteouts").
+// Those nearer to the root come first: what they hide needs no second look.
+func (b *builder) whiteoutsFirst() error {
+	type item struct {
+		id    int32
+		depth int
+		path  string
+	}
+	var items []item
+	symlinks := false
+	for i := range b.entries {
+		e := &b.entries[i]
+		symlinks = symlinks || e.Kind == imagecore.Symlink
+		if (e.Kind == imagecore.Whiteout || e.Kind == imagecore.Opaque) && !e.Escapes {
+			items = append(items, item{id: int32(i), path: e.Path})
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	if symlinks {
+		own := b.ownLinks()
+		for i := range items {
+			items[i].path = own.through(items[i].path, items[i].id, b.entries[items[i].id].Kind == imagecore.Opaque)
+		}
+	}
+	for i := range items {
+		it := &items[i]
+		// Twice the number of components; an opaque whiteout comes after
+		// the whiteout of its own folder and before those of its children.
+		if it.path != "" {
+			it.depth = 2 * (1 + strings.Count(it.path, "/"))
+		}
+		if b.entries[it.id].Kind == imagecore.Opaque {
+			it.depth++
+		}
+	}
+	sort.SliceStable(items, func(i, j int) bool { return items[i].depth < items[j].depth })
+	for _, it := range items {
+		e := &b.entries[it.id]
+		if b.underOwnWhiteout(it.path) {
+			b.warn("whiteout-twice", it.id, "another whiteout of the layer hides this already", e.Path, DockerOverlay2, ContainerdOverlayfs)
+			continue
+		}
+		if err := b.whiteout(e, it.id, it.path, false); err != nil {
+			return err
+		}
+	}
+	b.lastDir, b.lastNode = "", 0
+	return nil
+}
+
+// underOwnWhiteout says whether path, or a folder above it, was hidden by a
+// whiteout of the layer at hand.
+func (b *builder) underOwnWhiteout(path string) bool {
+	n := int32(0)
+	for path != "" {
+		var name string
+		name, path = cut(path)
+		if n, _ = b.table.find(b.nodes, n, name); n < 0 {
+			return false
+		}
+		if v := b.open(n); v >= 0 && b.own(v) && b.versions[v].kind == imagecore.Whiteout {
+			return true
+		}
+	}
+	return false
+}
+
+// whiteout applies a whiteout or an opaque one. lost says that an entry of the
+// same name follows, which makes engines that unpack layers alone forget it.
+func (b *builder) whiteout(e *imagecore.Entry, id int32, path string, lost bool) error {
+	if !namesFile(e) {
+		return b.refuse(id, "whiteout-invalid", "the whiteout names no file", "mknod: file exists")
+	}
+	if !b.rules.parents {
+		b.remove(e, id, path)
+		return nil
+	}
+	if e.Kind == imagecore.Opaque {
+		return b.opaque(id, path)
+	}
+	dir, name, ok, err := b.reach(path, id)
+	if err != nil || !ok {
+		return err
+	}
+	n := b.child(dir, name)
+	if b.rules.alone {
+		if v := b.open(n); v >= 0 && b.own(v) || b.nodes[n].passed == b.layer+1 {
+			return b.refusal(id, "mknod: file exists")
+		}
+		if lost {
+			b.nodes[n].passed = b.layer + 1
+			return nil
+		}
+	}
+	b.hide(n, ByWhiteout)
+	b.add(n, version{entry: id, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
+	return nil
+}
+
+// opaque empties a folder of what lower layers put there.
+func (b *builder) opaque(id int32, path string) error {
+	n := int32(0)
+	if path != "" {
+		dir, _, ok, err := b.reach(path+"/.", id)
+		if err != nil || !ok {
+			return err
+		}
+		n = dir
+	}
+	b.empty(n)
+	v := b.open(n)
+	if !b.own(v) {
+		// The mark needs a version of this layer, which keeps the metadata.
+		home := b.versions[v].home
+		b.close(v, Replaced)
+		b.derived++
+		v = b.add(n, version{entry: -1, home: home, inode: -1, opaque: -1, kind: imagecore.Dir, flags: flagImplicit})
+	}
+	b.versions[v].opaque = id
+	return nil
+}
+
+// remove is umoci's way: in one folder, following every link, making nothing.
+func (b *builder) remove(e *imagecore.Entry, id int32, path string) {
+	n := b.seek(path, false)
+	if n < 0 {
+		return
+	}
+	if e.Kind == imagecore.Opaque {
+		b.empty(n)
+		return
+	}
+	b.hide(n, ByWhiteout)
+	if b.open(n) < 0 {
+		b.add(n, version{entry: id, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
+	}
+}
+
+// empty hides what lower layers put into a folder, once in a layer.
+func (b *builder) empty(n int32) {
+	if b.nodes[n].cleared == b.layer+1 {
+		return
+	}
+	b.nodes[n].cleared = b.layer + 1
+	for c := b.nodes[n].child; c >= 0; {
+		next := b.nodes[c].next
+		b.hide(c, ByOpaque)
+		c = next
+	}
+}
+
+// hide ends what lower layers put at a node and beneath it. What the layer at
+// hand wrote stays, and so do the folders that lead to it.
+func (b *builder) hide(n int32, cause Cause) {
+	nd := &b.nodes[n]
+	if nd.cleared == b.layer+1 {
+		return
+	}
+	nd.cleared = b.layer + 1
+	v := b.open(n)
+	if v < 0 {
+		return
+	}
+	below := cause
+	if cause == ByWhiteout {
+		below = Hidden
+	}
+	isDir := b.versions[v].kind == imagecore.Dir
+	if b.own(v) || nd.passed == b.layer+1 {
+		if isDir {
+			for c := nd.child; c >= 0; {
+				next := b.nodes[c].next
+				b.hide(c, below)
+				c = next
+			}
+		}
+		return
+	}
+	if isDir {
+		b.endChildren(n, below)
+	}
+	b.close(v, cause)
+	b.unlist(n)
+}
+
+// namesFile says whether a whiteout names something: .wh., .wh.. and .wh...
+// would name the folder itself or the one above.
+func namesFile(e *imagecore.Entry) bool {
+	if e.Kind == imagecore.Opaque {
+		return true
+	}
+	name := strings.TrimRight(e.Name, "/")
+	switch name[strings.LastIndexByte(name, '/')+1:] {
+	case ".wh.", ".wh..", ".wh...":
+		return false
+	}
+	return e.Path != ""
+}
+
+// lostWhiteouts returns the whiteouts whose own name follows as a folder: an
+// engine that unpacks the layer alone replaces the whiteout's device by the
+// folder, so that the folder below shines through again.
+func (b *builder) lostWhiteouts() map[int32]bool {
+	if !b.rules.alone {
+		return nil
+	}
+	last := map[string]int32{} // path of a whiteout → last folder entry of that name
+	for i := range b.entries {
+		if e := &b.entries[i]; e.Kind == imagecore.Whiteout {
+			last[e.Path] = -1
+		}
+	}
+	if len(last) == 0 {
+		return nil
+	}
+	for i := range b.entries {
+		if e := &b.entries[i]; e.Kind == imagecore.Dir {
+			if _, ok := last[e.Path]; ok {
+				last[e.Path] = int32(i)
+			}
+		}
+	}
+	lost := map[int32]bool{}
+	for i := range b.entries {
+		if e := &b.entries[i]; e.Kind == imagecore.Whiteout && last[e.Path] > int32(i) {
+			lost[int32(i)] = true
+		}
+	}
+	return lost
+}
+
+// ownLinks are the symbolic links of one layer, by path.
+type ownLinks map[string]ownLink
+
+type ownLink struct {
+	id     int32
+	target string
+}
+
+func (b *builder) ownLinks() ownLinks {
+	own := ownLinks{}
+	for i := range b.entries {
+		if e := &b.entries[i]; e.Kind == imagecore.Symlink && !e.Escapes {
+			if _, ok := own[e.Path]; !ok {
+				own[e.Path] = ownLink{id: int32(i), target: e.Link}
+			}
+		}
+	}
+	return own
+}
+
+// through returns where a whiteout's path leads when its folders are symbolic
+// links that stand before it in its own layer. An opaque whiteout's path is a
+// folder itself.
+func (own ownLinks) through(path string, id int32, folder bool) string {
+	for hops := 0; hops < maxLinks; hops++ {
+		next, ok := own.step(path, id, folder)
+		if !ok {
+			return path
+		}
+		path = next
+	}
+	return path
+}
+
+func (own ownLinks) step(path string, id int32, folder bool) (string, bool) {
+	for i := 0; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' || i == len(path) && !folder {
+			continue
+		}
+		l, ok := own[path[:i]]
+		if !ok || l.id > id {
+			continue
+		}
+		target := l.target
+		if !strings.HasPrefix(target, "/") {
+			target = path[:strings.LastIndexByte(path[:i], '/')+1] + target
+		}
+		return clamp(target + "/" + path[i:]), true
+	}
+	return "", false
+}
