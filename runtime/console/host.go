@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,7 @@ type Host struct {
 	inMu   sync.Mutex  // one writer at a time, so that input of two viewers does not interleave within a write
 	pumps  sync.WaitGroup
 	active chan struct{} // holds a token after each read
+	busy   atomic.Int32  // pumps that are within sink
 	mu     sync.Mutex    // guards what follows, and peer
 	closed bool
 	ended  bool // in is closed
@@ -151,7 +153,9 @@ func (h *Host) Pump(sink func(stream byte, p []byte)) {
 					case h.active <- struct{}{}:
 					default:
 					}
+					h.busy.Add(1)
 					sink(byte(stream), buf[:n])
+					h.busy.Add(-1)
 				}
 				if err != nil { // EOF, EIO when the last slave is closed, or Close
 					return
@@ -184,7 +188,10 @@ wait:
 		case <-h.active:
 			idle.Reset(quiet)
 		case <-idle.C:
-			break wait
+			if h.busy.Load() == 0 {
+				break wait
+			}
+			idle.Reset(quiet) // it is the sink that is slow
 		case <-end.C:
 			break wait
 		}

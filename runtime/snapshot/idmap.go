@@ -22,8 +22,8 @@ type IDs struct {
 // identity says that no id is mapped.
 func (m IDs) identity() bool { return len(m.UIDs) == 0 && len(m.GIDs) == 0 }
 
-// host returns the host's ids for those of the container.
-func (m IDs) host(uid, gid uint32) (hostUID, hostGID uint32, ok bool) {
+// Host returns the host's ids for those of the container.
+func (m IDs) Host(uid, gid uint32) (hostUID, hostGID uint32, ok bool) {
 	if m.identity() {
 		return uid, gid, true
 	}

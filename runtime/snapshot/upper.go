@@ -55,7 +55,7 @@ func copyMeta(dst, src *os.File, ids IDs, shifted bool) error {
 	uid, gid := st.Uid, st.Gid
 	if !shifted {
 		var ok bool
-		if uid, gid, ok = ids.host(st.Uid, st.Gid); !ok {
+		if uid, gid, ok = ids.Host(st.Uid, st.Gid); !ok {
 			return fmt.Errorf("owner %d:%d of the root is outside of the container's id range", st.Uid, st.Gid)
 		}
 	}
