@@ -153,6 +153,9 @@ func (u *unpacker) make(c *tree.LayerChange) error {
 			return os.NewSyscallError("symlinkat", err)
 		}
 	case imagecore.Char:
+		if c.Major == 0 && c.Minor == 0 {
+			return errors.New("a character device 0:0 is a whiteout to overlayfs")
+		}
 		err = unix.Mknodat(dir, name, unix.S_IFCHR|0o600, int(unix.Mkdev(c.Major, c.Minor)))
 	case imagecore.Block:
 		err = unix.Mknodat(dir, name, unix.S_IFBLK|0o600, int(unix.Mkdev(c.Major, c.Minor)))
