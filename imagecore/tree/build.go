@@ -133,7 +133,7 @@ func (b *builder) apply() error {
 
 // entry applies any entry but a whiteout.
 func (b *builder) entry(e *imagecore.Entry, id int32, path string) error {
-	if e.Kind == imagecore.Metadata || isAufs(path) {
+	if e.Kind == imagecore.Metadata {
 		return b.metadata(e, id, path)
 	}
 	if path == "" {
@@ -192,11 +192,10 @@ func (b *builder) root(e *imagecore.Entry, id int32) error {
 	return nil
 }
 
-// escaped leaves out what leaves the root. containerd and umoci stop at the
-// root instead, as chroot does; Docker refuses.
+// escaped leaves out what leaves the root; the scanner warned of it. containerd
+// and umoci stop at the root instead, as chroot does; Docker refuses.
 func (b *builder) escaped(e *imagecore.Entry, id int32) error {
 	if b.rules.lenient {
-		b.warn("escapes-root", id, "the name or its link leaves the root: left out", e.Name, DockerOverlay2, ContainerdOverlayfs, Umoci)
 		return nil
 	}
 	if b.rules.lens == DockerOverlay2 {
@@ -251,47 +250,39 @@ func (b *builder) twice(ver *version, n int32, e *imagecore.Entry, id int32) err
 // Engines take the name for a whiteout of .wh.NAME, which nothing can be
 // called, and what lies beneath it for files. Files in .wh..wh.plnk are the
 // targets of hard links in layers that Docker's AUFS driver wrote.
+//
+// The scanner keeps no type of such entries: it is a file unless its name ends
+// in a slash.
 func (b *builder) metadata(e *imagecore.Entry, id int32, path string) error {
-	if !b.rules.lenient {
-		if e.Kind == imagecore.Metadata {
-			if b.rules.parents {
-				_, _, _, err := b.reach(path, id)
-				return err
-			}
-			return nil
-		}
-		dir, name, ok, err := b.reach(path, id)
-		if err != nil || !ok {
-			return err
-		}
-		n := b.child(dir, name)
-		if e.Kind == imagecore.Hardlink {
-			return b.hardlink(n, e, id)
-		}
-		if e.Kind == imagecore.Dir {
-			b.folder(n, id)
-			return nil
-		}
-		b.vacate(n, Replaced)
-		b.add(n, version{entry: id, home: ref{b.layer, id}, inode: -1, opaque: -1, kind: e.Kind})
-		return nil
-	}
-	if e.Kind == imagecore.File {
+	beneath := !strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], ".wh.")
+	isDir := strings.HasSuffix(e.Name, "/")
+	if b.rules.lenient {
 		if b.aufs == nil {
 			b.aufs, b.inAufs = map[string]int32{}, map[string]int32{}
 		}
-		b.aufs[path] = id
+		if beneath && !isDir {
+			b.aufs[path] = id
+		}
+		if beneath {
+			b.warn("aufs-metadata", id, "bookkeeping of AUFS: in no tree of the specification", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
+		}
+		return nil
 	}
-	if e.Kind != imagecore.Metadata {
-		b.warn("aufs-metadata", id, "bookkeeping of AUFS: in no tree of the specification", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
+	if !beneath && !b.rules.parents {
+		return nil
 	}
+	dir, name, ok, err := b.reach(path, id)
+	if err != nil || !ok || !beneath {
+		return err
+	}
+	n := b.child(dir, name)
+	if isDir {
+		b.folder(n, id)
+		return nil
+	}
+	b.vacate(n, Replaced)
+	b.add(n, version{entry: id, home: ref{b.layer, id}, inode: -1, opaque: -1, kind: imagecore.File})
 	return nil
-}
-
-// isAufs says whether a component of path is one of AUFS's own names.
-func isAufs(path string) bool {
-	i := strings.Index(path, ".wh..wh.")
-	return i == 0 || i > 0 && strings.Contains(path, "/.wh..wh.")
 }
 
 // finish sorts the children and drops what only building needs.

@@ -13,8 +13,8 @@ type pending struct{ node, entry int32 }
 // layer so far, then in the view of the layers below, and, where both lack it,
 // among what follows in the layer.
 func (b *builder) hardlink(n int32, e *imagecore.Entry, id int32) error {
-	if b.rules.lenient && isAufs(e.Link) {
-		b.linkAufs(n, e, id)
+	if home, ok := b.aufs[e.Link]; ok {
+		b.linkAufs(n, e, id, home)
 		return nil
 	}
 	target := b.seek(e.Link, false)
@@ -125,12 +125,7 @@ func (b *builder) linkAttr(in, id int32) {
 }
 
 // linkAufs links to a file of AUFS's link folder, which is in no tree.
-func (b *builder) linkAufs(n int32, e *imagecore.Entry, id int32) {
-	home, ok := b.aufs[e.Link]
-	if !ok {
-		b.warn("hardlink-missing", id, "the hard link's target is nowhere: left out", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
-		return
-	}
+func (b *builder) linkAufs(n int32, e *imagecore.Entry, id, home int32) {
 	if first, ok := b.inAufs[e.Link]; ok && b.versions[first].kind != 0 && b.versions[first].node != n {
 		b.link(n, b.versions[first].node, first, id)
 		return

@@ -202,3 +202,20 @@ func cut(path string) (name, rest string) {
 	}
 	return path, ""
 }
+
+// Confined returns nil where every entry stays within the root, else the error
+// for the first that leaves it: ErrInvalid, code "escapes-root". Views leave
+// such entries out; what writes files or archives refuses the image.
+func (t *Tree) Confined() error {
+	for l := range t.layers {
+		if !t.layers[l].Present {
+			continue
+		}
+		for i := range t.layers[l].Entries {
+			if e := &t.layers[l].Entries[i]; e.Escapes {
+				return imagecore.NewError(imagecore.ErrInvalid, "escapes-root", "the name or its link leaves the root").At(e.Name, e.Offset).In(l)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package pack
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Image is an image to be written.
+type Image struct {
+	Refs   []string // "name:tag"
+	Config []byte   // as stored: its digest is the image's id
+	// Manifest is the OCI or Docker manifest that goes with the layers, as
+	// stored; nil makes one.
+	Manifest []byte
+	Layers   []Layer // base first, as many as the config's diffIDs
+}
+
+// Layer is a layer's blob as stored.
+type Layer struct {
+	// Descriptor has the digest and size of the blob, and its media type.
+	Descriptor v1.Descriptor
+	DiffID     digest.Digest
+	// Open gives the blob; it is read at most once for each digest.
+	Open func() (io.ReadCloser, error)
+}
+
+// DockerSave writes images as docker save does since Docker 25: an OCI image
+// layout whose blobs manifest.json names too, for Docker 1.10 and later, and
+// the folders ID/{VERSION,json,layer.tar} with repositories of Docker 1.0 to
+// 1.9, whose layer.tar are symbolic links to the blobs. A blob that several
+// images share is written once.
+func DockerSave(w io.Writer, images []Image) error {
+	s := saver{blobs: map[digest.Digest]Item{}, dirs: map[string]bool{}, repositories: map[string]map[string]string{}}
+	for i := range images {
+		if err := s.image(&images[i]); err != nil {
+			return err
+		}
+	}
+	for _, it := range s.blobs {
+		s.items = append(s.items, it)
+	}
+	s.folder("blobs")
+	s.folder("blobs/sha256")
+	s.document("oci-layout", v1.ImageLayout{Version: v1.ImageLayoutVersion})
+	s.document("index.json", v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: s.manifests})
+	s.document("manifest.json", s.saved)
+	if len(s.repositories) > 0 {
+		s.document("repositories", s.repositories)
+	}
+	sort.Slice(s.items, func(i, j int) bool { return s.items[i].Path < s.items[j].Path })
+	tw := tar.NewWriter(w)
+	for i := range s.items {
+		if err := writeItem(tw, &s.items[i]); err != nil {
+			return err
+		}
+	}
+	return tw.Close()
+}
+
+// saved is an element of manifest.json (Docker image specification v1.1).
+type saved struct {
+	Config       string
+	RepoTags     []string
+	Layers       []string
+	LayerSources map[digest.Digest]v1.Descriptor `json:",omitempty"`
+}
+
+type saver struct {
+	items        []Item
+	blobs        map[digest.Digest]Item
+	dirs         map[string]bool
+	saved        []saved
+	manifests    []v1.Descriptor
+	repositories map[string]map[string]string // name → tag → top layer
+}
+
+func (s *saver) image(img *Image) error {
+	entry := saved{RepoTags: img.Refs, LayerSources: map[digest.Digest]v1.Descriptor{}, Layers: []string{}}
+	if entry.RepoTags == nil {
+		entry.RepoTags = []string{}
+	}
+	layers := make([]v1.Descriptor, len(img.Layers))
+	for i, l := range img.Layers {
+		if l.Open == nil {
+			return imagecore.NewError(imagecore.ErrNotFound, "layer-absent", "the layer's content is not here", "digest", l.Descriptor.Digest.String()).In(i)
+		}
+		layers[i] = l.Descriptor
+		path := blobPath(l.Descriptor.Digest)
+		entry.Layers = append(entry.Layers, path)
+		entry.LayerSources[l.DiffID] = v1.Descriptor{MediaType: l.Descriptor.MediaType, Size: l.Descriptor.Size, Digest: l.Descriptor.Digest}
+		s.blobs[l.Descriptor.Digest] = Item{Path: path, Kind: imagecore.File, Attr: plain(), Size: l.Descriptor.Size, Open: l.Open}
+	}
+	raw, desc := img.Manifest, v1.Descriptor{}
+	if raw == nil {
+		var err error
+		if raw, desc, err = Manifest(img.Config, layers); err != nil {
+			return err
+		}
+	} else {
+		desc = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
+		var m v1.Manifest
+		if err := json.Unmarshal(raw, &m); err == nil && m.MediaType != "" {
+			desc.MediaType = m.MediaType
+		}
+	}
+	entry.Config = s.blob(img.Config)
+	s.blob(raw)
+	s.saved = append(s.saved, entry)
+	for _, ref := range img.Refs {
+		named := desc
+		_, tag := splitRef(ref)
+		named.Annotations = map[string]string{"io.containerd.image.name": fullRef(ref), v1.AnnotationRefName: tag}
+		s.manifests = append(s.manifests, named)
+	}
+	if len(img.Refs) == 0 {
+		s.manifests = append(s.manifests, desc)
+	}
+	return s.v1(img)
+}
+
+// blob adds a small document and returns its path.
+func (s *saver) blob(b []byte) string {
+	d := digest.FromBytes(b)
+	s.blobs[d] = Item{Path: blobPath(d), Kind: imagecore.File, Attr: plain(), Size: int64(len(b)), Open: bytesOpener(b)}
+	return blobPath(d)
+}
+
+func (s *saver) folder(path string) {
+	if !s.dirs[path] {
+		s.dirs[path] = true
+		at := plain()
+		at.Mode = 0o755
+		s.items = append(s.items, Item{Path: path, Kind: imagecore.Dir, Attr: at})
+	}
+}
+
+func (s *saver) document(path string, v any) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // types of our own, all of which marshal
+	}
+	s.raw(path, raw)
+}
+
+func (s *saver) raw(path string, b []byte) {
+	s.items = append(s.items, Item{Path: path, Kind: imagecore.File, Attr: plain(), Size: int64(len(b)), Open: bytesOpener(b)})
+}
+
+func blobPath(d digest.Digest) string { return "blobs/" + d.Algorithm().String() + "/" + d.Encoded() }
+
+func bytesOpener(b []byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(b))), nil }
+}
+
+// splitRef parts "host:5000/name:tag" at the tag's colon; the tag is "latest"
+// where there is none.
+func splitRef(ref string) (name, tag string) {
+	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') {
+		return ref[:i], ref[i+1:]
+	}
+	return ref, "latest"
+}
+
+// fullRef gives a familiar name its registry, as containerd keeps names.
+func fullRef(ref string) string {
+	name, tag := splitRef(ref)
+	first, rest := cutSlash(name)
+	switch {
+	case rest == "":
+		name = "docker.io/library/" + name
+	case first != "localhost" && !strings.ContainsAny(first, ".:"):
+		name = "docker.io/" + name
+	}
+	return name + ":" + tag
+}
+
+func cutSlash(s string) (first, rest string) {
+	first, rest, _ = strings.Cut(s, "/")
+	return first, rest
+}
+
+// v1 adds the image in the form of Docker's image specification v1.0: a chain
+// of layers, each of which is an image that names its parent.
+func (s *saver) v1(img *Image) error {
+	var config v1.Image
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(img.Config, &config); err != nil {
+		return badConfig(err)
+	}
+	if err := json.Unmarshal(img.Config, &fields); err != nil {
+		return badConfig(err)
+	}
+	var history []v1.History
+	for _, h := range config.History {
+		if !h.EmptyLayer {
+			history = append(history, h)
+		}
+	}
+	parent := ""
+	for i, l := range img.Layers {
+		j := map[string]json.RawMessage{}
+		if i == len(img.Layers)-1 {
+			for k, v := range fields {
+				if k != "rootfs" && k != "history" {
+					j[k] = v
+				}
+			}
+		} else if i < len(history) {
+			if history[i].Created != nil {
+				set(j, "created", history[i].Created)
+			}
+			set(j, "container_config", map[string][]string{"Cmd": {history[i].CreatedBy}})
+		}
+		if parent != "" {
+			set(j, "parent", parent)
+		}
+		set(j, "layer_id", l.DiffID)
+		unnamed, err := json.Marshal(j)
+		if err != nil {
+			return badConfig(err)
+		}
+		id := digest.FromBytes(unnamed).Encoded()
+		delete(j, "layer_id")
+		set(j, "id", id)
+		named, err := json.Marshal(j)
+		if err != nil {
+			return badConfig(err)
+		}
+		if !s.dirs[id] {
+			s.folder(id)
+			s.raw(id+"/VERSION", []byte("1.0"))
+			s.raw(id+"/json", named)
+			s.items = append(s.items, Item{Path: id + "/layer.tar", Kind: imagecore.Symlink, Link: "../" + blobPath(l.Descriptor.Digest), Attr: plain()})
+		}
+		parent = id
+	}
+	for _, ref := range img.Refs {
+		name, tag := splitRef(ref)
+		if parent == "" {
+			continue
+		}
+		if s.repositories[name] == nil {
+			s.repositories[name] = map[string]string{}
+		}
+		s.repositories[name][tag] = parent
+	}
+	return nil
+}
+
+// plain is the metadata of the archive's own files.
+func plain() tree.Attr { return tree.Attr{Mode: 0o644} }
