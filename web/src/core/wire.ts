@@ -18,7 +18,9 @@ export type EventKind =
   | 'container.resumed'
   | 'container.exited'
   | 'container.deleted'
-  | 'container.changes';
+  | 'container.changes'
+  | 'container.renamed'
+  | 'resync';
 
 export type UploadPhase =
   | 'receiving'

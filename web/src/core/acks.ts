@@ -1,0 +1,38 @@
+/**
+ * Counts terminal bytes for the server's flow control: the server stops
+ * sending while more than 1 MiB is not acknowledged. An acknowledgement goes
+ * out for every 128 KiB shown, and when everything that came has been shown.
+ */
+export class Acks {
+  #received = 0;
+  #shown = 0;
+  #acked = 0;
+  #replay = 0;
+
+  /** The server says how many bytes of replay follow. */
+  ready(bytes: number): void {
+    this.#replay = bytes;
+  }
+
+  /** Bytes came; they are replay while fewer came than were announced. */
+  received(bytes: number): void {
+    this.#received += bytes;
+  }
+
+  /** Bytes have reached the screen. The total to acknowledge, or null for not yet. */
+  shown(bytes: number): number | null {
+    this.#shown += bytes;
+    if (this.#shown - this.#acked < 128 << 10 && this.#shown < this.#received) return null;
+    this.#acked = this.#shown;
+    return this.#acked;
+  }
+
+  /**
+   * Whether what is on its way to the screen is the past. Programs ask
+   * terminals questions; an answer to a question of the past would be typed
+   * into the shell of today.
+   */
+  get replaying(): boolean {
+    return this.#shown < this.#replay;
+  }
+}

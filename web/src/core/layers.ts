@@ -1,0 +1,88 @@
+import { type Command, parseCommand } from './command.ts';
+import { Cause, Flag, type ImageIndex, Kind } from './index.ts';
+import { Status, statusOf } from './tree.ts';
+import type { ReportHistory, ReportImage, ReportLayer } from './wire.ts';
+
+/** What one layer did, in numbers of paths and bytes. */
+export interface LayerFacts {
+  added: number;
+  changed: number;
+  deleted: number;
+  whiteouts: number;
+  opaques: number;
+  /** Content that a later layer hides or replaces. */
+  hiddenBytes: number;
+  hidden: number;
+}
+
+export function layerFacts(index: ImageIndex): LayerFacts[] {
+  const facts = Array.from({ length: index.layers }, () => ({
+    added: 0,
+    changed: 0,
+    deleted: 0,
+    whiteouts: 0,
+    opaques: 0,
+    hiddenBytes: 0,
+    hidden: 0,
+  }));
+  const { first, versions: v } = index;
+  for (let i = 0; i < index.nodes; i++) {
+    for (let k = first[i]; k < first[i + 1]; k++) {
+      const own = facts[v.layer[k]];
+      if (!own) continue;
+      if (v.flags[k] & Flag.opaque) own.opaques++;
+      if (v.kind[k] === Kind.whiteout) {
+        own.whiteouts++;
+        continue;
+      }
+      if (!(v.flags[k] & Flag.implicit)) {
+        const status = statusOf(index, i, k);
+        if (status === Status.added) own.added++;
+        else if (status === Status.changed) own.changed++;
+      }
+      const until = v.until[k];
+      if (until === 0) continue;
+      if (v.cause[k] !== Cause.replaced) {
+        const ender = facts[until - 1];
+        if (ender) ender.deleted++;
+      }
+      if (v.kind[k] === Kind.file) {
+        own.hidden++;
+        own.hiddenBytes += v.size[k];
+      }
+    }
+  }
+  return facts;
+}
+
+/** A slab of the stack, or an entry of the history that made no layer. */
+export type Slab =
+  | { kind: 'layer'; layer: ReportLayer; command: Command; history: ReportHistory | null }
+  | { kind: 'empty'; command: Command; history: ReportHistory; at: number };
+
+/** The stack from base to top, with the empty entries of the history in place. */
+export function slabs(image: ReportImage): Slab[] {
+  const out: Slab[] = [];
+  const done = new Set<number>();
+  for (const [at, history] of (image.history ?? []).entries()) {
+    const command = parseCommand(history.created_by ?? '');
+    const layer = history.layer === undefined ? undefined : image.layers[history.layer];
+    if (layer) {
+      done.add(layer.index);
+      out.push({ kind: 'layer', layer, command, history });
+    } else out.push({ kind: 'empty', command, history, at });
+  }
+  // Layers that the history does not tell about stand on top of it, in order.
+  for (const layer of image.layers) {
+    if (!done.has(layer.index)) {
+      out.push({ kind: 'layer', layer, command: parseCommand(layer.createdBy), history: null });
+    }
+  }
+  return out;
+}
+
+/** Thickness of a slab, 0 to 1, by the logarithm of its bytes among its siblings. */
+export function thickness(bytes: number, largest: number): number {
+  if (bytes <= 0 || largest <= 0) return 0;
+  return Math.min(1, Math.log2(1 + bytes / 1024) / Math.log2(2 + largest / 1024));
+}

@@ -1,0 +1,48 @@
+import type { ApiEvent, Container, Image } from './wire.ts';
+
+/** What the page knows of the server, kept current by events. */
+export interface Lists {
+  images: Image[];
+  containers: Container[];
+}
+
+/** Applies an event to the lists and returns the new ones; the same object where nothing changed. */
+export function apply(lists: Lists, event: ApiEvent): Lists {
+  switch (event.kind) {
+    case 'image.created':
+      return { ...lists, images: put(lists.images, event.data as Image) };
+    case 'image.deleted':
+      return { ...lists, images: lists.images.filter((i) => i.id !== event.id) };
+    case 'container.created':
+    case 'container.started':
+    case 'container.paused':
+    case 'container.resumed':
+    case 'container.exited':
+    case 'container.renamed':
+      return { ...lists, containers: put(lists.containers, event.data as Container) };
+    case 'container.deleted':
+      return { ...lists, containers: lists.containers.filter((c) => c.id !== event.id) };
+    default:
+      return lists;
+  }
+}
+
+function put<T extends { id: string }>(list: T[], item: T | null): T[] {
+  if (!item) return list;
+  const at = list.findIndex((x) => x.id === item.id);
+  return at < 0 ? [item, ...list] : list.with(at, item);
+}
+
+/** How many images hold each layer, by chainID: equal chains are stored once. */
+export function sharing(images: readonly Image[]): Map<string, number> {
+  const shared = new Map<string, number>();
+  for (const image of images) {
+    for (const layer of image.layers) shared.set(layer.chainID, (shared.get(layer.chainID) ?? 0) + 1);
+  }
+  return shared;
+}
+
+/** A name to show for an image: its first reference, else the beginning of its id. */
+export function imageName(image: { id: string; refs: string[] | null }): string {
+  return image.refs?.[0] ?? image.id.replace(/^sha256:/, '').slice(0, 12);
+}

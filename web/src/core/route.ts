@@ -1,0 +1,84 @@
+import type { Mode } from './tree.ts';
+
+/** Where the page is. The fragment of the address holds it, so that a reload and a link find the same view. */
+export type Route =
+  | { view: 'home' }
+  | { view: 'preview' }
+  | { view: 'words'; term: string }
+  | { view: 'image'; id: string; look: Look }
+  | { view: 'container'; id: string };
+
+/** How an image is looked at: layer -1 is the top of the stack. */
+export interface Look {
+  layer: number;
+  mode: Mode;
+  path: string;
+}
+
+export const top: Look = { layer: -1, mode: 'merged', path: '' };
+
+export function parseRoute(hash: string): Route {
+  const [path, query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
+  const [view, ...rest] = path.split('/');
+  const id = decode(rest.join('/'));
+  const params = new URLSearchParams(query);
+  switch (view) {
+    case 'preview':
+      return { view: 'preview' };
+    case 'words':
+      return { view: 'words', term: id };
+    case 'images':
+      return id ? { view: 'image', id, look: parseLook(params) } : { view: 'home' };
+    case 'containers':
+      return id ? { view: 'container', id } : { view: 'home' };
+    default:
+      return { view: 'home' };
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function parseLook(params: URLSearchParams): Look {
+  const only = params.get('only');
+  const after = params.get('after');
+  const value = Number.parseInt(only ?? after ?? '', 10);
+  return {
+    layer: Number.isInteger(value) && value >= 0 ? value : -1,
+    mode: only === null ? 'merged' : 'only',
+    path: params.get('path') ?? '',
+  };
+}
+
+export function formatRoute(route: Route): string {
+  switch (route.view) {
+    case 'home':
+      return '#/';
+    case 'preview':
+      return '#/preview';
+    case 'words':
+      return route.term ? `#/words/${encodeURIComponent(route.term)}` : '#/words';
+    case 'container':
+      return `#/containers/${encodeURIComponent(route.id)}`;
+    case 'image': {
+      const params = new URLSearchParams();
+      if (route.look.layer >= 0)
+        params.set(route.look.mode === 'only' ? 'only' : 'after', String(route.look.layer));
+      if (route.look.path) params.set('path', route.look.path);
+      const query = params.toString();
+      return `#/images/${route.id}${query ? `?${query}` : ''}`;
+    }
+  }
+}
+
+/** The one-time code of the address that the server printed: #code=…, or a pasted address or bare code. */
+export function codeIn(text: string): string | null {
+  const m = /(?:^|[#&?])code=([\w.~-]+)/.exec(text.trim());
+  if (m) return m[1];
+  return /^[\w.~-]{8,}$/.test(text.trim()) ? text.trim() : null;
+}

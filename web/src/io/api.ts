@@ -1,0 +1,141 @@
+import type * as wire from '../core/wire.ts';
+import { session } from './session.ts';
+
+const base = '/api/v1';
+
+/** An answer of 400 or more, or none at all (status 0). */
+export class ApiFailure extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly args: Record<string, string>;
+  readonly requestID: string;
+
+  constructor(status: number, body: Partial<wire.ApiError>) {
+    super(body.message ?? `status ${status}`);
+    this.status = status;
+    this.code = body.code ?? (status === 0 ? 'no-connection' : `http-${status}`);
+    this.args = body.args ?? {};
+    this.requestID = body.requestID ?? '';
+  }
+}
+
+async function failure(answer: Response): Promise<ApiFailure> {
+  let body: Partial<wire.ApiError> = {};
+  try {
+    body = (await answer.json()) as wire.ApiError;
+  } catch {
+    body = { message: `${answer.status} ${answer.statusText}`.trim() };
+  }
+  return new ApiFailure(answer.status, body);
+}
+
+async function call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  const headers = new Headers();
+  if (session.secret) headers.set('Authorization', `Bearer ${session.secret}`);
+  const init: RequestInit = { method, headers, cache: 'no-store', credentials: 'omit' };
+  if (body !== undefined) {
+    headers.set('Content-Type', 'application/json');
+    init.body = JSON.stringify(body);
+  }
+  if (signal) init.signal = signal;
+  let answer: Response;
+  try {
+    answer = await fetch(base + path, init);
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw new ApiFailure(0, { message: 'the server does not answer' });
+  }
+  if (!answer.ok) throw await failure(answer);
+  return answer;
+}
+
+async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const answer = await call(method, path, body);
+  return (await answer.json()) as T;
+}
+
+const id = encodeURIComponent;
+
+/** The lab's own API, one function a route. All throw ApiFailure. */
+export const api = {
+  session: (code: string) => json<wire.Session>('POST', '/session', { code } satisfies wire.SessionRequest),
+  info: () => json<wire.Info>('GET', '/info'),
+  images: () => json<wire.ImageList>('GET', '/images'),
+  report: (image: string) => json<wire.Report>('GET', `/images/${id(image)}`),
+  index: async (image: string) => {
+    const answer = await call('GET', `/images/${id(image)}/index`);
+    return new Uint8Array(await answer.arrayBuffer());
+  },
+  content: async (image: string, layer: number, offset: number, size: number) => {
+    const answer = await call(
+      'GET',
+      `/images/${id(image)}/content?layer=${layer}&offset=${offset}&size=${size}`,
+    );
+    return new Uint8Array(await answer.arrayBuffer());
+  },
+  deleteImage: (image: string) => call('DELETE', `/images/${id(image)}`),
+  containers: () => json<wire.ContainerList>('GET', '/containers'),
+  container: (container: string) => json<wire.Container>('GET', `/containers/${id(container)}`),
+  changes: (container: string) => json<wire.Changes>('GET', `/containers/${id(container)}/changes`),
+  create: (body: wire.CreateContainer) => json<wire.Container>('POST', '/containers', body),
+  start: (container: string) => call('POST', `/containers/${id(container)}/start`),
+  stop: (container: string) =>
+    call('POST', `/containers/${id(container)}/stop`, {} satisfies wire.StopContainer),
+  kill: (container: string) =>
+    call('POST', `/containers/${id(container)}/kill`, {} satisfies wire.KillContainer),
+  pause: (container: string) => call('POST', `/containers/${id(container)}/pause`),
+  unpause: (container: string) => call('POST', `/containers/${id(container)}/unpause`),
+  deleteContainer: (container: string) => call('DELETE', `/containers/${id(container)}`),
+  commit: (container: string, body: wire.CommitContainer) =>
+    json<wire.Image>('POST', `/containers/${id(container)}/commit`, body),
+};
+
+/**
+ * An address with a single-use ticket, for what cannot send a header:
+ * WebSocket, EventSource and downloads. `path` begins after /api/v1.
+ */
+export async function ticketed(path: string): Promise<string> {
+  const full = base + path;
+  const { ticket } = await json<wire.Ticket>('POST', '/tickets', { path: full } satisfies wire.TicketRequest);
+  return `${full}${full.includes('?') ? '&' : '?'}ticket=${encodeURIComponent(ticket)}`;
+}
+
+/** Starts a download by the browser itself: nothing passes through the page's memory. */
+export async function download(path: string, name: string): Promise<void> {
+  const link = document.createElement('a');
+  link.href = await ticketed(path);
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+/** Sends an archive. XMLHttpRequest, since fetch does not say how much it has sent. */
+export function upload(
+  file: Blob,
+  uploadID: string,
+  onSent: (done: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<wire.ImageList> {
+  return new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest();
+    xhr.open('POST', `${base}/images?upload=${encodeURIComponent(uploadID)}`);
+    if (session.secret) xhr.setRequestHeader('Authorization', `Bearer ${session.secret}`);
+    xhr.setRequestHeader('Content-Type', 'application/octet-stream');
+    xhr.upload.onprogress = (e) => onSent(e.loaded, e.lengthComputable ? e.total : file.size);
+    xhr.onload = () => {
+      let body: unknown;
+      try {
+        body = JSON.parse(xhr.responseText);
+      } catch {
+        body = { message: xhr.responseText.slice(0, 300) };
+      }
+      if (xhr.status >= 200 && xhr.status < 300) resolve(body as wire.ImageList);
+      else reject(new ApiFailure(xhr.status, body as wire.ApiError));
+    };
+    xhr.onerror = () => reject(new ApiFailure(0, { message: 'the connection broke while sending' }));
+    xhr.onabort = () => reject(new DOMException('upload canceled', 'AbortError'));
+    signal.addEventListener('abort', () => xhr.abort(), { once: true });
+    xhr.send(file);
+  });
+}

@@ -1,0 +1,79 @@
+import { backoff } from '../core/backoff.ts';
+import type { ApiEvent } from '../core/wire.ts';
+import { ApiFailure, ticketed } from './api.ts';
+
+export type Connection = 'connecting' | 'open' | 'lost';
+
+export interface EventsHandler {
+  event(e: ApiEvent): void;
+  /** The stream stands; what is known should be asked for anew when `fresh`. */
+  open(fresh: boolean): void;
+  state(s: Connection): void;
+  unauthorized(): void;
+}
+
+/**
+ * Keeps the stream of events alive: each connection needs a ticket of its own,
+ * so reconnecting is done here and not by EventSource. Events missed in
+ * between are replayed from the last sequence number.
+ */
+export function connectEvents(handler: EventsHandler): () => void {
+  let source: EventSource | null = null;
+  let timer = 0;
+  let attempt = 0;
+  let since = 0;
+  let closed = false;
+
+  const retry = () => {
+    source?.close();
+    source = null;
+    if (closed) return;
+    handler.state('lost');
+    window.clearTimeout(timer);
+    timer = window.setTimeout(open, backoff(++attempt, Math.random()));
+  };
+
+  const receive = (message: MessageEvent<string>) => {
+    const event = JSON.parse(message.data) as ApiEvent;
+    if (event.seq > since) since = event.seq;
+    handler.event(event);
+  };
+
+  async function open(): Promise<void> {
+    if (attempt === 0) handler.state('connecting');
+    try {
+      const url = await ticketed(since > 0 ? `/events?since=${since}` : '/events');
+      if (closed) return;
+      source = new EventSource(url);
+    } catch (cause) {
+      if (cause instanceof ApiFailure && cause.status === 401) {
+        handler.unauthorized();
+        return;
+      }
+      retry();
+      return;
+    }
+    source.onopen = () => {
+      attempt = 0;
+      handler.state('open');
+      handler.open(true);
+    };
+    source.onmessage = receive;
+    source.onerror = retry;
+  }
+
+  const wake = () => {
+    if (!closed && source === null && attempt > 0) {
+      window.clearTimeout(timer);
+      void open();
+    }
+  };
+  window.addEventListener('online', wake);
+  void open();
+  return () => {
+    closed = true;
+    window.clearTimeout(timer);
+    window.removeEventListener('online', wake);
+    source?.close();
+  };
+}

@@ -1,0 +1,24 @@
+/** What the page asks of the worker. */
+export type Ask =
+  | { type: 'survey'; file: File }
+  | { type: 'content'; id: number; image: number; layer: number; offset: number; size: number };
+
+/** What the worker tells. `report` is the JSON text of imagecore.Report. */
+export type Tell =
+  | { type: 'progress'; done: number; total: number }
+  | { type: 'report'; json: string }
+  | { type: 'index'; image: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: 'surveyed'; milliseconds: number }
+  | { type: 'content'; id: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: 'failed'; id: number; failure: Failure };
+
+/** The error JSON of the core: kind, code and place. */
+export interface Failure {
+  kind: string;
+  code: string;
+  args: Record<string, string> | null;
+  message: string;
+  layer: number;
+  entry: string;
+  offset: number;
+}

@@ -1,0 +1,105 @@
+import { decodeIndex, type ImageIndex } from '../core/index.ts';
+import type { Report } from '../core/wire.ts';
+import type { Ask, Failure, Tell } from './messages.ts';
+import type { Source } from './source.ts';
+
+/** What the core says of an archive that it refuses. */
+export class PreviewFailure extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+export interface Preview extends Source {
+  readonly file: File;
+  readonly milliseconds: number;
+  close(): void;
+}
+
+interface Waiting {
+  resolve(bytes: Uint8Array): void;
+  reject(cause: Error): void;
+}
+
+/** Looks into an archive without sending it: a worker runs the core over the file. Aborting ends the worker at once. */
+export function preview(
+  file: File,
+  onProgress: (done: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<Preview> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    const indexes = new Map<number, Uint8Array>();
+    const decoded = new Map<number, ImageIndex>();
+    const waiting = new Map<number, Waiting>();
+    let report: Report | null = null;
+    let next = 1;
+
+    const ask = (a: Ask) => worker.postMessage(a);
+    const end = (cause: Error) => {
+      worker.terminate();
+      for (const w of waiting.values()) w.reject(cause);
+      reject(cause);
+    };
+    signal.addEventListener('abort', () => end(new DOMException('preview canceled', 'AbortError')), {
+      once: true,
+    });
+    worker.onerror = (e) => end(new Error(e.message || 'the worker did not start'));
+    worker.onmessage = (m: MessageEvent<Tell>) => {
+      const t = m.data;
+      switch (t.type) {
+        case 'progress':
+          onProgress(t.done, t.total);
+          break;
+        case 'report':
+          report = JSON.parse(t.json) as Report;
+          break;
+        case 'index':
+          indexes.set(t.image, t.bytes);
+          break;
+        case 'surveyed':
+          if (report) resolve(make(report, t.milliseconds));
+          else end(new Error('the core gave no report'));
+          break;
+        case 'content':
+          waiting.get(t.id)?.resolve(t.bytes);
+          waiting.delete(t.id);
+          break;
+        case 'failed':
+          if (t.id === 0) end(new PreviewFailure(t.failure));
+          else waiting.get(t.id)?.reject(new PreviewFailure(t.failure));
+          waiting.delete(t.id);
+          break;
+      }
+    };
+    ask({ type: 'survey', file });
+
+    const make = (r: Report, milliseconds: number): Preview => ({
+      report: r,
+      file,
+      milliseconds,
+      async index(image) {
+        let index = decoded.get(image);
+        if (!index) {
+          const bytes = indexes.get(image);
+          if (!bytes) throw new RangeError(`no index for image ${image}`);
+          index = decodeIndex(bytes);
+          decoded.set(image, index);
+          indexes.delete(image);
+        }
+        return index;
+      },
+      content(image, layer, offset, size) {
+        return new Promise<Uint8Array>((ok, no) => {
+          const id = next++;
+          waiting.set(id, { resolve: ok, reject: no });
+          ask({ type: 'content', id, image, layer, offset, size });
+        });
+      },
+      close: () => worker.terminate(),
+    });
+  });
+}

@@ -1,0 +1,25 @@
+import { decodeIndex, type ImageIndex } from '../core/index.ts';
+import type { Report } from '../core/wire.ts';
+import { api } from './api.ts';
+
+/** Where an image is looked at: in a file on this computer or in the store. Both give the same. */
+export interface Source {
+  readonly report: Report;
+  index(image: number): Promise<ImageIndex>;
+  /** Bytes of a layer's tar. */
+  content(image: number, layer: number, offset: number, size: number): Promise<Uint8Array>;
+}
+
+/** An image of the server's store. */
+export async function storedSource(id: string): Promise<Source> {
+  const report = await api.report(id);
+  let index: Promise<ImageIndex> | null = null;
+  return {
+    report,
+    index() {
+      index ??= api.index(id).then(decodeIndex);
+      return index;
+    },
+    content: (_image, layer, offset, size) => api.content(id, layer, offset, size),
+  };
+}

@@ -1,0 +1,134 @@
+import { Acks } from '../core/acks.ts';
+import { backoff } from '../core/backoff.ts';
+import type { ApiError, Control } from '../core/wire.ts';
+import { ApiFailure, ticketed } from './api.ts';
+import type { Connection } from './events.ts';
+
+export interface TerminalHandler {
+  /** Clear the screen: the replay of what was there follows. */
+  reset(): void;
+  /** Show bytes, and say so when they are on the screen. */
+  write(bytes: Uint8Array, shown: () => void): void;
+  state(s: Connection): void;
+  exit(code: number): void;
+  error(e: ApiError): void;
+  unauthorized(): void;
+  size(): { cols: number; rows: number };
+}
+
+/** A terminal of a container or exec over WebSocket (types: wire.Control), which reconnects and replays. */
+export class TerminalLink {
+  readonly #path: string;
+  readonly #handler: TerminalHandler;
+  #socket: WebSocket | null = null;
+  #acks = new Acks();
+  #timer = 0;
+  #attempt = 0;
+  #done = false;
+  readonly #encoder = new TextEncoder();
+
+  constructor(id: string, handler: TerminalHandler) {
+    this.#path = `/terminals/${encodeURIComponent(id)}`;
+    this.#handler = handler;
+    void this.#open();
+  }
+
+  /** Sends what was typed. Answers to questions of replayed output are dropped. */
+  input(text: string): void {
+    if (!this.#acks.replaying) this.#send(this.#encoder.encode(text));
+  }
+
+  /** Sends bytes that xterm.js hands over as a binary string (mouse reports). */
+  binary(text: string): void {
+    if (!this.#acks.replaying) this.#send(Uint8Array.from(text, (c) => c.charCodeAt(0)));
+  }
+
+  resize(cols: number, rows: number): void {
+    this.#control({ type: 'resize', cols, rows });
+  }
+
+  close(): void {
+    this.#done = true;
+    window.clearTimeout(this.#timer);
+    this.#socket?.close();
+  }
+
+  #send(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(bytes);
+  }
+
+  #control(c: Control): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(c));
+  }
+
+  async #open(): Promise<void> {
+    this.#handler.state('connecting');
+    let url: string;
+    try {
+      url = await ticketed(this.#path);
+    } catch (cause) {
+      if (cause instanceof ApiFailure && cause.status === 401) this.#handler.unauthorized();
+      else if (cause instanceof ApiFailure && cause.status > 0 && cause.status < 500) this.#fail(cause);
+      else this.#retry();
+      return;
+    }
+    if (this.#done) return;
+    const address = new URL(url, location.href);
+    address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    const socket = new WebSocket(address);
+    socket.binaryType = 'arraybuffer';
+    this.#socket = socket;
+    this.#acks = new Acks();
+    socket.onopen = () => {
+      const { cols, rows } = this.#handler.size();
+      this.resize(cols, rows);
+    };
+    socket.onmessage = (m: MessageEvent<string | ArrayBuffer>) => {
+      if (typeof m.data === 'string') this.#receive(JSON.parse(m.data) as Control);
+      else this.#show(new Uint8Array(m.data), this.#acks);
+    };
+    socket.onclose = () => {
+      if (this.#socket === socket) this.#retry();
+    };
+  }
+
+  #show(bytes: Uint8Array, acks: Acks): void {
+    acks.received(bytes.length);
+    this.#handler.write(bytes, () => {
+      const total = acks.shown(bytes.length);
+      if (total !== null && acks === this.#acks) this.#control({ type: 'ack', bytes: total });
+    });
+  }
+
+  #receive(c: Control): void {
+    switch (c.type) {
+      case 'ready':
+        this.#attempt = 0;
+        this.#acks.ready(c.bytes ?? 0);
+        this.#handler.reset();
+        this.#handler.state('open');
+        break;
+      case 'exit':
+        this.#done = true;
+        this.#handler.exit(c.code ?? 0);
+        break;
+      case 'error':
+        if (c.error) this.#handler.error(c.error);
+        break;
+    }
+  }
+
+  #fail(cause: ApiFailure): void {
+    this.#done = true;
+    const { code, args, message, requestID } = cause;
+    this.#handler.error({ code, args, message, requestID });
+  }
+
+  #retry(): void {
+    this.#socket = null;
+    if (this.#done) return;
+    this.#handler.state('lost');
+    window.clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => void this.#open(), backoff(++this.#attempt, Math.random()));
+  }
+}

@@ -1,0 +1,110 @@
+import { Emit, Guest } from './guest.ts';
+import wasm from './imagecore.wasm?url';
+import type { Ask, Failure, Tell } from './messages.ts';
+import { FileWindows } from './reader.ts';
+
+// The preview's worker: runs the core over a File, so that nothing leaves the
+// browser. Canceling ends the whole worker.
+
+let file: FileWindows | null = null;
+let guest: Guest | null = null;
+let chunks: Uint8Array<ArrayBuffer>[] = [];
+let failure: Failure | null = null;
+let broken = '';
+let lastTick = 0;
+
+const scope = self as unknown as { postMessage(m: Tell, transfer?: Transferable[]): void };
+
+function tell(m: Tell, transfer: Transferable[] = []): void {
+  scope.postMessage(m, transfer);
+}
+
+const host = {
+  readAt(_handle: number, offset: number, into: Uint8Array): number {
+    try {
+      return file ? file.readAt(offset, into) : -1;
+    } catch (cause) {
+      broken = String(cause);
+      return -1;
+    }
+  },
+  emit(kind: number, bytes: Uint8Array<ArrayBuffer>): void {
+    switch (kind) {
+      case Emit.error:
+        failure = JSON.parse(new TextDecoder().decode(bytes)) as Failure;
+        break;
+      case Emit.report:
+        tell({ type: 'report', json: new TextDecoder().decode(bytes) });
+        break;
+      case Emit.index: {
+        const image = new DataView(bytes.buffer).getUint32(0, true);
+        const index = bytes.slice(4);
+        tell({ type: 'index', image, bytes: index }, [index.buffer]);
+        break;
+      }
+      case Emit.content:
+        chunks.push(bytes);
+        break;
+    }
+  },
+  tick(done: number, total: number): boolean {
+    const now = performance.now();
+    if (now - lastTick > 50) {
+      lastTick = now;
+      tell({ type: 'progress', done, total });
+    }
+    return false;
+  },
+};
+
+/** Runs a request and says whether it went well; a failure has been told then. */
+function run(id: number, request: object): boolean {
+  failure = null;
+  broken = '';
+  chunks = [];
+  try {
+    if (!guest) throw new Error('no core');
+    if (guest.run(request)) return true;
+  } catch (cause) {
+    guest = null;
+    failure = plain('core-trap', String(cause));
+  }
+  if (broken) failure = plain('file-unreadable', broken);
+  tell({ type: 'failed', id, failure: failure ?? plain('core-trap', 'the core stopped without a reason') });
+  return false;
+}
+
+function plain(code: string, message: string): Failure {
+  return { kind: 'internal', code, args: {}, message, layer: -1, entry: '', offset: -1 };
+}
+
+async function survey(f: File): Promise<void> {
+  const began = performance.now();
+  file = new FileWindows(f);
+  try {
+    guest = await Guest.load(wasm, host);
+  } catch (cause) {
+    tell({ type: 'failed', id: 0, failure: plain('core-load', String(cause)) });
+    return;
+  }
+  if (run(0, { op: 'survey', handle: 0, size: f.size, lens: 'spec' })) {
+    tell({ type: 'surveyed', milliseconds: performance.now() - began });
+  }
+}
+
+self.onmessage = (m: MessageEvent<Ask>) => {
+  const ask = m.data;
+  if (ask.type === 'survey') {
+    void survey(ask.file);
+    return;
+  }
+  const { id, image, layer, offset, size } = ask;
+  if (!run(id, { op: 'content', image, layer, offset, size })) return;
+  const bytes = new Uint8Array(chunks.reduce((n, c) => n + c.length, 0));
+  let at = 0;
+  for (const c of chunks) {
+    bytes.set(c, at);
+    at += c.length;
+  }
+  tell({ type: 'content', id, bytes }, [bytes.buffer]);
+};

@@ -1,0 +1,119 @@
+import { apply, type Lists } from '../core/lists.ts';
+import { codeIn, formatRoute, parseRoute, type Route } from '../core/route.ts';
+import type { ApiEvent, Changes, Info, UploadProgress } from '../core/wire.ts';
+import { ApiFailure, api } from '../io/api.ts';
+import { type Connection, connectEvents } from '../io/events.ts';
+import { session } from '../io/session.ts';
+
+/** What the whole page shares: who is logged in, where we are, what the server has. */
+class App {
+  route = $state.raw<Route>(parseRoute(location.hash));
+  authorized = $state(session.secret !== null);
+  loggingIn = $state(false);
+  loginProblem = $state.raw<unknown>(null);
+  connection = $state<Connection>('connecting');
+  lists = $state.raw<Lists>({ images: [], containers: [] });
+  loaded = $state(false);
+  info = $state.raw<Info | null>(null);
+  now = $state(Date.now());
+
+  #disconnect: (() => void) | null = null;
+  readonly #changes = new Map<string, (c: Changes) => void>();
+  readonly #uploads = new Map<string, (p: UploadProgress) => void>();
+
+  /** Follows the address and, once logged in, the server's events. Returns what ends it. */
+  start(): () => void {
+    const follow = () => {
+      const code = /[#&]code=/.test(location.hash) ? codeIn(location.hash) : null;
+      if (code) void this.login(code);
+      else this.route = parseRoute(location.hash);
+    };
+    follow();
+    window.addEventListener('hashchange', follow);
+    const clock = window.setInterval(() => {
+      this.now = Date.now();
+    }, 30_000);
+    if (this.authorized && !this.loggingIn) this.#connect();
+    return () => {
+      window.removeEventListener('hashchange', follow);
+      window.clearInterval(clock);
+      this.#disconnect?.();
+    };
+  }
+
+  /** Exchanges the one-time code for a session and takes it out of the address. */
+  async login(code: string): Promise<void> {
+    history.replaceState(null, '', '#/');
+    this.route = { view: 'home' };
+    this.loggingIn = true;
+    this.loginProblem = null;
+    try {
+      session.secret = (await api.session(code)).secret;
+      this.authorized = true;
+    } catch (cause) {
+      // A code that was used before does no harm to a session that still holds.
+      if (session.secret === null || (cause instanceof ApiFailure && cause.status === 0))
+        this.loginProblem = cause;
+    } finally {
+      this.loggingIn = false;
+    }
+    if (this.authorized) this.#connect();
+  }
+
+  logout(): void {
+    this.#disconnect?.();
+    this.#disconnect = null;
+    session.secret = null;
+    this.authorized = false;
+    this.loaded = false;
+    this.lists = { images: [], containers: [] };
+  }
+
+  go(route: Route): void {
+    location.hash = formatRoute(route);
+  }
+
+  /** Changes the address without a new entry in the browser's history. */
+  replace(route: Route): void {
+    history.replaceState(null, '', formatRoute(route));
+    this.route = route;
+  }
+
+  onChanges(container: string, hear: (c: Changes) => void): () => void {
+    this.#changes.set(container, hear);
+    return () => this.#changes.delete(container);
+  }
+
+  onUpload(id: string, hear: (p: UploadProgress) => void): () => void {
+    this.#uploads.set(id, hear);
+    return () => this.#uploads.delete(id);
+  }
+
+  async refresh(): Promise<void> {
+    const [images, containers] = await Promise.all([api.images(), api.containers()]);
+    this.lists = { images: images.images, containers: containers.containers };
+    this.loaded = true;
+    this.info ??= await api.info();
+  }
+
+  #connect(): void {
+    this.#disconnect?.();
+    this.#disconnect = connectEvents({
+      event: (e) => this.#hear(e),
+      open: () => void this.refresh().catch(() => undefined),
+      state: (s) => {
+        this.connection = s;
+      },
+      unauthorized: () => this.logout(),
+    });
+  }
+
+  #hear(e: ApiEvent): void {
+    if (e.kind === 'container.changes') this.#changes.get(e.id)?.(e.data as Changes);
+    else if (e.kind === 'upload.progress') this.#uploads.get(e.id)?.(e.data as UploadProgress);
+    else if (e.kind === 'resync') void this.refresh().catch(() => undefined);
+    else this.lists = apply(this.lists, e);
+  }
+}
+
+export const app = new App();

@@ -1,0 +1,45 @@
+import { type Preview, preview } from '../io/preview.ts';
+
+/** The archive that is being looked at in the browser; kept while the reader walks about the page. */
+class Looking {
+  file = $state.raw<File | null>(null);
+  preview = $state.raw<Preview | null>(null);
+  problem = $state.raw<unknown>(null);
+  done = $state(0);
+  total = $state(0);
+  #abort: AbortController | null = null;
+
+  async open(file: File): Promise<void> {
+    this.close();
+    const abort = new AbortController();
+    this.#abort = abort;
+    this.file = file;
+    this.total = file.size;
+    const progress = (done: number, total: number) => {
+      this.done = done;
+      if (total > 0) this.total = total;
+    };
+    try {
+      const found = await preview(file, progress, abort.signal);
+      if (this.#abort === abort) this.preview = found;
+    } catch (cause) {
+      if (this.#abort === abort) this.problem = cause;
+    }
+  }
+
+  get busy(): boolean {
+    return this.file !== null && this.preview === null && this.problem === null;
+  }
+
+  close(): void {
+    this.#abort?.abort();
+    this.#abort = null;
+    this.preview?.close();
+    this.preview = null;
+    this.problem = null;
+    this.file = null;
+    this.done = 0;
+  }
+}
+
+export const looking = new Looking();
