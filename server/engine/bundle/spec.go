@@ -1,0 +1,223 @@
+package bundle
+
+import (
+	"path"
+	"strings"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// Request is what the creator of a container asked for. Empty fields take the
+// image's config.
+type Request struct {
+	ID         string   // 64 hexadecimal digits
+	Command    []string // replaces the image's Cmd
+	Entrypoint []string // replaces the image's Entrypoint and drops its Cmd; [""] means none
+	Env        []string // "KEY=value", or "KEY" to take KEY away
+	WorkingDir string   // absolute
+	User       string   // name, uid, name:group or uid:gid
+	Hostname   string   // default: the first 12 digits of ID
+	TTY        bool
+	Cols, Rows uint16 // of the terminal, in characters; 0: unknown
+}
+
+// Host is what the spec takes from the machine that the container runs on.
+type Host struct {
+	Folder   string // of the container, absolute: hosts, hostname and resolv.conf lie in it
+	Cgroup   string // path of the container's cgroup, "/layerlab/ID"
+	IDs      uint32 // first of Size host ids that the container has for its own
+	Seccomp  *specs.LinuxSeccomp
+	Teaching bool // tighter limits and no_new_privs
+}
+
+// IDCount is the number of user and group ids in a container.
+const IDCount = 65536
+
+// Spec returns the config.json of a container. Errors are *imagecore.Error
+// with the codes no-command, bad-working-dir, bad-env, bad-hostname,
+// user-not-found, group-not-found and id-out-of-range.
+func Spec(image v1.ImageConfig, req Request, host Host, files Files) (*specs.Spec, error) {
+	args, err := Args(image, req.Entrypoint, req.Command)
+	if err != nil {
+		return nil, err
+	}
+	cwd, err := workingDir(image.WorkingDir, req.WorkingDir)
+	if err != nil {
+		return nil, err
+	}
+	hostname := req.Hostname
+	if hostname == "" {
+		hostname = ShortID(req.ID)
+	}
+	if !validHostname(hostname) {
+		return nil, imagecore.NewError(imagecore.ErrInvalid, "bad-hostname",
+			"host name "+quote(hostname)+": letters, digits, dots and hyphens only, 64 at most", "hostname", hostname)
+	}
+	user := req.User
+	if user == "" {
+		user = image.User
+	}
+	who, err := LookUp(user, files)
+	if err != nil {
+		return nil, err
+	}
+	env, err := Environment(image.Env, req.Env, hostname, req.TTY)
+	if err != nil {
+		return nil, err
+	}
+	s := &specs.Spec{
+		Version:  specs.Version,
+		Hostname: hostname,
+		Root:     &specs.Root{Path: "rootfs"},
+		Process: &specs.Process{
+			Terminal:        req.TTY,
+			ConsoleSize:     consoleSize(req.TTY, req.Cols, req.Rows),
+			User:            who.User,
+			Args:            args,
+			Env:             withHome(env, who.Home),
+			Cwd:             cwd,
+			Capabilities:    capabilities(),
+			Rlimits:         rlimits(),
+			NoNewPrivileges: host.Teaching,
+		},
+		Mounts: mounts(host.Folder),
+		Linux: &specs.Linux{
+			UIDMappings:   []specs.LinuxIDMapping{{ContainerID: 0, HostID: host.IDs, Size: IDCount}},
+			GIDMappings:   []specs.LinuxIDMapping{{ContainerID: 0, HostID: host.IDs, Size: IDCount}},
+			Namespaces:    namespaces(),
+			CgroupsPath:   host.Cgroup,
+			Resources:     resources(host.Teaching),
+			Sysctl:        sysctls(),
+			Seccomp:       host.Seccomp,
+			MaskedPaths:   maskedPaths(),
+			ReadonlyPaths: readonlyPaths(),
+		},
+	}
+	return s, nil
+}
+
+// Exec is what the creator of a further process asked for; empty fields take
+// the container's.
+type Exec struct {
+	Command    []string
+	Env        []string
+	WorkingDir string
+	User       string
+	TTY        bool
+	Cols, Rows uint16
+}
+
+// Process returns the process of an exec in a container with the given spec.
+func Process(container *specs.Spec, req Exec, files Files) (*specs.Process, error) {
+	if len(req.Command) == 0 {
+		return nil, noCommand()
+	}
+	main := container.Process
+	p := &specs.Process{
+		Terminal:        req.TTY,
+		ConsoleSize:     consoleSize(req.TTY, req.Cols, req.Rows),
+		User:            main.User,
+		Args:            req.Command,
+		Cwd:             main.Cwd,
+		Capabilities:    capabilities(),
+		Rlimits:         main.Rlimits,
+		NoNewPrivileges: main.NoNewPrivileges,
+	}
+	env, err := Environment(main.Env, req.Env, container.Hostname, req.TTY)
+	if err != nil {
+		return nil, err
+	}
+	p.Env = env
+	if req.WorkingDir != "" {
+		if p.Cwd, err = workingDir("", req.WorkingDir); err != nil {
+			return nil, err
+		}
+	}
+	if req.User != "" {
+		who, err := LookUp(req.User, files)
+		if err != nil {
+			return nil, err
+		}
+		p.User = who.User
+		if _, given := find(req.Env, "HOME"); !given {
+			p.Env = withHome(without(env, "HOME"), who.Home)
+		}
+	}
+	return p, nil
+}
+
+// Args merges entrypoint and command as Docker does: a new entrypoint drops the
+// image's Cmd, [""] empties the entrypoint.
+func Args(image v1.ImageConfig, entrypoint, command []string) ([]string, error) {
+	cmd := image.Cmd
+	if len(command) > 0 {
+		cmd = command
+	}
+	entry := image.Entrypoint
+	if len(entrypoint) > 0 {
+		entry, cmd = entrypoint, command
+		if len(entrypoint) == 1 && entrypoint[0] == "" {
+			entry = nil
+		}
+	}
+	args := append(append([]string{}, entry...), cmd...)
+	if len(args) == 0 {
+		return nil, noCommand()
+	}
+	if args[0] == "" {
+		return nil, noCommand()
+	}
+	for _, a := range args {
+		if strings.ContainsRune(a, 0) {
+			return nil, imagecore.NewError(imagecore.ErrInvalid, "bad-argument", "an argument holds a zero byte", "argument", quote(a))
+		}
+	}
+	return args, nil
+}
+
+func noCommand() error {
+	return imagecore.NewError(imagecore.ErrInvalid, "no-command",
+		"no command: the image's config names none, give one")
+}
+
+func workingDir(image, asked string) (string, error) {
+	if asked != "" {
+		if !path.IsAbs(asked) || strings.ContainsRune(asked, 0) {
+			return "", imagecore.NewError(imagecore.ErrInvalid, "bad-working-dir",
+				"working directory "+quote(asked)+": give an absolute path", "path", asked)
+		}
+		return path.Clean(asked), nil
+	}
+	// image-spec says that WorkingDir is absolute; images with "app" exist, and
+	// Docker reads it from the root.
+	return path.Clean("/" + image), nil
+}
+
+func consoleSize(tty bool, cols, rows uint16) *specs.Box {
+	if !tty || cols == 0 || rows == 0 {
+		return nil
+	}
+	return &specs.Box{Width: uint(cols), Height: uint(rows)}
+}
+
+// ShortID is the first 12 digits of a container's id, its default host name.
+func ShortID(id string) string { return id[:min(12, len(id))] }
+
+// validHostname follows sethostname(2)'s 64 bytes and RFC 1123's letters; an
+// underscore passes, as it does in Docker.
+func validHostname(name string) bool {
+	if len(name) == 0 || len(name) > 64 {
+		return false
+	}
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return name[0] != '-' && name[0] != '.'
+}

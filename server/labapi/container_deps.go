@@ -1,0 +1,29 @@
+package labapi
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Containers is what the routes need of the engine. id may be the container's
+// id, an unambiguous prefix of it, or its name.
+type Containers interface {
+	List(ctx context.Context) ([]wire.Container, error)
+	Get(ctx context.Context, id string) (wire.Container, error)
+	Create(ctx context.Context, c wire.CreateContainer) (wire.Container, error)
+	Delete(ctx context.Context, id string) error
+	Start(ctx context.Context, id string) (wire.Container, error)
+	Stop(ctx context.Context, id string, c wire.StopContainer) (wire.Container, error)
+	Kill(ctx context.Context, id string, c wire.KillContainer) (wire.Container, error)
+	Pause(ctx context.Context, id string) (wire.Container, error)
+	Unpause(ctx context.Context, id string) (wire.Container, error)
+	Commit(ctx context.Context, id string, c wire.CommitContainer) (wire.Image, error)
+	Exec(ctx context.Context, id string, c wire.ExecContainer) (wire.Exec, error)
+	Changes(ctx context.Context, id string) (wire.Changes, error)
+	Facts(ctx context.Context, id string) (wire.Facts, error)
+	// Plan and Trace are those of packages plan and launch, as they come.
+	Plan(ctx context.Context, id string) (json.RawMessage, error)
+	Trace(ctx context.Context, id string) (json.RawMessage, error)
+}
