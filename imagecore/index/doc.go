@@ -35,7 +35,9 @@
 // replaces an ancestor.
 //
 // A folder that a later layer lists again, or that changes only its metadata,
-// has a new version (cause replaced); its children live on.
+// has a new version (cause replaced); its children live on. A folder that a
+// layer only passes through, and leaves as it was, has none: it stays with the
+// layer that wrote it.
 //
 //	flags  1 implicit   no entry of the layer names it: made as a parent (rule 4)
 //	       2 xattrs
@@ -51,9 +53,11 @@
 //
 // What follows, in this order:
 //
-//	not implicit   uvarint offset  of the entry's first header, in the layer's tar
+//	not implicit   uvarint offset  of the entry's first header, in the layer's tar;
+//	               where copied, of the hard link that brought the copy about
 //	not whiteout   uvarint mode, uvarint uid, uvarint gid,
-//	               varint mtime    seconds, minus the mtime of the version written before (0 at first)
+//	               varint mtime    seconds, minus the mtime of the version written before that
+//	                               was no whiteout (0 at first)
 //	nanoseconds    uvarint nsec
 //	kind file      uvarint size, uvarint data  (where its content begins in the layer's tar;
 //	               in layer `home` where copied: uvarint home precedes data)
@@ -63,6 +67,7 @@
 //	xattrs         uvarint count, then string key, string value each
 //	opaque         uvarint offset  of the opaque whiteout's header
 //
-// An implicit version of a folder that was there before carries over mode,
-// owner and time; else it is 0755 root:root with time 0.
+// An implicit version of a folder that was there before (it is also opaque
+// then, but for engine lenses) carries over mode, owner, time and extended
+// attributes; else it is 0755 root:root with time 0.
 package index

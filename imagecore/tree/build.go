@@ -314,6 +314,11 @@ func (b *builder) finish() {
 			sort.Slice(kids, byName)
 		}
 	}
+	for i := range t.versions {
+		if v := &t.versions[i]; v.kind != 0 && v.inode >= 0 {
+			t.inodes[v.inode].count++
+		}
+	}
 	if len(t.warnings) > 1 {
 		sort.SliceStable(t.warnings, func(i, j int) bool {
 			a, b := &t.warnings[i], &t.warnings[j]

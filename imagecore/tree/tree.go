@@ -74,7 +74,8 @@ type version struct {
 // inode groups the names of a file within the layer that wrote them.
 type inode struct {
 	attr  ref   // the entry whose header has owner, mode and times
-	names int32 // newest version, then by version.link; 0 kinds are gone
+	names int32 // newest version, then by version.link; those of kind 0 are gone
+	count int32 // how many names it has, once the tree is built
 }
 
 // Cause says why a version ended. The values are part of the binary index.
@@ -145,6 +146,14 @@ func (t *Tree) visible(id, n int32) int32 {
 		return v
 	}
 	return -1
+}
+
+// linked returns the inode of a version, -1 where it has no second name.
+func (t *Tree) linked(v *version) int32 {
+	if v.inode < 0 || t.inodes[v.inode].count < 2 {
+		return -1
+	}
+	return v.inode
 }
 
 // children returns the numbers of a node's children, sorted bytewise by name.

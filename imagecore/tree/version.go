@@ -111,7 +111,7 @@ func (p Path) AppendVersions(dst []Version) []Version {
 func (t *Tree) export(v *version) Version {
 	e := Version{
 		Kind: v.kind, Layer: int(v.layer), Until: int(v.until), Cause: v.cause,
-		Implicit: v.flags&flagImplicit != 0, Copied: v.flags&flagCopied != 0, Inode: int(v.inode),
+		Implicit: v.flags&flagImplicit != 0, Copied: v.flags&flagCopied != 0, Inode: int(t.linked(v)),
 		Attr: t.attr(v), Size: t.size(v), Source: t.source(v).export(),
 		Content: none().export(), OpaqueBy: none().export(),
 	}

@@ -224,7 +224,7 @@ func (n Node) Children() iter.Seq[Node] {
 // of them in the order of All: 1 and n's own path unless n is hard-linked.
 func (n Node) Links() (count int, first string) {
 	if n.ver >= 0 {
-		if in := n.version().inode; in >= 0 {
+		if in := n.view.tree.linked(n.version()); in >= 0 {
 			n.view.counted.Do(n.view.count)
 			if l, ok := n.view.links[in]; ok {
 				return l.count, l.first
@@ -240,13 +240,16 @@ func (n Node) Inode() int {
 	if n.ver < 0 {
 		return -1
 	}
-	return int(n.version().inode)
+	return int(n.view.tree.linked(n.version()))
 }
 
 func (v *View) count() {
 	v.links = map[int32]linked{}
 	t := v.tree
 	for i := range t.inodes {
+		if t.inodes[i].count < 2 {
+			continue
+		}
 		var l linked
 		for ver := t.inodes[i].names; ver >= 0; ver = t.versions[ver].link {
 			id := t.versions[ver].node
