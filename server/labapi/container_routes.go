@@ -34,7 +34,7 @@ func (h *Handler) containers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, wire.ContainerList{Containers: list})
+	return c.JSON(http.StatusOK, wire.ContainerList{Containers: append([]wire.Container{}, list...)})
 }
 
 func (h *Handler) createContainer(c echo.Context) error {
