@@ -32,10 +32,10 @@ var roots = []any{
 	wire.CreateContainer{}, wire.StopContainer{}, wire.KillContainer{}, wire.CommitContainer{},
 	wire.ExecContainer{}, wire.Exec{}, wire.Change{}, wire.Changes{}, wire.Event{},
 	wire.UploadProgress{}, wire.SessionRequest{}, wire.Session{}, wire.TicketRequest{},
-	wire.Ticket{}, wire.Control{}, wire.Info{}, imagecore.Report{},
+	wire.Ticket{}, wire.Control{}, wire.Info{}, wire.Facts{}, imagecore.Report{},
 }
 
-// unions are the groups of string constants of wire.go, by the prefix of their
+// unions are the groups of string constants of the package, by the prefix of their
 // names, and the type that TypeScript knows them by.
 var unions = []struct{ prefix, name string }{
 	{"State", "ContainerState"},
@@ -74,11 +74,11 @@ func TestTypeScriptTypesFollowTheGoTypes(t *testing.T) {
 	}
 }
 
-// TestEveryExportedTypeIsGenerated keeps a new type of wire.go from being
+// TestEveryExportedTypeIsGenerated keeps a new type of the package from being
 // forgotten in roots.
 func TestEveryExportedTypeIsGenerated(t *testing.T) {
 	out := string(generate(t))
-	for _, d := range source(t).Decls {
+	for _, d := range declarations(t) {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.TYPE {
 			continue
@@ -86,7 +86,7 @@ func TestEveryExportedTypeIsGenerated(t *testing.T) {
 		for _, s := range g.Specs {
 			name := s.(*ast.TypeSpec).Name.Name
 			if !strings.Contains(out, "export interface "+name+" {") && !strings.Contains(out, "export interface Api"+name+" {") {
-				t.Errorf("type %s of wire.go is not in wire.ts: add it to roots", name)
+				t.Errorf("type %s is not in wire.ts: add it to roots", name)
 			}
 		}
 	}
@@ -102,13 +102,25 @@ func TestListsAndMapsAreNeverNullInTypeScript(t *testing.T) {
 	}
 }
 
-func source(t *testing.T) *ast.File {
+// declarations lists those of the package's files, tests left out.
+func declarations(t *testing.T) []ast.Decl {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "wire.go", nil, parser.ParseComments)
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f
+	var out []ast.Decl
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, f.Decls...)
+	}
+	return out
 }
 
 func generate(t *testing.T) []byte {
@@ -117,7 +129,7 @@ func generate(t *testing.T) []byte {
 	w.out.WriteString("// Made from the Go types of server/labapi/wire and imagecore by\n" +
 		"// go test ./server/labapi/wire -update; do not edit.\n" +
 		"// Times are RFC 3339 in UTC, sizes are bytes.\n")
-	consts := constants(t, source(t))
+	consts := constants(t)
 	for _, u := range unions {
 		var values []string
 		for _, c := range consts {
@@ -148,10 +160,10 @@ func generate(t *testing.T) []byte {
 
 type constant struct{ name, value string }
 
-func constants(t *testing.T, f *ast.File) []constant {
+func constants(t *testing.T) []constant {
 	t.Helper()
 	var out []constant
-	for _, d := range f.Decls {
+	for _, d := range declarations(t) {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.CONST {
 			continue

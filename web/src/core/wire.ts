@@ -179,6 +179,21 @@ export interface Info {
   hosts: string[];
 }
 
+export interface Facts {
+  pid: number;
+  namespaces: Namespace[];
+  uidMap: IDMap[];
+  gidMap: IDMap[];
+  mounts: Mount[];
+  capabilities: Record<string, string[]>;
+  seccomp: string;
+  noNewPrivs: boolean;
+  cgroupPath: string;
+  cgroupValues: CgroupValue[];
+  processCount: number;
+  seccompFilter: number;
+}
+
 export interface Report {
   source: ReportSource;
   images: ReportImage[];
@@ -190,6 +205,30 @@ export interface ImageLayer {
   chainID: string;
   size: number;
   createdBy: string;
+}
+
+export interface Namespace {
+  type: string;
+  id: string;
+  own: boolean;
+}
+
+export interface IDMap {
+  container: number;
+  host: number;
+  count: number;
+}
+
+export interface Mount {
+  target: string;
+  type: string;
+  source: string;
+  options: string;
+}
+
+export interface CgroupValue {
+  name: string;
+  value: string;
 }
 
 export interface ReportSource {
