@@ -1,0 +1,198 @@
+//go:build linux
+
+// Package cgroup makes, limits, freezes, kills and removes the control groups of
+// a container, on hosts with cgroup v1, v2 or both (the hybrid layout).
+//
+//	linux.cgroupsPath, linux.resources → Create → Group ─┬─ Files: the child writes itself in
+//	                                                     ├─ Freeze, Thaw, Kill, Signal, Pids
+//	                                                     ├─ Stats, Update
+//	                                                     └─ Remove
+//
+// Limits and statistics are opencontainers/cgroups'. Joining, freezing and
+// killing are our own: a child that writes "0" into files opened before takes
+// 0.1 ms for seven hierarchies, attaching it from outside 8–15 ms; and the
+// cgroup.freeze and cgroup.kill files of a cgroup2 work even where all
+// controllers are on v1.
+//
+// Sources: cgroups(7), Documentation/admin-guide/cgroup-v2.rst.
+package cgroup
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/fs"
+	"github.com/opencontainers/cgroups/fs2"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// Group is the cgroups of one container: one folder in each hierarchy.
+type Group struct {
+	path    string
+	manager cgroups.Manager
+	unified string // folder in the cgroup2 hierarchy, "" where none is mounted
+}
+
+// Create makes the cgroups at a path below the roots of all hierarchies and
+// sets the limits; r may be nil. Folders that are there already are taken over.
+func Create(path string, r *specs.LinuxResources) (*Group, error) {
+	g, err := open(path, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.manager.Apply(-1); err != nil {
+		return nil, g.wrap("create", err, g.Remove())
+	}
+	if err := g.Update(r); err != nil {
+		return nil, errors.Join(err, g.Remove())
+	}
+	return g, nil
+}
+
+// Open returns the cgroups at a path that Create made, maybe in another
+// process.
+func Open(path string) (*Group, error) {
+	g, err := open(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !g.manager.Exists() {
+		return nil, imagecore.NewError(imagecore.ErrNotFound, "cgroup-not-found", "cgroup "+path+" does not exist", "path", path)
+	}
+	return g, nil
+}
+
+func open(path string, r *specs.LinuxResources) (*Group, error) {
+	clean := filepath.Join("/", path)
+	if clean == "/" {
+		return nil, imagecore.NewError(imagecore.ErrInvalid, "invalid-config", "linux.cgroupsPath is the root", "setting", "linux.cgroupsPath", "what", "is the root")
+	}
+	res, err := resources(r)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{path: clean}
+	c := &cgroups.Cgroup{Path: clean, Resources: res}
+	if cgroups.IsCgroup2UnifiedMode() {
+		g.unified = filepath.Join(root, clean)
+		g.manager, err = fs2.NewManager(c, g.unified)
+	} else {
+		g.manager, err = fs.NewManager(c, nil)
+		if err == nil {
+			g.unified = g.manager.Path("")
+		}
+	}
+	if err != nil {
+		return nil, g.wrap("open", err)
+	}
+	return g, nil
+}
+
+const root = "/sys/fs/cgroup"
+
+func (g *Group) wrap(doing string, errs ...error) error {
+	e := imagecore.NewError(imagecore.ErrHost, "cgroup-failed", "cgroup "+g.path+": "+doing, "path", g.path)
+	e.Err = errors.Join(errs...)
+	if e.Err == nil {
+		return nil
+	}
+	return e
+}
+
+// Path returns the path below the roots of the hierarchies.
+func (g *Group) Path() string { return g.path }
+
+// Paths returns the folders by controller; "" is the cgroup2 one.
+func (g *Group) Paths() map[string]string { return g.manager.GetPaths() }
+
+// Files returns the files into which a process writes "0" to join.
+func (g *Group) Files() []string {
+	var files []string
+	for _, dir := range g.manager.GetPaths() {
+		// A hierarchy that is not mounted may be a plain folder.
+		var st unix.Statfs_t
+		if unix.Statfs(dir, &st) != nil {
+			continue
+		}
+		switch int64(st.Type) {
+		case unix.CGROUP_SUPER_MAGIC:
+			files = append(files, filepath.Join(dir, "tasks"))
+		case unix.CGROUP2_SUPER_MAGIC:
+			files = append(files, filepath.Join(dir, "cgroup.procs"))
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+// Hierarchies returns the host's v1 hierarchies as the kernel names them
+// ("cpu,cpuacct", "name=systemd"); none on a host with cgroup2 alone.
+func Hierarchies() []string {
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil
+	}
+	var l []string
+	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
+		if f := strings.SplitN(s.Text(), ":", 3); len(f) == 3 && f[1] != "" {
+			l = append(l, f[1])
+		}
+	}
+	slices.Sort(l)
+	return l
+}
+
+// Pids returns the processes of the group and all groups below.
+func (g *Group) Pids() ([]int, error) {
+	p, err := g.manager.GetAllPids()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return p, g.wrap("list processes", err)
+}
+
+// Stats returns what the group used.
+func (g *Group) Stats() (*cgroups.Stats, error) {
+	s, err := g.manager.GetStats()
+	return s, g.wrap("read statistics", err)
+}
+
+// Update sets the limits that r names and leaves the others alone.
+func (g *Group) Update(r *specs.LinuxResources) error {
+	res, err := resources(r)
+	if err != nil {
+		return err
+	}
+	if err := g.manager.Set(res); err != nil {
+		return g.wrap("set limits", err)
+	}
+	if r == nil || len(r.Devices) == 0 {
+		return nil
+	}
+	return g.devices(r.Devices)
+}
+
+// OOMKilled reports whether the kernel killed a process of the group for lack
+// of memory.
+func (g *Group) OOMKilled() bool {
+	n, err := g.manager.OOMKillCount()
+	return err == nil && n > 0
+}
+
+// write writes a file of the group.
+func write(dir, name, value string) error {
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0); err != nil {
+		return fmt.Errorf("write %q: %w", value, err)
+	}
+	return nil
+}

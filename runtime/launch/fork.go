@@ -1,0 +1,249 @@
+//go:build linux
+
+package launch
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The three hooks that package syscall calls around its own forks. They block
+// signals, so that no handler of the parent runs in the child, and put the
+// child's handlers back to their defaults.
+
+//go:linkname beforeFork syscall.runtime_BeforeFork
+func beforeFork()
+
+//go:linkname afterFork syscall.runtime_AfterFork
+func afterFork()
+
+//go:linkname afterForkInChild syscall.runtime_AfterForkInChild
+func afterForkInChild()
+
+// op is one prepared system call.
+type op struct {
+	nr    uintptr
+	a     [6]uintptr
+	refs  uint8 // bit i: a[i] is the number of a slot, whose value is meant
+	out   int16 // slot that takes the result; -1: none
+	kind  opKind
+	check checkKind
+	quiet bool // from here on no call of our own: a filter may kill for it
+	n     uint8
+	on    [4]branch
+}
+
+// branch says where to go on after a result; errno 0 is success.
+type branch struct {
+	errno uint16
+	skip  uint16
+}
+
+type opKind uint8
+
+const (
+	opSyscall opKind = iota
+	opLookup
+)
+
+type checkKind uint8
+
+const (
+	checkNone checkKind = iota
+	checkOne
+	checkInside
+	checkNotProc
+)
+
+// Errors of our own in a ledger, beyond the kernel's.
+const (
+	errCheck = 4000 + iota // a check failed; its kind is that of the op
+)
+
+// script is a list of ops with where to note what came of them. It lies in the
+// heap; the memory that its pointers name does not (see arena).
+type script struct {
+	ops    []op
+	slots  []uintptr // shared by all scripts of a launch
+	ledger *ledger
+}
+
+// ledger is what a script leaves behind, in shared memory. marks follow it.
+type ledger struct {
+	begin  unix.Timespec
+	failed int64 // index of the op, plus one
+	errno  int64
+	pid    int64 // of the second child, where a first one enters namespaces
+	marks  uintptr
+}
+
+// run makes the calls and reports whether all went well.
+//
+// It runs in the child of a fork too: it must not be split, instrumented or
+// allocate.
+//
+//go:nosplit
+//go:norace
+//go:noinline
+func run(s *script) bool {
+	var a [6]uintptr
+	quiet := false
+	l := s.ledger
+	syscall.RawSyscall6(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&l.begin)), 0, 0, 0, 0)
+	for i := 0; i < len(s.ops); i++ {
+		o := &s.ops[i]
+		for j := 0; j < 6; j++ {
+			a[j] = o.a[j]
+			if o.refs&(1<<j) != 0 {
+				a[j] = s.slots[a[j]]
+			}
+		}
+		var r uintptr
+		var e syscall.Errno
+		if o.kind == opLookup {
+			r, e = lookup(a[1])
+		} else {
+			for {
+				r, _, e = syscall.RawSyscall6(o.nr, a[0], a[1], a[2], a[3], a[4], a[5])
+				if e != syscall.EINTR {
+					break
+				}
+			}
+		}
+		if e == 0 && o.check != checkNone && !holds(o.check, r, a[0], a[1]) {
+			e = errCheck
+		}
+		skip := 0
+		known := e == 0
+		for j := 0; j < int(o.n); j++ {
+			if o.on[j].errno == uint16(e) {
+				known, skip = true, int(o.on[j].skip)
+				break
+			}
+		}
+		if o.quiet {
+			quiet = true
+		}
+		if !quiet {
+			syscall.RawSyscall6(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, l.marks+uintptr(i)*16, 0, 0, 0, 0)
+		}
+		if !known {
+			l.errno, l.failed = int64(e), int64(i)+1
+			return false
+		}
+		if e == 0 && o.out >= 0 {
+			s.slots[o.out] = r
+		}
+		i += skip
+	}
+	return true
+}
+
+// lookup returns the first path of a NULL-ended list that is not a folder and
+// may be executed by the effective user.
+//
+//go:nosplit
+//go:norace
+func lookup(list uintptr) (uintptr, syscall.Errno) {
+	const atFDCWD = ^uintptr(99) // -100
+	last := syscall.ENOENT
+	n := 0
+	for ; ; list += unsafe.Sizeof(list) {
+		p := **(**uintptr)(unsafe.Pointer(&list)) // memory outside the heap, see arena
+		if p == 0 {
+			break
+		}
+		n++
+		fd, _, e := syscall.RawSyscall6(unix.SYS_OPENAT, atFDCWD, p, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, 0, 0)
+		if e == 0 {
+			syscall.RawSyscall6(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
+			last = syscall.EISDIR
+			continue
+		}
+		_, _, e = syscall.RawSyscall6(unix.SYS_FACCESSAT2, atFDCWD, p, unix.X_OK, unix.AT_EACCESS, 0, 0)
+		if e == 0 {
+			return p, 0
+		}
+		last = e
+	}
+	if n > 1 {
+		// Of several paths none was fit: not found, in exec.LookPath's words.
+		last = syscall.ENOENT
+	}
+	return 0, last
+}
+
+// holds tests a check after a call that returned r.
+//
+//go:nosplit
+//go:norace
+func holds(k checkKind, r, a0, a1 uintptr) bool {
+	switch k {
+	case checkOne:
+		return r == 1
+	case checkInside:
+		return **(**byte)(unsafe.Pointer(&a0)) == '/'
+	case checkNotProc:
+		return **(**int64)(unsafe.Pointer(&a1)) != unix.PROC_SUPER_MAGIC
+	}
+	return true
+}
+
+// fork starts a child that runs a script. With a join script, a first child
+// runs that one and then starts the second as its own sibling, which runs the
+// script proper; the first one ends, and the caller must wait for it.
+//
+//go:norace
+//go:noinline
+func fork(flags uintptr, join, child *script) (int, syscall.Errno) {
+	first := flags | uintptr(unix.SIGCHLD)
+	if join != nil {
+		first = uintptr(unix.SIGCHLD)
+	}
+	beforeFork()
+	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE, first, 0, 0, 0, 0, 0)
+	if e != 0 || pid != 0 {
+		afterFork()
+		return int(pid), e
+	}
+	afterForkInChild()
+	inChild(flags, join, child)
+	return 0, 0
+}
+
+// inChild never returns.
+//
+//go:nosplit
+//go:norace
+func inChild(flags uintptr, join, child *script) {
+	if join != nil {
+		if !run(join) {
+			exit(1)
+		}
+		pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE, flags|unix.CLONE_PARENT|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+		if e != 0 {
+			join.ledger.errno, join.ledger.failed = int64(e), int64(len(join.ops))+1
+			exit(1)
+		}
+		if pid != 0 {
+			join.ledger.pid = int64(pid)
+			exit(0)
+		}
+	}
+	run(child)
+	exit(1)
+}
+
+// exit ends the child. A filter that forbids even that is answered by a fault,
+// which ends the first process of a pid namespace too.
+//
+//go:nosplit
+//go:norace
+func exit(code uintptr) {
+	syscall.RawSyscall6(unix.SYS_EXIT_GROUP, code, 0, 0, 0, 0, 0)
+	for {
+		*(*int)(nil) = 0
+	}
+}

@@ -1,0 +1,199 @@
+//go:build linux
+
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/seccomp"
+)
+
+// The test binary is the container's program too: static, and able to do
+// whatever a test asks of it by the first argument.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "inside:") {
+		os.Exit(inside(strings.TrimPrefix(os.Args[1], "inside:"), os.Args[2:]))
+	}
+	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	os.Exit(m.Run())
+}
+
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: it makes namespaces with a range of ids")
+	}
+}
+
+// rootfs makes a root that holds this program as /bin/probe.
+func rootfs(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	os.Chmod(dir, 0o755)
+	os.Chmod(filepath.Dir(dir), 0o755)
+	root := filepath.Join(dir, "rootfs")
+	if err := os.MkdirAll(filepath.Join(root, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "bin/probe"), self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "bin/data"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	filepath.Walk(root, func(p string, _ os.FileInfo, _ error) error { return os.Lchown(p, base, base) })
+	return root
+}
+
+// base is where the test containers' ids begin on the host.
+const base = 200000
+
+var dockerCaps = []string{
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
+	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
+}
+
+// serverSpec is a config as the server writes it.
+func serverSpec(t testing.TB, root string, args ...string) *specs.Spec {
+	t.Helper()
+	filter, err := seccomp.Default(dockerCaps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: base, Size: 65536}}
+	return &specs.Spec{
+		Version:  "1.2.0",
+		Root:     &specs.Root{Path: root},
+		Hostname: "probe",
+		Process: &specs.Process{
+			Args: append([]string{"/bin/probe"}, args...), Cwd: "/work",
+			Env:             []string{"PATH=/usr/bin:/bin", "A=b"},
+			Capabilities:    &specs.LinuxCapabilities{Bounding: dockerCaps, Effective: dockerCaps, Permitted: dockerCaps},
+			NoNewPrivileges: true,
+		},
+		Mounts: []specs.Mount{
+			{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+			{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
+			{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+			{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+			{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
+			{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", "ro"}},
+			{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", "ro"}},
+		},
+		Linux: &specs.Linux{
+			Namespaces: []specs.LinuxNamespace{
+				{Type: specs.UserNamespace}, {Type: specs.MountNamespace}, {Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace},
+				{Type: specs.UTSNamespace}, {Type: specs.IPCNamespace}, {Type: specs.CgroupNamespace},
+			},
+			UIDMappings: ids, GIDMappings: ids,
+			Seccomp: filter,
+			MaskedPaths: []string{"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+				"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware"},
+			ReadonlyPaths: []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
+		},
+	}
+}
+
+// result is what a container did.
+type result struct {
+	out    string
+	status unix.WaitStatus
+}
+
+// runSpec runs a container to its end.
+func runSpec(t testing.TB, s *specs.Spec) result {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{-1, int(w.Fd()), int(w.Fd())}})
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.Start(); err != nil {
+		p.Wait()
+		t.Fatal(err)
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws, err := p.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := p.Cgroup(); c != nil {
+		if err := c.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+	return result{string(out), ws}
+}
+
+func TestHello(t *testing.T) {
+	needRoot(t)
+	s := serverSpec(t, rootfs(t), "inside:hello")
+	r := runSpec(t, s)
+	if r.out != "hello\n" || r.status.ExitStatus() != 7 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestMissingCommandFailsAtCreate(t *testing.T) {
+	needRoot(t)
+	root := rootfs(t)
+	for _, c := range []struct{ command, code, message string }{
+		{"nothing", "command-not-found", `exec: "nothing": executable file not found in $PATH`},
+		{"/bin/nothing", "command-not-found", `exec: "/bin/nothing": stat /bin/nothing: no such file or directory`},
+		{"/bin/data", "command-not-executable", `exec: "/bin/data": permission denied`},
+		{"/bin", "command-not-executable", `exec: "/bin": is a directory`},
+	} {
+		s := serverSpec(t, root)
+		s.Process.Args = []string{c.command}
+		_, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{-1, -1, -1}})
+		var e *imagecore.Error
+		if !errors.As(err, &e) || e.Code != c.code || e.Message != c.message {
+			t.Errorf("%s: %v", c.command, err)
+		}
+	}
+}
+
+// inside is what the program does in a container.
+func inside(what string, args []string) int {
+	switch what {
+	case "hello":
+		fmt.Println("hello")
+		return 7
+	case "facts":
+		return json2(facts())
+	}
+	fmt.Println("unknown probe", what, args)
+	return 99
+}
+
+func json2(v any) int {
+	json.NewEncoder(os.Stdout).Encode(v)
+	return 0
+}
+
+func facts() map[string]string { return nil }

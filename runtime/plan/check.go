@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// check refuses what this runtime does not do, by name, before anything is
+// done. What it lets through, the plan does.
+func check(s *specs.Spec) error {
+	switch {
+	case s.Process == nil:
+		return invalid("process", "is missing")
+	case s.Root == nil:
+		return invalid("root", "is missing")
+	case s.Linux == nil:
+		return invalid("linux", "is missing")
+	case s.Windows != nil:
+		return unsupported("windows")
+	case s.Solaris != nil:
+		return unsupported("solaris")
+	case s.VM != nil:
+		return unsupported("vm")
+	case s.ZOS != nil:
+		return unsupported("zos")
+	case s.FreeBSD != nil:
+		return unsupported("freebsd")
+	}
+	if err := checkProcess(s.Process); err != nil {
+		return err
+	}
+	l := s.Linux
+	switch {
+	case l.MountLabel != "":
+		return unsupported("linux.mountLabel (SELinux)")
+	case l.IntelRdt != nil:
+		return unsupported("linux.intelRdt")
+	case l.MemoryPolicy != nil:
+		return unsupported("linux.memoryPolicy")
+	case len(l.TimeOffsets) > 0:
+		return unsupported("linux.timeOffsets")
+	case len(l.NetDevices) > 0:
+		return unsupported("linux.netDevices")
+	case l.Seccomp != nil && l.Seccomp.ListenerPath != "":
+		return unsupported("linux.seccomp.listenerPath")
+	}
+	var seen []specs.LinuxNamespaceType
+	for _, n := range l.Namespaces {
+		if slices.Contains(seen, n.Type) {
+			return invalid("linux.namespaces", "names "+string(n.Type)+" twice")
+		}
+		seen = append(seen, n.Type)
+		if cloneFlag(n.Type) == "" {
+			return unsupported("namespace type " + string(n.Type))
+		}
+		if n.Path != "" && !path.IsAbs(n.Path) {
+			return invalid("linux.namespaces", "path "+n.Path+" is not absolute")
+		}
+	}
+	if !newNamespace(s, specs.MountNamespace) {
+		return unsupported("a container without a mount namespace of its own")
+	}
+	user := slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace && n.Path == "" })
+	if user != (len(l.UIDMappings) > 0) || user != (len(l.GIDMappings) > 0) {
+		if user || !slices.Contains(seen, specs.UserNamespace) {
+			return invalid("linux.uidMappings and gidMappings", "and a new user namespace need each other")
+		}
+	}
+	for _, m := range s.Mounts {
+		if !path.IsAbs(m.Destination) {
+			return invalid("mounts", "destination "+m.Destination+" is not absolute")
+		}
+		if len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
+			return unsupported("mounts[" + m.Destination + "].uidMappings")
+		}
+	}
+	if s.Hostname != "" && !newNamespace(s, specs.UTSNamespace) && !slices.Contains(seen, specs.UTSNamespace) {
+		return invalid("hostname", "needs a uts namespace")
+	}
+	return checkSysctl(s)
+}
+
+// checkProcess refuses what the main process and an exec have in common.
+func checkProcess(p *specs.Process) error {
+	switch {
+	case len(p.Args) == 0 || p.Args[0] == "":
+		return invalid("process.args", "is empty")
+	case p.CommandLine != "":
+		return unsupported("process.commandLine")
+	case p.User.Username != "":
+		return unsupported("process.user.username")
+	case p.ApparmorProfile != "" && p.ApparmorProfile != "unconfined":
+		return unsupported("process.apparmorProfile")
+	case p.SelinuxLabel != "":
+		return unsupported("process.selinuxLabel")
+	case p.Scheduler != nil:
+		return unsupported("process.scheduler")
+	case p.ExecCPUAffinity != nil:
+		return unsupported("process.execCPUAffinity")
+	case !path.IsAbs(p.Cwd):
+		return invalid("process.cwd", "is not an absolute path: "+p.Cwd)
+	}
+	for _, e := range p.Env {
+		if strings.ContainsRune(e, 0) {
+			return invalid("process.env", "holds a zero byte")
+		}
+	}
+	for _, a := range p.Args {
+		if strings.ContainsRune(a, 0) {
+			return invalid("process.args", "holds a zero byte")
+		}
+	}
+	return nil
+}
+
+// checkSysctl lets through only what belongs to a namespace of the container's
+// own: anything else would change the host.
+func checkSysctl(s *specs.Spec) error {
+	for k := range s.Linux.Sysctl {
+		name := strings.ReplaceAll(k, "/", ".")
+		var t specs.LinuxNamespaceType
+		switch {
+		case strings.Contains(name, ".."):
+			return invalid("linux.sysctl", "name "+k+" leaves its folder")
+		case strings.HasPrefix(name, "net."):
+			t = specs.NetworkNamespace
+		case strings.HasPrefix(name, "fs.mqueue."), slices.Contains(ipcSysctls, name):
+			t = specs.IPCNamespace
+		case name == "kernel.domainname", name == "kernel.hostname":
+			t = specs.UTSNamespace
+		default:
+			return invalid("linux.sysctl", k+" is not in a separate kernel namespace")
+		}
+		own := slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == t })
+		if !own {
+			return invalid("linux.sysctl", k+" needs a "+string(t)+" namespace of the container's own")
+		}
+	}
+	return nil
+}
+
+// ipcSysctls are the settings of an ipc namespace (sysctl(8) names).
+var ipcSysctls = []string{
+	"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
+	"kernel.shmmni", "kernel.shm_rmid_forced",
+}
+
+func unsupported(setting string) error {
+	return imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting",
+		"config.json sets "+setting+", which this runtime does not support", "setting", setting)
+}
+
+func invalid(setting, what string) error {
+	return imagecore.NewError(imagecore.ErrInvalid, "invalid-config", "config.json: "+setting+" "+what, "setting", setting, "what", what)
+}

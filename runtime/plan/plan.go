@@ -1,0 +1,271 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// Where says which process makes the calls of a step.
+type Where string
+
+const (
+	Host   Where = "host"   // the launcher, before the fork
+	Join   Where = "join"   // a first child, which enters existing namespaces
+	Parent Where = "parent" // the launcher, while the child waits
+	Child  Where = "child"  // the process that becomes the container's command
+)
+
+// Plan is what will be done to start one process, in order.
+type Plan struct {
+	// Clone holds the namespaces that the child is born into, by the flags of
+	// clone(2); "" for none.
+	Clone string `json:"clone"`
+	Steps []Step `json:"steps"`
+}
+
+// Step is one idea of a plan and the system calls that carry it out.
+type Step struct {
+	Code  string            `json:"code"`            // "mount-proc"; the page has words for each, see Codes
+	Args  map[string]string `json:"args,omitempty"`  // what the words need
+	Where Where             `json:"where"`           // who does it
+	Call  string            `json:"call"`            // the call that matters most, as text
+	Calls []Call            `json:"calls,omitempty"` // all of them, in order
+	Words string            `json:"words"`           // what is done, in English
+	// Reason says what it is good for, Man where the manual has it, Without
+	// what would go wrong if it were left out.
+	Reason  string `json:"reason"`
+	Man     string `json:"man"`
+	Without string `json:"without"`
+
+	main int // index in Calls of the one that Call prints
+}
+
+// Result is what came of a step: the trace of a launch is a list of them.
+type Result struct {
+	Step  int    `json:"step"`  // index in Plan.Steps
+	Code  string `json:"code"`  // of that step
+	Start int64  `json:"start"` // nanoseconds since the launch began
+	Took  int64  `json:"took"`  // nanoseconds
+	Calls int    `json:"calls"` // system calls made; fewer than planned where a condition skipped some
+	OK    bool   `json:"ok"`
+	Errno string `json:"errno,omitempty"` // "EPERM", of the call that failed
+}
+
+// Options are facts about the host and wishes of the caller. The zero value is
+// a host with cgroup2, a root folder named by the config and no cgroup.
+type Options struct {
+	Rootfs bool // the launcher holds a detached mount that becomes the root
+	// IsFile says whether a bind mount's source is something other than a
+	// folder; nil: all are folders.
+	IsFile func(path string) bool
+	// CgroupFiles are the files of the container's cgroups (tasks or
+	// cgroup.procs) that the child writes itself into.
+	CgroupFiles []string
+	// Hierarchies are the cgroup v1 hierarchies of the host as mount options
+	// ("cpu,cpuacct", "name=systemd"); empty on a host with cgroup2 alone.
+	Hierarchies []string
+	LastCap     int  // highest capability that the kernel knows; 0: 40 (Linux 5.9)
+	NoPivot     bool // move the root and chroot, for hosts that run from an initramfs
+	PreserveFDs int  // descriptors from 3 on that the command gets
+	// HookPause stops before the root is changed, so that the launcher can run
+	// hooks.
+	HookPause  bool
+	Cols, Rows uint16 // of the terminal; 0: process.consoleSize
+	// OpenFiles is the soft limit of open files where the config names none; 0
+	// leaves it alone. (Go raises its own process's, which must not leak.)
+	OpenFiles [2]uint64 // soft, hard
+	// Target are the namespaces of the container that an exec enters, as flags
+	// of setns(2): those that differ from the launcher's.
+	Target string
+	// Terse leaves out the texts; Describe adds them.
+	Terse bool
+	// OwnDevpts opens the terminal in a devpts that the launcher holds already
+	// ($devpts), as for an exec.
+	OwnDevpts bool
+}
+
+// builder collects steps; the first error sticks.
+type builder struct {
+	spec *specs.Spec
+	opt  Options
+	plan *Plan
+	err  error
+	refs int // for names of intermediate results
+	proc string
+}
+
+// For returns the steps that create a container of the spec and start its
+// command. A setting that is not served is an error that names it (kind
+// ErrUnsupported, code "unsupported-setting").
+func For(spec *specs.Spec, o Options) (*Plan, error) {
+	if err := check(spec); err != nil {
+		return nil, err
+	}
+	b := &builder{spec: spec, opt: o, plan: &Plan{}}
+	b.namespaces()
+	b.rootHost()
+	b.terminalHost()
+	b.cgroupHost()
+	b.maps()
+	b.parentLimits()
+
+	b.waitForParent()
+	b.joinCgroup()
+	b.becomeRoot()
+	b.session()
+	b.root()
+	b.mounts()
+	b.devices()
+	b.console()
+	b.sysctls()
+	b.network()
+	b.hostname()
+	b.workdir()
+	b.hide()
+	b.hooks()
+	b.changeRoot()
+	b.process(spec.Process)
+	return b.finish()
+}
+
+// ForExec returns the steps that start a further process in a container that
+// runs already. spec is the container's, for its seccomp filter and mappings;
+// o.Target names the namespaces to enter.
+func ForExec(p *specs.Process, spec *specs.Spec, o Options) (*Plan, error) {
+	s := specs.Spec{Version: spec.Version, Process: p, Linux: &specs.Linux{}}
+	if spec.Linux != nil {
+		s.Linux.Seccomp = spec.Linux.Seccomp
+		s.Linux.UIDMappings = spec.Linux.UIDMappings
+		s.Linux.GIDMappings = spec.Linux.GIDMappings
+	}
+	if err := checkProcess(p); err != nil {
+		return nil, err
+	}
+	b := &builder{spec: &s, opt: o, plan: &Plan{}}
+	b.terminalHost()
+	b.cgroupHost()
+	b.parentLimits()
+	b.joinCgroupIn(Join)
+	b.enter()
+	b.waitForParent()
+	b.becomeRoot()
+	b.session()
+	b.process(p)
+	return b.finish()
+}
+
+func (b *builder) finish() (*Plan, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	for _, s := range b.plan.Steps {
+		if _, ok := entries[s.Code]; !ok {
+			return nil, fmt.Errorf("plan: step %q has no words", s.Code)
+		}
+	}
+	if !b.opt.Terse {
+		b.plan.Describe()
+	}
+	return b.plan, nil
+}
+
+// step appends a step. The call that matters is the one marked by main, an
+// index into calls (negative: from the end). A step without calls is dropped.
+func (b *builder) step(w Where, code string, args []string, main int, calls ...Call) {
+	if len(calls) == 0 || b.err != nil {
+		return
+	}
+	if main < 0 {
+		main += len(calls)
+	}
+	s := Step{Code: code, Where: w, Calls: calls, main: main}
+	if len(args) > 0 {
+		s.Args = imagecore.Args(args...)
+	}
+	b.plan.Steps = append(b.plan.Steps, s)
+}
+
+// Describe fills in what a reader wants and a launch does not need: the texts
+// and the printed call of each step. It returns p.
+func (p *Plan) Describe() *Plan {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		e := entries[s.Code]
+		s.Call = s.Calls[s.main].String()
+		s.Words, s.Reason, s.Man, s.Without = fill(e.words, s.Args), fill(e.reason, s.Args), e.man, fill(e.without, s.Args)
+	}
+	return p
+}
+
+// name returns a fresh name for a result.
+func (b *builder) name(prefix string) string {
+	b.refs++
+	return fmt.Sprintf("%s%d", prefix, b.refs)
+}
+
+func fill(s string, args map[string]string) string {
+	if !strings.Contains(s, "{") {
+		return s
+	}
+	for k, v := range args {
+		s = strings.ReplaceAll(s, "{"+k+"}", v)
+	}
+	return s
+}
+
+// Codes returns every code that a step may have, sorted: the page has words for
+// each.
+func Codes() []string {
+	var c []string
+	for k := range entries {
+		c = append(c, k)
+	}
+	slices.Sort(c)
+	return c
+}
+
+// has reports whether the spec makes a new namespace of the type.
+func (b *builder) has(t specs.LinuxNamespaceType) bool { return newNamespace(b.spec, t) }
+
+func newNamespace(s *specs.Spec, t specs.LinuxNamespaceType) bool {
+	if s.Linux == nil {
+		return false
+	}
+	for _, n := range s.Linux.Namespaces {
+		if n.Type == t {
+			return n.Path == ""
+		}
+	}
+	return false
+}
+
+// joined reports whether the spec enters an existing namespace of the type.
+func (b *builder) joined(t specs.LinuxNamespaceType) bool {
+	if b.spec.Linux == nil {
+		return false
+	}
+	for _, n := range b.spec.Linux.Namespaces {
+		if n.Type == t {
+			return n.Path != ""
+		}
+	}
+	return false
+}
+
+// hostID returns the host's id of the container's, and whether it has one.
+func hostID(m []specs.LinuxIDMapping, id uint32) (uint32, bool) {
+	if len(m) == 0 {
+		return id, true
+	}
+	for _, x := range m {
+		if id >= x.ContainerID && id-x.ContainerID < x.Size {
+			return x.HostID + (id - x.ContainerID), true
+		}
+	}
+	return 0, false
+}
