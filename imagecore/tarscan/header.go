@@ -245,3 +245,7 @@ func isZero(b []byte) bool {
 	}
 	return true
 }
+
+// IsHeader reports whether b begins with a block that is a tar header, by its
+// checksum.
+func IsHeader(b []byte) bool { return len(b) >= blockSize && checksum(b) }

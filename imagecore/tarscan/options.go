@@ -12,6 +12,10 @@ type Options struct {
 	// a plain root file system, they are names like any other.
 	Whiteouts bool
 
+	// Counted is how many entries were read elsewhere that Limits.Entries
+	// bounds as well, such as those of an image's other layers.
+	Counted int
+
 	// Tick, if set, is asked every few hundred records and after each piece of
 	// a stream that is read; an error that it returns ends the scan and is
 	// returned by Next as it is.

@@ -48,7 +48,7 @@ type Scanner struct {
 
 // NewReaderAt scans the tar that src holds in its first size bytes.
 func NewReaderAt(src io.ReaderAt, size int64, o Options) *Scanner {
-	s := &Scanner{o: o}
+	s := &Scanner{o: o, records: o.Counted, tickedRecords: o.Counted}
 	s.src = &window{src: src, size: size, access: o.Access.orNative(), filled: s.tick}
 	return s
 }
@@ -56,7 +56,7 @@ func NewReaderAt(src io.ReaderAt, size int64, o Options) *Scanner {
 // NewReader scans the tar that r streams. Contents are read and dropped unless
 // they are asked for by Content.
 func NewReader(r io.Reader, o Options) *Scanner {
-	s := &Scanner{o: o}
+	s := &Scanner{o: o, records: o.Counted, tickedRecords: o.Counted}
 	s.src = &stream{r: r, store: make([]byte, o.Access.orNative().streamBuffer()), filled: s.tick}
 	return s
 }
@@ -291,7 +291,7 @@ func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, n
 	s.src.skipped(stored)
 	s.last, s.lastOff = e.Name, begin
 	if s.records++; s.records > s.o.Limits.Entries {
-		return false, tooLarge("too-many-entries", "the tar has more entries than the limit", s.records, s.o.Limits.Entries).At(e.Name, begin)
+		return false, tooLarge("too-many-entries", "more entries than the limit", s.records, s.o.Limits.Entries).At(e.Name, begin)
 	}
 	if s.records-s.tickedRecords >= tickRecords {
 		if err := s.doTick(s.content); err != nil {

@@ -1,0 +1,245 @@
+package archive
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/tarscan"
+)
+
+// blob is a layer as it is stored. Images share them.
+type blob struct {
+	file        file
+	compression string
+	tarSize     int64
+	entries     []imagecore.Entry
+	warnings    []imagecore.Warning
+	scanned     bool
+	err         error // of a scan on the way, which matters only if it is a layer
+}
+
+// scanLayers scans the layers of all images, each blob once.
+func (r *reader) scanLayers() error {
+	if len(r.found) == 0 {
+		return imagecore.NewError(imagecore.ErrInvalid, "no-image", "the archive holds no image")
+	}
+	for _, img := range r.found {
+		for i, b := range img.blobs {
+			l := &img.Layers[i]
+			l.Index = i
+			if b == nil {
+				img.warn(i, "absent-layer", "the archive names this layer but does not hold it", "digest", l.Digest.String(), "mediaType", l.MediaType)
+				continue
+			}
+			if err := r.scan(b); err != nil {
+				var ie *imagecore.Error
+				if errors.As(err, &ie) {
+					return ie.In(i)
+				}
+				return fmt.Errorf("layer %d: %w", i, err)
+			}
+			l.Present, l.Size, l.TarSize = true, b.file.size, b.tarSize
+			l.Entries, l.EntryCount = b.entries, len(b.entries)
+			if l.MediaType == "" {
+				l.MediaType = dockerMediaType(b.compression)
+			} else if want, known := compressionOf(l.MediaType); known && want != b.compression {
+				img.warn(i, "media-type-mismatch", "the layer is not compressed the way its media type says",
+					"mediaType", l.MediaType, "compression", b.compression)
+			}
+			for _, w := range b.warnings {
+				w.Layer = i
+				img.warnings = append(img.warnings, w)
+			}
+		}
+	}
+	return nil
+}
+
+// blob returns the one of a file.
+func (r *reader) blob(f file) *blob {
+	b, ok := r.blobs[f.path]
+	if !ok {
+		b = &blob{file: f}
+		r.blobs[f.path] = b
+	}
+	return b
+}
+
+// scan reads the headers of a layer.
+func (r *reader) scan(b *blob) error {
+	if b.scanned || b.err != nil {
+		return b.err
+	}
+	base := r.done
+	src, ok, err := r.files.at(b.file)
+	if err != nil {
+		return err
+	}
+	if ok {
+		head := make([]byte, codec.HeadSize)
+		n, err := src.ReadAt(head, 0)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if codec.Detect(head[:n]) == codec.None {
+			o := r.scanOptions(true)
+			o.Progress = func(off int64) { r.progress(base + off) }
+			s := tarscan.NewReaderAt(src, b.file.size, o)
+			b.compression, b.tarSize = codec.None, b.file.size
+			err := r.finish(b, s)
+			r.progress(base + b.file.size)
+			return err
+		}
+	}
+	in, err := r.files.open(b.file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return r.scanStream(b, &counted{r: in, told: func(n int64) { r.progress(base + n) }})
+}
+
+// scanStream scans a layer from its stored bytes.
+func (r *reader) scanStream(b *blob, stored io.Reader) error {
+	in, name, err := codec.NewReader(stored, r.o.Limits)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	tar := &counted{r: in}
+	b.compression = name
+	if err := r.finish(b, tarscan.NewReader(tar, r.scanOptions(true))); err != nil {
+		return err
+	}
+	if err := r.drain(tar); err != nil {
+		return err
+	}
+	b.tarSize = tar.n
+	return nil
+}
+
+// finish takes the entries of a scan.
+func (r *reader) finish(b *blob, s *tarscan.Scanner) error {
+	entries, err := collect(s, nil)
+	if err != nil {
+		return err
+	}
+	r.entries += len(entries)
+	b.entries, b.warnings, b.scanned = entries, s.Warnings(), true
+	return nil
+}
+
+// OpenLayer returns the uncompressed tar of a layer. Reading to io.EOF
+// verifies the checksums of its compression, if it has any.
+func (a *Archive) OpenLayer(image, layer int) (io.ReadCloser, error) {
+	b, err := a.at(image, layer)
+	if err != nil {
+		return nil, err
+	}
+	return a.openTar(b)
+}
+
+func (a *Archive) openTar(b *blob) (io.ReadCloser, error) {
+	stored, err := a.files.open(b.file)
+	if err != nil {
+		return nil, err
+	}
+	if b.compression == codec.None {
+		return stored, nil
+	}
+	tar, _, err := codec.NewReader(stored, a.o.Limits)
+	if err != nil {
+		stored.Close()
+		return nil, err
+	}
+	return both{tar, stored}, nil
+}
+
+// both closes the stored bytes with the unpacked ones.
+type both struct {
+	io.ReadCloser
+	stored io.Closer
+}
+
+func (b both) Close() error { return errors.Join(b.ReadCloser.Close(), b.stored.Close()) }
+
+// OpenBlob returns the bytes of a layer as they are stored.
+func (a *Archive) OpenBlob(image, layer int) (io.ReadCloser, error) {
+	b, err := a.at(image, layer)
+	if err != nil {
+		return nil, err
+	}
+	return a.files.open(b.file)
+}
+
+// LayerAt gives random access to the uncompressed tar of a layer and its size
+// in bytes. Layers that are compressed, or lie in a compressed archive, are
+// unpacked into Options.Spool on the first call; without it the stream is
+// replayed when a read goes back by more than a megabyte, so that reads in
+// ascending order cost one pass. All calls for one layer share what was read.
+// The reader is valid until Close and safe for concurrent use.
+func (a *Archive) LayerAt(image, layer int) (io.ReaderAt, int64, error) {
+	b, err := a.at(image, layer)
+	if err != nil {
+		return nil, 0, err
+	}
+	if b.compression == codec.None {
+		if src, ok, err := a.files.at(b.file); ok || err != nil {
+			return src, b.tarSize, err
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u, ok := a.unpacked[b]
+	if !ok {
+		if a.o.Spool == nil {
+			u = &replay{size: b.tarSize, open: func() (io.ReadCloser, error) { return a.openTar(b) }}
+		} else if u, err = a.spool(b); err != nil {
+			return nil, 0, err
+		}
+		a.unpacked[b] = u
+	}
+	return u, b.tarSize, nil
+}
+
+// unpacked is a layer that is read at random although it is not stored so.
+type unpacked interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// spool unpacks a layer into a new spool.
+func (a *Archive) spool(b *blob) (unpacked, error) {
+	tar, err := a.openTar(b)
+	if err != nil {
+		return nil, err
+	}
+	defer tar.Close()
+	s, err := a.o.Spool()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(s, bufio.NewReaderSize(ticking{tar, a.o.Tick}, 1<<20)); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// ticking asks before each read whether to go on.
+type ticking struct {
+	io.Reader
+	tick func() error
+}
+
+func (t ticking) Read(p []byte) (int, error) {
+	if t.tick != nil {
+		if err := t.tick(); err != nil {
+			return 0, err
+		}
+	}
+	return t.Reader.Read(p)
+}

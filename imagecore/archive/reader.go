@@ -1,0 +1,186 @@
+package archive
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tarscan"
+	"github.com/opencontainers/go-digest"
+)
+
+// Formats, as imagecore.Source has them.
+const (
+	formatV1     = "docker-v1"
+	formatSave   = "docker-save"
+	formatHybrid = "docker-hybrid"
+	formatOCI    = "oci"
+	formatExport = "docker-export"
+	formatRootfs = "rootfs"
+)
+
+// reader is the state of one Open.
+type reader struct {
+	o        Options
+	files    files
+	source   imagecore.Source
+	found    []*image
+	warnings []imagecore.Warning
+
+	docs     map[string][]byte // documents kept while streaming, by path
+	docBytes int64
+	blobs    map[string]*blob // by path
+	entries  int              // read so far, of all tars
+	stopped  error            // what Tick returned
+	total    int64            // bytes of the archive
+	done     int64            // of them
+	root     rootFacts        // what is known of it if it is a root file system
+}
+
+func newReader(o Options) *reader {
+	if o.Limits == (imagecore.Limits{}) {
+		o.Limits = imagecore.DefaultLimits()
+	}
+	return &reader{o: o, docs: map[string][]byte{}, blobs: map[string]*blob{}}
+}
+
+// window is how much of a stored stream to ask for at once.
+func (r *reader) window() int { return max(r.o.Access.Window, 64<<10) }
+
+// tick asks whether to go on. Once stopped it stays so, since a layer's scan
+// within a stream may swallow the answer.
+func (r *reader) tick() error {
+	if r.stopped == nil && r.o.Tick != nil {
+		r.stopped = r.o.Tick()
+	}
+	return r.stopped
+}
+
+// progress tells how far it is, never backwards.
+func (r *reader) progress(done int64) {
+	if done = min(done, r.total); done > r.done {
+		r.done = done
+		if r.o.Progress != nil {
+			r.o.Progress(done, r.total)
+		}
+	}
+}
+
+// scanOptions are those of a layer, or of the outer tar.
+func (r *reader) scanOptions(layer bool) tarscan.Options {
+	return tarscan.Options{Limits: r.o.Limits, Access: r.o.Access, Whiteouts: layer, Counted: r.entries, Tick: r.tick}
+}
+
+func (r *reader) warn(code, message string, args ...string) {
+	r.warnings = append(r.warnings, warning(-1, code, message, args...))
+}
+
+func (img *image) warn(layer int, code, message string, args ...string) {
+	img.warnings = append(img.warnings, warning(layer, code, message, args...))
+}
+
+func warning(layer int, code, message string, args ...string) imagecore.Warning {
+	return imagecore.Warning{Code: code, Args: imagecore.Args(args...), Message: message, Layer: layer}
+}
+
+func tooLarge(code, message string, value, limit int64) *imagecore.Error {
+	v, l := strconv.FormatInt(value, 10), strconv.FormatInt(limit, 10)
+	return imagecore.NewError(imagecore.ErrTooLarge, code, message+" ("+v+" > "+l+")", "value", v, "limit", l)
+}
+
+// missing is a file that the archive should hold.
+func missing(path, what string) *imagecore.Error {
+	return imagecore.NewError(imagecore.ErrInvalid, "missing-file", what+" is not in the archive: "+strconv.Quote(path), "path", path)
+}
+
+// document returns the bytes of a small file.
+func (r *reader) document(path, what string) ([]byte, error) {
+	f, ok, err := r.files.lookup(path)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, missing(path, what)
+	}
+	if l := r.o.Limits.Document; f.size > l {
+		return nil, tooLarge("document-too-large", what+" is larger than the limit", f.size, l).At(path, -1)
+	}
+	if b, ok := r.docs[f.path]; ok {
+		return b, nil
+	}
+	if err := r.tick(); err != nil {
+		return nil, err
+	}
+	src, err := r.files.open(f)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	b := make([]byte, f.size)
+	if n, err := io.ReadFull(src, b); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) && f.size > 0 {
+		return nil, imagecore.NewError(imagecore.ErrInvalid, "truncated", what+" ends early",
+			"want", strconv.FormatInt(f.size, 10), "got", strconv.Itoa(n)).At(path, int64(n))
+	} else if err != nil && err != io.EOF {
+		return nil, err
+	}
+	r.docs[f.path] = b
+	return b, nil
+}
+
+// decode parses a JSON document into v; errors name the document and the byte
+// within it.
+func decode(path string, raw []byte, v any) error {
+	err := json.Unmarshal(raw, v)
+	if err == nil {
+		return nil
+	}
+	at := int64(-1)
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		at = syntax.Offset
+	case errors.As(err, &typ):
+		at = typ.Offset
+	}
+	e := imagecore.NewError(imagecore.ErrInvalid, "bad-json", "malformed JSON", "path", path, "cause", err.Error()).At(path, at)
+	e.Err = err
+	return e
+}
+
+// add appends an image, within the limit.
+func (r *reader) add(img *image) error {
+	if n, l := len(r.found)+1, r.o.Limits.Images; n > l {
+		return tooLarge("too-many-images", "more images than the limit", int64(n), int64(l))
+	}
+	r.found = append(r.found, img)
+	return nil
+}
+
+// claim is a digest that the archive gives for a document.
+type claim struct {
+	what      string
+	want, got digest.Digest
+}
+
+// mismatch is a digest that its bytes do not have.
+func (c claim) mismatch() *imagecore.Error {
+	return imagecore.NewError(imagecore.ErrInvalid, "digest-mismatch",
+		c.what+" has another digest than the archive says: "+c.want.String()+" is claimed, "+c.got.String()+" is there",
+		"what", c.what, "want", c.want.String(), "got", c.got.String())
+}
+
+// claimed compares a document's digest with what the archive says it is, and
+// keeps the answer for Verify.
+func (img *image) claimed(what string, want digest.Digest, raw []byte) {
+	if want.Validate() != nil || !want.Algorithm().Available() {
+		return
+	}
+	c := claim{what: what, want: want, got: want.Algorithm().FromBytes(raw)}
+	img.claims = append(img.claims, c)
+	if c.want != c.got {
+		img.warn(-1, "digest-mismatch", c.mismatch().Message, "what", what, "want", c.want.String(), "got", c.got.String())
+	}
+}
