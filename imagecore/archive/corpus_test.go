@@ -61,14 +61,11 @@ type counts struct {
 }
 
 func count(r *imagecore.Report) (c counts) {
-	seen := map[string]bool{}
 	for _, img := range r.Images {
 		for _, l := range img.Layers {
-			key := fmt.Sprint(l.Digest, l.DiffID)
-			if !l.Present || seen[key] {
+			if !l.Present {
 				continue
 			}
-			seen[key] = true
 			c.layers++
 			c.entries += len(l.Entries)
 			for _, e := range l.Entries {
@@ -193,6 +190,12 @@ func TestCorpusCounts(t *testing.T) {
 			}
 		}
 		compared++
+		if reason, ok := readmeDiffers[name]; ok {
+			if got == want {
+				t.Errorf("%s agrees with the README again; it was expected to differ: %s", name, reason)
+			}
+			continue
+		}
 		if got != want {
 			t.Errorf("%s: got %+v, the README has %+v (%s)", name, got, want, text)
 		}
@@ -202,6 +205,11 @@ func TestCorpusCounts(t *testing.T) {
 	if compared < 100 {
 		t.Errorf("only %d files compared", compared)
 	}
+}
+
+// readmeDiffers are the files where the README's program saw less.
+var readmeDiffers = map[string]string{
+	"oci/ggcr-layout-test_index.tar": "one manifest's media type is that of a descriptor; by its content it is an image",
 }
 
 // readme returns the column "what is in it" of each file.

@@ -25,7 +25,11 @@ type blob struct {
 // scanLayers scans the layers of all images, each blob once.
 func (r *reader) scanLayers() error {
 	if len(r.found) == 0 {
-		return imagecore.NewError(imagecore.ErrInvalid, "no-image", "the archive holds no image")
+		message := "the archive holds no image"
+		if len(r.warnings) > 0 { // what there is instead
+			message += ": " + r.warnings[0].Message
+		}
+		return imagecore.NewError(imagecore.ErrInvalid, "no-image", message)
 	}
 	for _, img := range r.found {
 		for i, b := range img.blobs {
@@ -36,6 +40,9 @@ func (r *reader) scanLayers() error {
 				continue
 			}
 			if err := r.scan(b); err != nil {
+				if r.stopped != nil {
+					return r.stopped
+				}
 				var ie *imagecore.Error
 				if errors.As(err, &ie) {
 					return ie.In(i)

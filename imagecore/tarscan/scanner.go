@@ -23,6 +23,7 @@ type Scanner struct {
 	src      source
 	o        Options
 	err      error // what ended the scan, io.EOF included
+	stopped  error // what Tick returned
 	warnings []imagecore.Warning
 	dropped  int // warnings beyond maxWarnings
 
@@ -119,7 +120,7 @@ func (s *Scanner) next(e *imagecore.Entry) error {
 			stored = 0
 		}
 		if stored < 0 {
-			return bad("the size is negative").At(string(h.name), at)
+			return bad("the size is negative").At(short(h.name), at)
 		}
 		switch h.flag {
 		case flagExtended, flagGlobal, flagLongName, flagLongLink:
@@ -133,7 +134,7 @@ func (s *Scanner) next(e *imagecore.Entry) error {
 		}
 		nsec, ok := s.pax.merge(&h)
 		if !ok {
-			return bad("extended header holds something else than numbers").At(string(h.name), at)
+			return bad("extended header holds something else than numbers").At(short(h.name), at)
 		}
 		if len(s.long) > 0 {
 			h.name = s.long
@@ -160,7 +161,7 @@ func (s *Scanner) header() ([]byte, error) {
 		if ok, size, err := s.src.reaches(s.end); err != nil {
 			return nil, s.trail(err)
 		} else if !ok {
-			return nil, truncated("the tar ends within the content", s.end-s.content, max(size-s.content, 0)).At(s.last, s.lastOff)
+			return nil, truncated("the tar ends within the content", s.end-s.content, max(size-s.content, 0)).At(short(s.last), s.lastOff)
 		}
 		s.pos = s.end + padding(s.end)
 	}
@@ -201,12 +202,12 @@ func (s *Scanner) notHeader(blk []byte, at int64) error {
 	if !checksum(blk) {
 		return bad("not a tar header: its checksum is wrong").At("", at)
 	}
-	return bad("header holds something else than numbers").At(string(cString(blk[:100])), at)
+	return bad("header holds something else than numbers").At(short(cString(blk[:100])), at)
 }
 
 // extension reads a header that says something about the next record.
 func (s *Scanner) extension(h *header, at int64) error {
-	name := string(h.name)
+	name := short(h.name)
 	if h.size > maxSpecial {
 		return tooLarge("header-too-large", "an extension header is larger than the limit", h.size, maxSpecial).At(name, at)
 	}
@@ -252,7 +253,7 @@ func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, n
 		stored = 0
 	}
 	if stored < 0 {
-		return false, bad("the size is negative").At(string(h.name), at)
+		return false, bad("the size is negative").At(short(h.name), at)
 	}
 	data := at + blockSize
 	link := s.names.add(h.link)
@@ -272,7 +273,7 @@ func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, n
 		frags, is, err := s.sparse(h, s.block[:], &data, &stored)
 		if err != nil {
 			if ie, ok := err.(*imagecore.Error); ok {
-				return false, ie.At(e.Name, begin)
+				return false, ie.At(short(e.Name), begin)
 			}
 			return false, s.trail(err)
 		}
@@ -285,13 +286,13 @@ func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, n
 	}
 	e.DataOffset, e.Stored = data, stored
 	if stored > math.MaxInt64-blockSize-data {
-		return false, bad("the size is beyond all bounds").At(e.Name, begin)
+		return false, bad("the size is beyond all bounds").At(short(e.Name), begin)
 	}
 	s.pos, s.content, s.end = data, data, data+stored
 	s.src.skipped(stored)
 	s.last, s.lastOff = e.Name, begin
 	if s.records++; s.records > s.o.Limits.Entries {
-		return false, tooLarge("too-many-entries", "more entries than the limit", s.records, s.o.Limits.Entries).At(e.Name, begin)
+		return false, tooLarge("too-many-entries", "more entries than the limit", s.records, s.o.Limits.Entries).At(short(e.Name), begin)
 	}
 	if s.records-s.tickedRecords >= tickRecords {
 		if err := s.doTick(s.content); err != nil {
@@ -335,7 +336,7 @@ func (s *Scanner) isPAXSparse() bool {
 
 // finish checks the entry against the limits and gives it its path and ids.
 func (s *Scanner) finish(e *imagecore.Entry, h *header, link string) error {
-	place := func(err *imagecore.Error) error { return err.At(e.Name, e.Offset) }
+	place := func(err *imagecore.Error) error { return err.At(short(e.Name), e.Offset) }
 	l := &s.o.Limits
 	if err := checkName(e.Name, l); err != nil {
 		return place(err)
@@ -376,6 +377,16 @@ func (s *Scanner) finish(e *imagecore.Entry, h *header, link string) error {
 	return nil
 }
 
+// short is a name as errors give it: those that are refused for their length
+// would fill pages.
+func short[N string | []byte](name N) string {
+	const most = 200
+	if len(name) > most {
+		return string(name[:most]) + "…"
+	}
+	return string(name)
+}
+
 // padding returns the bytes from n to the next full block.
 func padding(n int64) int64 { return -n & (blockSize - 1) }
 
@@ -406,8 +417,11 @@ func (s *Scanner) warn(code, message, entry string, offset int64, args ...string
 	})
 }
 
-// trail says where the source failed.
+// trail says where the source failed; what Tick returned stays as it is.
 func (s *Scanner) trail(err error) error {
+	if err == s.stopped {
+		return err
+	}
 	if ie, ok := err.(*imagecore.Error); ok {
 		return ie // has its own place
 	}
@@ -428,7 +442,7 @@ func (s *Scanner) doTick(off int64) error {
 		s.o.Progress(off)
 	}
 	if s.o.Tick != nil {
-		return s.o.Tick()
+		s.stopped = s.o.Tick()
 	}
-	return nil
+	return s.stopped
 }

@@ -1,0 +1,109 @@
+// Package survey is the one job that runs natively, under wazero and in the
+// browser, with the same bytes as its result:
+//
+//	archive → archive.Open → tree.Build for each image → report JSON, an index for each image
+//
+// The results go to a Sink in a fixed order, the report first, so that a page
+// can show the layers before it has the merged trees.
+package survey
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive"
+	"github.com/layerlab/layerlab/imagecore/index"
+	"github.com/layerlab/layerlab/imagecore/tree"
+)
+
+// Sink takes the results. An error ends the job and is returned as it is. The
+// bytes are the Sink's.
+type Sink interface {
+	// Report is called once, with an imagecore.Report as JSON.
+	Report(b []byte) error
+	// Index is called once for each image, in their order, with the binary
+	// form that package index describes.
+	Index(image int, b []byte) error
+}
+
+// Run surveys the archive in the first size bytes of src. It returns the open
+// archive, for contents to be read from, which the caller closes.
+func Run(src io.ReaderAt, size int64, o archive.Options, lens tree.Lens, sink Sink) (*archive.Archive, error) {
+	a, err := archive.Open(src, size, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := Of(a, lens, o.Tick, sink); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Of surveys an archive that is open already. tick, if set, is asked before
+// each image. The archive stays open, also where an error is returned.
+func Of(a *archive.Archive, lens tree.Lens, tick func() error, sink Sink) error {
+	report := *a.Report()
+	warnings := append([]imagecore.Warning{}, report.Warnings...)
+	// The report comes first and has the warnings of all trees, so the indexes,
+	// some 30 bytes an entry, wait; the trees, ten times as large, do not.
+	indexes := make([][]byte, len(report.Images))
+	for i, img := range report.Images {
+		if tick != nil {
+			if err := tick(); err != nil {
+				return err
+			}
+		}
+		t, err := tree.Build(img.Layers, lens)
+		if err != nil {
+			return inImage(err, i, len(report.Images))
+		}
+		found := t.Warnings()
+		if len(report.Images) > 1 {
+			found = named(found, img)
+		}
+		warnings = append(warnings, found...)
+		head := index.Head{Image: img, Warnings: append(a.Warnings(i), found...), Lens: string(lens)}
+		if indexes[i], err = index.Append(nil, head, t); err != nil {
+			return inImage(err, i, len(report.Images))
+		}
+	}
+	report.Warnings = warnings
+	b, err := json.Marshal(&report)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if err := sink.Report(b); err != nil {
+		return err
+	}
+	for i, b := range indexes {
+		if err := sink.Index(i, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named copies warnings with their image's id, as archive.Report has them.
+func named(warnings []imagecore.Warning, img imagecore.Image) []imagecore.Warning {
+	out := make([]imagecore.Warning, len(warnings))
+	for i, w := range warnings {
+		out[i] = w
+		out[i].Args = imagecore.Args("image", img.ID.String())
+		for k, v := range w.Args {
+			out[i].Args[k] = v
+		}
+	}
+	return out
+}
+
+// inImage says which image it was, where there are several. The kind, code and
+// place stay findable with errors.As.
+func inImage(err error, image, of int) error {
+	if of == 1 {
+		return err
+	}
+	return fmt.Errorf("image %d: %w", image, err)
+}
