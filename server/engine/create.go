@@ -1,0 +1,208 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/seccomp"
+	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/engine/names"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Create makes a container and does not start it. Codes beside those of
+// bundle.Spec and of the store: bad-name, name-taken, no-id-range,
+// bad-stop-signal.
+func (s *Service) Create(ctx context.Context, req wire.CreateContainer) (wire.Container, error) {
+	image, release, err := s.o.Images.Hold(ctx, req.Image)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	defer release()
+	var config v1.Image
+	if err := json.Unmarshal(image.Config, &config); err != nil {
+		return wire.Container{}, fmt.Errorf("config of image %s: %w", image.ID, err)
+	}
+	merged, err := s.trees.get(ctx, image.ID)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	rec := record{
+		ID: newID(), Image: image.ID, ImageRef: req.Image, TTY: req.TTY, Request: req,
+		StopSignal: config.Config.StopSignal, State: wire.StateCreated, CreatedAt: s.o.Now().UTC(),
+	}
+	giveBack, err := s.reserve(&rec)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	defer giveBack()
+	files := &layerFiles{ctx: ctx, images: s.o.Images, image: image.ID, view: merged.Top()}
+	spec, err := s.spec(config.Config, rec, files)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	rec.Command = spec.Process.Args
+	if err := s.layFolder(rec, spec, merged.Top()); err != nil {
+		os.RemoveAll(s.folder(rec.ID))
+		return wire.Container{}, fmt.Errorf("folder of container %s: %w", bundle.ShortID(rec.ID), err)
+	}
+	// The folder is durable before the record: a folder without a record is
+	// swept at the next start, a record without a folder would be a lie.
+	if err := s.table.put(rec); err != nil {
+		os.RemoveAll(s.folder(rec.ID))
+		return wire.Container{}, fmt.Errorf("record container: %w", err)
+	}
+	s.mu.Lock()
+	s.containers[rec.ID] = newContainer(rec)
+	s.names[rec.Name] = rec.ID
+	s.mu.Unlock()
+	s.tell(wire.EventContainerCreated, rec.ID, rec.view())
+	return rec.view(), nil
+}
+
+// reserve picks a name and an id range for a new container and keeps both from
+// other creations until it is called back.
+func (s *Service) reserve(rec *record) (giveBack func(), err error) {
+	if err := s.takeName(rec); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := append([]idrange.Range{}, s.taken...)
+	for _, c := range s.containers {
+		used = append(used, c.ids)
+	}
+	ids, err := s.o.Pool.Pick(used, s.seed())
+	if err != nil {
+		delete(s.names, rec.Name)
+		return nil, err
+	}
+	rec.IDs = ids
+	s.taken = append(s.taken, ids)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if _, made := s.containers[rec.ID]; !made {
+			delete(s.names, rec.Name)
+		}
+		for i, r := range s.taken {
+			if r == ids {
+				s.taken = append(s.taken[:i], s.taken[i+1:]...)
+				break
+			}
+		}
+	}, nil
+}
+
+// takeName gives the record the name that was asked for, or one of its own
+// choice, and keeps it.
+func (s *Service) takeName(rec *record) error {
+	name := rec.Request.Name
+	if name != "" && !names.Valid(name) {
+		return badName(name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := func(name string) bool { _, is := s.names[name]; return is }
+	switch {
+	case name == "":
+		name = names.Pick(rand.IntN, taken)
+	case taken(name):
+		return imagecore.NewError(imagecore.ErrExists, "name-taken",
+			fmt.Sprintf("name %q: taken by container %s", name, bundle.ShortID(s.names[name])), "name", name)
+	}
+	rec.Name = name
+	s.names[name] = rec.ID
+	return nil
+}
+
+func badName(name string) error {
+	return imagecore.NewError(imagecore.ErrInvalid, "bad-name",
+		fmt.Sprintf("name %q: letters, digits, dots, hyphens and underscores, beginning with a letter or digit", name), "name", name)
+}
+
+func (s *Service) spec(image v1.ImageConfig, rec record, files bundle.Files) (*specs.Spec, error) {
+	if _, err := parseSignal(rec.StopSignal); rec.StopSignal != "" && err != nil {
+		return nil, err
+	}
+	profile, err := seccomp.Default(bundle.Capabilities())
+	if err != nil {
+		return nil, fmt.Errorf("seccomp profile: %w", err)
+	}
+	req := rec.Request
+	return bundle.Spec(image, bundle.Request{
+		ID: rec.ID, Command: req.Command, Entrypoint: req.Entrypoint, Env: req.Env, WorkingDir: req.WorkingDir,
+		User: req.User, Hostname: req.Hostname, TTY: req.TTY, Cols: req.Cols, Rows: req.Rows,
+	}, bundle.Host{
+		Folder: s.folder(rec.ID), Cgroup: cgroupOf(rec.ID), IDs: rec.IDs.First, Seccomp: profile, Teaching: s.o.Teaching,
+	}, files)
+}
+
+// layFolder writes what a new container has on disk, and makes it durable.
+func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error {
+	dir := s.folder(rec.ID)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	for name, text := range bundle.FileContents(spec.Hostname) {
+		path := filepath.Join(dir, name)
+		if err := writeFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+		// The container's root may edit these, as with Docker.
+		if err := os.Chown(path, int(rec.IDs.First), int(rec.IDs.First)); err != nil {
+			return err
+		}
+	}
+	if err := makeInit(filepath.Join(dir, "init"), spec, view); err != nil {
+		return fmt.Errorf("init layer: %w", err)
+	}
+	config, err := json.MarshalIndent(spec, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
+		return err
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// writeFile makes a new file durable.
+func writeFile(path string, data []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Chmod(mode); err != nil { // whatever the umask
+		return err
+	}
+	return f.Sync()
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,134 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Exec starts a further process in a running container; its id names a
+// terminal. Users and groups are looked up in the files that the container has
+// now.
+func (s *Service) Exec(ctx context.Context, id string, req wire.ExecContainer) (wire.Exec, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return wire.Exec{}, err
+	}
+	c.op.Lock()
+	defer c.op.Unlock()
+	rec, sh, err := c.mustRun()
+	if err != nil {
+		return wire.Exec{}, err
+	}
+	if rec.State == wire.StatePaused {
+		return wire.Exec{}, stateError(rec, "container-paused", "is paused: resume it first")
+	}
+	spec, err := s.readSpec(c.id)
+	if err != nil {
+		return wire.Exec{}, err
+	}
+	root, err := openRoot(rec.Pid)
+	if err != nil {
+		return wire.Exec{}, stateError(rec, "container-not-running", "is not running")
+	}
+	defer root.Close()
+	p, err := bundle.Process(spec, bundle.Exec{
+		Command: req.Command, Env: req.Env, WorkingDir: req.WorkingDir, User: req.User,
+		TTY: req.TTY, Cols: req.Cols, Rows: req.Rows,
+	}, root)
+	if err != nil {
+		return wire.Exec{}, err
+	}
+	exec, err := sh.Exec(ctx, p, shim.ExecOptions{ID: newID(), Cols: req.Cols, Rows: req.Rows})
+	if err != nil {
+		return wire.Exec{}, fmt.Errorf("exec in container %s: %w", bundle.ShortID(c.id), err)
+	}
+	c.mu.Lock()
+	c.execs = append(c.execs, exec)
+	c.mu.Unlock()
+	s.mu.Lock()
+	s.execs[exec] = c
+	s.mu.Unlock()
+	return wire.Exec{ID: exec}, nil
+}
+
+// Wait returns a container's exit code once it has ended.
+func (s *Service) Wait(ctx context.Context, id string) (int, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	exited := c.exited
+	c.mu.Unlock()
+	if exited != nil {
+		select {
+		case <-exited:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	rec := c.record()
+	if rec.ExitCode == nil {
+		return 0, stateError(rec, "container-not-started", "was not started yet")
+	}
+	return *rec.ExitCode, nil
+}
+
+// Attach opens a stream of what a container's command, or an exec, writes; id
+// is the container's or the exec's. For a container that has ended it is the
+// end of its log, for one that was never started an error.
+func (s *Service) Attach(ctx context.Context, id string) (Stream, error) {
+	s.mu.Lock()
+	c, process := s.execs[id], id
+	s.mu.Unlock()
+	if c == nil {
+		process = ""
+		var err error
+		if c, err = s.find(id); err != nil {
+			return nil, err
+		}
+	}
+	rec, sh, err := c.mustRun()
+	if err == nil {
+		var stream Stream
+		if stream, err = sh.Attach(ctx, process); err == nil {
+			return stream, nil
+		}
+		if rec = c.record(); rec.alive() {
+			return nil, fmt.Errorf("attach to container %s: %w", bundle.ShortID(c.id), err)
+		}
+	}
+	switch {
+	case process != "":
+		return nil, imagecore.NewError(imagecore.ErrNotFound, "exec-ended", "exec "+bundle.ShortID(id)+" has ended with its container", "exec", id)
+	case rec.FinishedAt == nil:
+		return nil, stateError(rec, "container-not-started", "was not started yet")
+	}
+	return s.replay(rec)
+}
+
+// Resize sets the size of a container's terminal, or of an exec's.
+func (s *Service) Resize(ctx context.Context, id string, cols, rows uint16) error {
+	s.mu.Lock()
+	c, process := s.execs[id], id
+	s.mu.Unlock()
+	if c == nil {
+		process = ""
+		var err error
+		if c, err = s.find(id); err != nil {
+			return err
+		}
+	}
+	_, sh, err := c.mustRun()
+	if err != nil {
+		return err
+	}
+	return sh.Resize(ctx, process, cols, rows)
+}

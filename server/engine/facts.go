@@ -1,0 +1,219 @@
+//go:build linux
+
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/layerlab/layerlab/runtime/plan"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Facts reads what the kernel says about a running container.
+func (s *Service) Facts(_ context.Context, id string) (wire.Facts, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return wire.Facts{}, err
+	}
+	rec, _, err := c.mustRun()
+	if err != nil {
+		return wire.Facts{}, err
+	}
+	f, err := readFacts("/proc", rec.Pid)
+	if err != nil {
+		return wire.Facts{}, stateError(rec, "container-not-running", "ended while it was looked at")
+	}
+	return f, nil
+}
+
+// readFacts reads the facts of a process from a mounted proc(5).
+func readFacts(proc string, pid int) (wire.Facts, error) {
+	dir := filepath.Join(proc, strconv.Itoa(pid))
+	read := func(name string) []byte {
+		data, _ := os.ReadFile(filepath.Join(dir, name)) // what is absent shows as empty
+		return data
+	}
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return wire.Facts{}, err
+	}
+	f := wire.Facts{
+		Pid:        pid,
+		Namespaces: namespacesOf(dir, filepath.Join(proc, "self")),
+		UIDMap:     parseIDMap(read("uid_map")),
+		GIDMap:     parseIDMap(read("gid_map")),
+		Mounts:     parseMounts(read("mountinfo")),
+	}
+	parseStatus(status, &f)
+	controllers := parseCgroups(read("cgroup"))
+	f.CgroupPath, f.CgroupValues = cgroupValues(controllers, parseHierarchies(fileOf(filepath.Join(proc, "self", "mountinfo"))))
+	for _, v := range f.CgroupValues {
+		if v.Name == "pids.current" {
+			f.ProcessCount, _ = strconv.Atoi(v.Value)
+		}
+	}
+	return f, nil
+}
+
+func fileOf(path string) []byte {
+	data, _ := os.ReadFile(path)
+	return data
+}
+
+func namespacesOf(dir, self string) []wire.Namespace {
+	list := []wire.Namespace{}
+	for _, kind := range []string{"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"} {
+		link, err := os.Readlink(filepath.Join(dir, "ns", kind))
+		if err != nil {
+			continue
+		}
+		own, _ := os.Readlink(filepath.Join(self, "ns", kind))
+		_, inode, _ := strings.Cut(link, "[")
+		list = append(list, wire.Namespace{Type: kind, ID: strings.TrimSuffix(inode, "]"), Own: link != own})
+	}
+	return list
+}
+
+func parseIDMap(data []byte) []wire.IDMap {
+	list := []wire.IDMap{}
+	for line := range strings.Lines(string(data)) {
+		var m wire.IDMap
+		if n, _ := fmt.Sscan(line, &m.Container, &m.Host, &m.Count); n == 3 {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// parseMounts reads proc_pid_mountinfo(5).
+func parseMounts(data []byte) []wire.Mount {
+	list := []wire.Mount{}
+	for line := range strings.Lines(string(data)) {
+		before, after, ok := strings.Cut(strings.TrimSpace(line), " - ")
+		b, a := strings.Fields(before), strings.Fields(after)
+		if !ok || len(b) < 6 || len(a) < 2 {
+			continue
+		}
+		m := wire.Mount{Target: unescape(b[4]), Type: a[0], Source: unescape(a[1]), Options: b[5]}
+		if len(a) > 2 && a[2] != "" {
+			m.Options += "," + a[2]
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// unescape undoes the octal escapes of space, tab, newline and backslash.
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+// parseStatus reads capabilities and seccomp of proc_pid_status(5).
+func parseStatus(data []byte, f *wire.Facts) {
+	f.Capabilities = map[string][]string{}
+	sets := map[string]string{
+		"CapInh": "inheritable", "CapPrm": "permitted", "CapEff": "effective", "CapBnd": "bounding", "CapAmb": "ambient",
+	}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		key, value, _ := strings.Cut(lines.Text(), ":")
+		value = strings.TrimSpace(value)
+		switch key {
+		case "NoNewPrivs":
+			f.NoNewPrivs = value == "1"
+		case "Seccomp":
+			f.Seccomp = map[string]string{"0": "disabled", "1": "strict", "2": "filter"}[value]
+		case "Seccomp_filters":
+			f.SeccompFilter, _ = strconv.Atoi(value)
+		default:
+			if set, ok := sets[key]; ok {
+				f.Capabilities[set] = capNames(value)
+			}
+		}
+	}
+}
+
+func capNames(hex string) []string {
+	bits, err := strconv.ParseUint(hex, 16, 64)
+	list := []string{}
+	if err != nil {
+		return list
+	}
+	for i, name := range plan.CapNames() {
+		if bits&(1<<i) != 0 {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// parseCgroups reads proc_pid_cgroup(5): controller → path; "" is cgroup2.
+func parseCgroups(data []byte) map[string]string {
+	paths := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		for name := range strings.SplitSeq(parts[1], ",") {
+			paths[name] = parts[2]
+		}
+	}
+	return paths
+}
+
+// parseHierarchies reads where cgroups are mounted: controller → folder.
+func parseHierarchies(mountinfo []byte) map[string]string {
+	where := map[string]string{}
+	for _, m := range parseMounts(mountinfo) {
+		switch m.Type {
+		case "cgroup2":
+			where[""] = m.Target
+		case "cgroup":
+			for option := range strings.SplitSeq(m.Options, ",") {
+				where[option] = m.Target // "rw" and the like are no controllers: nobody asks
+			}
+		}
+	}
+	return where
+}
+
+// cgroupValues reads the limits and counts that a page can show, from
+// whichever of cgroup v1 and v2 has them.
+func cgroupValues(paths, where map[string]string) (string, []wire.CgroupValue) {
+	files := []struct{ controller, name string }{
+		{"pids", "pids.max"}, {"pids", "pids.current"},
+		{"memory", "memory.limit_in_bytes"}, {"memory", "memory.usage_in_bytes"}, {"memory", "memory.max"}, {"memory", "memory.current"},
+		{"cpu", "cpu.cfs_quota_us"}, {"cpu", "cpu.cfs_period_us"}, {"cpu", "cpu.shares"}, {"cpu", "cpu.max"}, {"cpu", "cpu.weight"},
+		{"cpuacct", "cpuacct.usage"},
+	}
+	path := paths["pids"]
+	if path == "" {
+		path = paths[""]
+	}
+	list := []wire.CgroupValue{}
+	for _, file := range files {
+		for _, controller := range []string{file.controller, ""} {
+			mount, mounted := where[controller]
+			at, member := paths[controller]
+			if !mounted || !member {
+				continue
+			}
+			data, err := os.ReadFile(filepath.Join(mount, at, file.name))
+			if err != nil {
+				continue
+			}
+			line, _, _ := strings.Cut(string(data), "\n")
+			list = append(list, wire.CgroupValue{Name: file.name, Value: line})
+			break
+		}
+	}
+	return path, list
+}

@@ -1,0 +1,64 @@
+//go:build linux
+
+package engine
+
+import (
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+func TestParseSignal(t *testing.T) {
+	for text, want := range map[string]unix.Signal{
+		"SIGHUP": 1, "hup": 1, "9": 9, "SIGRTMIN+3": 37, "RTMIN": 34, "RTMAX-2": 62, "SIGTERM": 15,
+		"": 0, "SIGNOPE": 0, "65": 0, "-1": 0, "RTMIN+31": 0, "RTMIN3": 0, "RTMAX+1": 0,
+	} {
+		got, err := parseSignal(text)
+		if got != want || (err == nil) != (want != 0) {
+			t.Errorf("parseSignal(%q) = %d, %v; want %d", text, got, err, want)
+		}
+	}
+}
+
+func TestParseProcFiles(t *testing.T) {
+	maps := parseIDMap([]byte("         0 1879048192      65536\n"))
+	if diff := cmp.Diff([]wire.IDMap{{Container: 0, Host: 1879048192, Count: 65536}}, maps); diff != "" {
+		t.Error(diff)
+	}
+	mounts := parseMounts([]byte("36 35 98:0 /mnt1 /with\\040space rw,noatime master:1 - ext3 /dev/root rw,errors=continue\nbroken\n"))
+	want := []wire.Mount{{Target: "/with space", Type: "ext3", Source: "/dev/root", Options: "rw,noatime,rw,errors=continue"}}
+	if diff := cmp.Diff(want, mounts); diff != "" {
+		t.Error(diff)
+	}
+	var f wire.Facts
+	parseStatus([]byte("Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t3\n"), &f)
+	if len(f.Capabilities["effective"]) != 14 || len(f.Capabilities["inheritable"]) != 0 || !f.NoNewPrivs || f.Seccomp != "filter" || f.SeccompFilter != 3 {
+		t.Errorf("%+v", f)
+	}
+	groups := parseCgroups([]byte("9:pids:/layerlab/x\n4:cpu,cpuacct:/c\n0::/u\n"))
+	if groups["pids"] != "/layerlab/x" || groups["cpuacct"] != "/c" || groups[""] != "/u" {
+		t.Errorf("%v", groups)
+	}
+}
+
+// TestFactsOfThisProcess reads what the kernel says of the test itself.
+func TestFactsOfThisProcess(t *testing.T) {
+	f, err := readFacts("/proc", os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Namespaces) != 7 || len(f.Mounts) == 0 || len(f.UIDMap) == 0 || f.Seccomp == "" {
+		t.Errorf("%+v", f)
+	}
+	if slices.ContainsFunc(f.Namespaces, func(n wire.Namespace) bool { return n.Own }) {
+		t.Errorf("a namespace of its own? %+v", f.Namespaces)
+	}
+	if _, err := readFacts("/proc", 1<<30); err == nil {
+		t.Error("no error for a process that is not there")
+	}
+}

@@ -1,0 +1,47 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Images is what the engine needs of the store.
+type Images interface {
+	// Hold resolves an id, a prefix of one or a name. Until release is called
+	// the image stays.
+	Hold(ctx context.Context, ref string) (Image, func(), error)
+	// Tree gives the merged tree of an image's layers.
+	Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error)
+	// LayerAt gives the uncompressed tar of a layer.
+	LayerAt(ctx context.Context, id digest.Digest, layer int) (LayerReader, error)
+	// Commit stores an image made of parent's layers and one more.
+	Commit(ctx context.Context, c Commit) (wire.Image, error)
+}
+
+// Image is what the engine needs to know of an image.
+type Image struct {
+	ID     digest.Digest
+	Config []byte   // the config document
+	Dirs   []string // the unpacked layers, base first, absolute
+}
+
+// LayerReader is random access to a layer's uncompressed tar.
+type LayerReader interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// Commit is a new image for the store.
+type Commit struct {
+	Parent digest.Digest
+	Layer  io.Reader // uncompressed tar
+	Config []byte    // as it will be, but for the new layer's diffID
+	Ref    string    // "" leaves the image dangling
+}

@@ -1,0 +1,166 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/plan"
+	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// killed is the exit code of a container that was killed with its shim:
+// 128 + SIGKILL.
+const killed = 137
+
+// adopt takes a shim over whose container runs: its end will be recorded, its
+// layer watched.
+func (s *Service) adopt(c *container, sh Shim) {
+	exited := make(chan struct{})
+	c.mu.Lock()
+	c.shim, c.exited = sh, exited
+	c.mu.Unlock()
+
+	ctx, stop := context.WithCancel(s.ctx)
+	s.work.Add(2)
+	go func() {
+		defer s.work.Done()
+		s.watch(ctx, c)
+	}()
+	go func() {
+		defer s.work.Done()
+		defer stop()
+		s.monitor(c, sh, exited)
+	}()
+}
+
+// monitor waits for the end of a container and records it. The shim is told
+// last: until then it keeps the exit, whatever becomes of this process.
+func (s *Service) monitor(c *container, sh Shim, exited chan struct{}) {
+	exit, err := sh.Wait(s.ctx, "")
+	if s.ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		s.o.Log.Warn("shim lost", "container", c.id, "err", err)
+		exit = s.lastExit(c.id)
+	}
+	s.finish(c, exit)
+	if err == nil {
+		if err := sh.AckExit(s.ctx); err != nil {
+			s.o.Log.Warn("shim did not take the acknowledgement", "container", c.id, "err", err)
+		}
+	}
+	if err := s.o.Shims.Clean(cgroupOf(c.id)); err != nil {
+		s.o.Log.Error("cgroup left behind", "container", c.id, "err", err)
+	}
+	c.mu.Lock()
+	c.exited = nil
+	c.mu.Unlock()
+	close(exited)
+}
+
+// lastExit returns what the shim wrote before it went, or, where it was killed
+// itself, that the container was killed: its processes are.
+func (s *Service) lastExit(id string) *shim.Exit {
+	exit, err := shim.ReadExit(filepath.Join(s.folder(id), "exit.json"))
+	if err == nil {
+		return exit
+	}
+	return &shim.Exit{Code: killed, Signal: 9, At: s.o.Now()}
+}
+
+// finish records the end. Where that fails the record goes on saying that the
+// container runs, and the next start of the server finds exit.json.
+func (s *Service) finish(c *container, exit *shim.Exit) {
+	c.mu.Lock()
+	c.shim = nil
+	view, err := s.changeLocked(c, func(r *record) error {
+		r.end(exit.Code, exit.At)
+		return nil
+	})
+	c.mu.Unlock()
+	if err != nil {
+		s.o.Log.Error("end not recorded", "container", c.id, "err", err)
+		return
+	}
+	s.tell(wire.EventContainerExited, c.id, view)
+}
+
+// trace is what GET /containers/{id}/{plan,trace} answer once the container has
+// been started.
+type trace struct {
+	Plan    *plan.Plan    `json:"plan"`
+	Results []plan.Result `json:"results"`
+}
+
+// keepTrace saves plan and trace of a start: the shim, which has them, ends
+// with the container. It is for looking at only, so that no failure of it is
+// one of the start.
+func (s *Service) keepTrace(ctx context.Context, sh Shim, id string) {
+	p, results, err := sh.Trace(ctx)
+	if err == nil {
+		var data []byte
+		if data, err = json.Marshal(trace{Plan: p.Describe(), Results: results}); err == nil {
+			err = os.WriteFile(filepath.Join(s.folder(id), "trace.json"), data, 0o600)
+		}
+	}
+	if err != nil {
+		s.o.Log.Warn("trace lost", "container", id, "err", err)
+	}
+}
+
+// Plan returns the steps that start the container: those that were executed,
+// or for one that was never started those that would be.
+func (s *Service) Plan(_ context.Context, id string) (json.RawMessage, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if t, err := s.readTrace(c.id); err == nil {
+		return t.Plan, nil
+	}
+	spec, err := s.readSpec(c.id)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.For(spec, plan.Options{Rootfs: true, IsFile: isBoundFile})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(p.Describe())
+}
+
+// Trace returns what came of each step at the last start.
+func (s *Service) Trace(_ context.Context, id string) (json.RawMessage, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.readTrace(c.id)
+	if err != nil {
+		return nil, imagecore.NewError(imagecore.ErrConflict, "container-not-started",
+			"container "+bundle.ShortID(c.id)+" was not started yet: there is no trace", "container", c.id)
+	}
+	return t.Results, nil
+}
+
+type rawTrace struct {
+	Plan    json.RawMessage `json:"plan"`
+	Results json.RawMessage `json:"results"`
+}
+
+func (s *Service) readTrace(id string) (rawTrace, error) {
+	var t rawTrace
+	data, err := os.ReadFile(filepath.Join(s.folder(id), "trace.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &t)
+	}
+	return t, err
+}

@@ -1,0 +1,267 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Options are what a Service needs of others. All fields but Teaching are
+// needed.
+type Options struct {
+	Data   string // DATA; containers/ is made in it
+	Run    string // RUN; sockets of shims lie in it under short names
+	Images Images
+	Bucket Bucket // of meta.db, the service's own
+	Events Events
+	Shims  Shims
+	// Watch signals changes beneath a container's layer (watch.Upper).
+	Watch func(ctx context.Context, dir string) (<-chan struct{}, error)
+	Pool  idrange.Pool // ids for containers
+	// Teaching tightens limits: 256 MiB, 1 CPU, 128 processes, no_new_privs.
+	Teaching bool
+	Now      func() time.Time
+	Log      *slog.Logger // what happens while nobody asked
+}
+
+// Events tells who listens what happened.
+type Events interface {
+	Publish(kind, id string, data any) error // kept
+	Send(kind, id string, data any) error    // not kept
+	Listening() bool
+}
+
+// Service is the containers of one data folder. It is safe for concurrent use;
+// operations on one container happen one after the other.
+type Service struct {
+	o     Options
+	table table
+	trees *trees
+
+	ctx    context.Context // ends with Close; for what runs while nobody asks
+	cancel context.CancelFunc
+	work   sync.WaitGroup // monitors and watchers
+
+	mu         sync.Mutex
+	containers map[string]*container
+	execs      map[string]*container // by id of the exec
+	names      map[string]string     // name → id
+	taken      []idrange.Range       // of creations under way
+}
+
+// container is one container in memory. id, image and ids never change; op is
+// held for the length of an operation, mu for a look or a step, which may write
+// to meta.db: so nothing that is called within a transaction, or with the
+// Service locked, may ask for mu.
+type container struct {
+	id    string
+	image digest.Digest
+	ids   idrange.Range
+
+	op sync.Mutex
+
+	mu      sync.Mutex
+	rec     record
+	shim    Shim          // nil unless alive
+	exited  chan struct{} // closed once the end is recorded and the shim gone; else nil
+	execs   []string
+	removed bool
+}
+
+// Open reads the records and finds the containers that outlived the last
+// server; what it cleaned up stands in the log.
+func Open(ctx context.Context, o Options) (*Service, error) {
+	for _, dir := range []string{o.Run, filepath.Join(o.Data, "containers"), filepath.Join(o.Data, "trash")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	s := &Service{
+		o: o, table: table{o.Bucket}, trees: newTrees(o.Images),
+		containers: map[string]*container{}, execs: map[string]*container{}, names: map[string]string{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := s.recover(ctx); err != nil {
+		s.cancel()
+		s.work.Wait()
+		return nil, fmt.Errorf("recover containers: %w", err)
+	}
+	return s, nil
+}
+
+// Close lets go of all containers, which run on.
+func (s *Service) Close() error {
+	s.cancel()
+	s.work.Wait()
+	return nil
+}
+
+// ImageUsers returns how many containers are made of an image. It calls
+// nothing that may call the store.
+func (s *Service) ImageUsers(id digest.Digest) int {
+	n := 0
+	for _, c := range s.all() {
+		if c.image == id {
+			n++
+		}
+	}
+	return n
+}
+
+// List returns all containers, newest first.
+func (s *Service) List(context.Context) ([]wire.Container, error) {
+	list := []wire.Container{}
+	for _, c := range s.all() {
+		c.mu.Lock()
+		if !c.removed {
+			list = append(list, c.rec.view())
+		}
+		c.mu.Unlock()
+	}
+	sort.Slice(list, func(i, j int) bool {
+		if !list[i].CreatedAt.Equal(list[j].CreatedAt) {
+			return list[i].CreatedAt.After(list[j].CreatedAt)
+		}
+		return list[i].ID < list[j].ID
+	})
+	return list, nil
+}
+
+// Get returns one container.
+func (s *Service) Get(_ context.Context, id string) (wire.Container, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	return c.view(), nil
+}
+
+func (s *Service) all() []*container {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*container, 0, len(s.containers))
+	for _, c := range s.containers {
+		list = append(list, c)
+	}
+	return list
+}
+
+// find takes an id, a name, or a prefix of an id, in this order.
+func (s *Service) find(id string) (*container, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.containers[id]; ok {
+		return c, nil
+	}
+	if c, ok := s.containers[s.names[id]]; ok { // a name may be kept for one that is being made
+		return c, nil
+	}
+	var found []*container
+	if id != "" {
+		for full, c := range s.containers {
+			if strings.HasPrefix(full, id) {
+				found = append(found, c)
+			}
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, notFound(id)
+	}
+	return nil, imagecore.NewError(imagecore.ErrAmbiguous, "container-ambiguous",
+		fmt.Sprintf("container %q: %d containers begin with that id, give more of it", id, len(found)), "container", id)
+}
+
+func notFound(id string) error {
+	return imagecore.NewError(imagecore.ErrNotFound, "container-not-found",
+		fmt.Sprintf("container %q: not found", id), "container", id)
+}
+
+func newContainer(r record) *container {
+	return &container{id: r.ID, image: r.Image, ids: r.IDs, rec: r}
+}
+
+func (c *container) view() wire.Container {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rec.view()
+}
+
+func (c *container) record() record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rec
+}
+
+// change applies a step to the container's record and makes it durable; on an
+// error nothing has changed.
+func (s *Service) change(c *container, step func(*record) error) (wire.Container, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.changeLocked(c, step)
+}
+
+func (s *Service) changeLocked(c *container, step func(*record) error) (wire.Container, error) {
+	next := c.rec
+	if c.removed {
+		return wire.Container{}, notFound(next.ID)
+	}
+	if err := step(&next); err != nil {
+		return wire.Container{}, err
+	}
+	if err := s.table.put(next); err != nil {
+		return wire.Container{}, fmt.Errorf("record container %s: %w", bundle.ShortID(next.ID), err)
+	}
+	c.rec = next
+	return next.view(), nil
+}
+
+// tell publishes an event; that it could not be kept must not undo what has
+// happened.
+func (s *Service) tell(kind, id string, data any) {
+	if err := s.o.Events.Publish(kind, id, data); err != nil {
+		s.o.Log.Error("event lost", "kind", kind, "id", id, "err", err)
+	}
+}
+
+func (s *Service) folder(id string) string { return filepath.Join(s.o.Data, "containers", id) }
+
+// socket's name is short: sun_path holds 108 bytes (unix(7)).
+func (s *Service) socket(id string) string {
+	return filepath.Join(s.o.Run, bundle.ShortID(id)+".sock")
+}
+
+func cgroupOf(id string) string { return "/layerlab/" + id }
+
+func newID() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails, crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// seed spreads the id ranges of servers with different data folders.
+func (s *Service) seed() uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(s.o.Data))
+	return h.Sum32()
+}

@@ -1,0 +1,113 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/plan"
+	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/runtime/snapshot"
+)
+
+// Shims starts shims and finds them again. Tests put a fake in its place.
+type Shims interface {
+	// Start returns when the container is created and not yet running. On an
+	// error nothing is left of it.
+	Start(ctx context.Context, o shim.Options) (Shim, error)
+	// Dial finds a shim that runs.
+	Dial(ctx context.Context, socket string) (Shim, error)
+	// Clean kills what is left in a container's cgroup and removes the cgroup.
+	Clean(cgroup string) error
+}
+
+// Shim is one container's shim. Process ids are "" for the container's command
+// and what Exec returned for others.
+type Shim interface {
+	Start(ctx context.Context) error
+	State(ctx context.Context) (*shim.State, error)
+	Signal(ctx context.Context, id string, sig unix.Signal, all bool) error
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+	Resize(ctx context.Context, id string, cols, rows uint16) error
+	Attach(ctx context.Context, id string) (Stream, error)
+	Exec(ctx context.Context, p *specs.Process, o shim.ExecOptions) (string, error)
+	Wait(ctx context.Context, id string) (*shim.Exit, error)
+	AckExit(ctx context.Context) error
+	Trace(ctx context.Context) (*plan.Plan, []plan.Result, error)
+}
+
+// Stream is one viewer's connection to a process: its replay, then what it
+// writes as it writes it. shim.Stream documents the methods.
+type Stream interface {
+	TTY() bool
+	Replay() int64
+	Next() (shim.Chunk, error)
+	Exit() *shim.Exit
+	Write(p []byte) (int, error)
+	CloseWrite() error
+	Close() error
+}
+
+// Processes returns the Shims that are real: processes of executable, a sealed
+// copy of layerlab-runtime. method is what snapshot.Probe found.
+func Processes(executable *os.File, method snapshot.Method) Shims {
+	return processes{executable: executable, method: method}
+}
+
+type processes struct {
+	executable *os.File
+	method     snapshot.Method
+}
+
+func (p processes) Start(ctx context.Context, o shim.Options) (Shim, error) {
+	o.Executable, o.Method = p.executable, p.method
+	c, err := shim.Start(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return client{c}, nil
+}
+
+func (p processes) Dial(ctx context.Context, socket string) (Shim, error) {
+	c, err := shim.Dial(ctx, socket)
+	if err != nil {
+		return nil, err
+	}
+	return client{c}, nil
+}
+
+// Clean removes the cgroup of a container whose shim could not.
+func (p processes) Clean(path string) error {
+	g, err := cgroup.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.Kill(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := g.Remove(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+type client struct{ *shim.Client }
+
+func (c client) Attach(ctx context.Context, id string) (Stream, error) {
+	s, err := c.Client.Attach(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
