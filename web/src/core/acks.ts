@@ -9,12 +9,12 @@ export class Acks {
   #acked = 0;
   #replay = 0;
 
-  /** The server says how many bytes of replay follow. */
+  /** The server says how many bytes of replay follow from here; it may say so again later. */
   ready(bytes: number): void {
-    this.#replay = bytes;
+    this.#replay = this.#received + bytes;
   }
 
-  /** Bytes came; they are replay while fewer came than were announced. */
+  /** Bytes came. */
   received(bytes: number): void {
     this.#received += bytes;
   }
