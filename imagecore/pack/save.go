@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/layerlab/layerlab/imagecore"
@@ -27,8 +28,8 @@ type Image struct {
 // Layer is a layer's blob as stored.
 type Layer struct {
 	// Descriptor has the digest and size of the blob, and its media type.
+	// The blob may be compressed; Docker 1.10 and later take gzip.
 	Descriptor v1.Descriptor
-	DiffID     digest.Digest
 	// Open gives the blob; it is read at most once for each digest.
 	Open func() (io.ReadCloser, error)
 }
@@ -88,6 +89,14 @@ func (s *saver) image(img *Image) error {
 	if entry.RepoTags == nil {
 		entry.RepoTags = []string{}
 	}
+	var config v1.Image
+	if err := json.Unmarshal(img.Config, &config); err != nil {
+		return badConfig(err)
+	}
+	if got, want := len(img.Layers), len(config.RootFS.DiffIDs); got != want {
+		return imagecore.NewError(imagecore.ErrInvalid, "layer-count",
+			"the config names "+strconv.Itoa(want)+" layers, there are "+strconv.Itoa(got), "want", strconv.Itoa(want), "got", strconv.Itoa(got))
+	}
 	layers := make([]v1.Descriptor, len(img.Layers))
 	for i, l := range img.Layers {
 		if l.Open == nil {
@@ -96,7 +105,7 @@ func (s *saver) image(img *Image) error {
 		layers[i] = l.Descriptor
 		path := blobPath(l.Descriptor.Digest)
 		entry.Layers = append(entry.Layers, path)
-		entry.LayerSources[l.DiffID] = v1.Descriptor{MediaType: l.Descriptor.MediaType, Size: l.Descriptor.Size, Digest: l.Descriptor.Digest}
+		entry.LayerSources[config.RootFS.DiffIDs[i]] = v1.Descriptor{MediaType: l.Descriptor.MediaType, Size: l.Descriptor.Size, Digest: l.Descriptor.Digest}
 		s.blobs[l.Descriptor.Digest] = Item{Path: path, Kind: imagecore.File, Attr: plain(), Size: l.Descriptor.Size, Open: l.Open}
 	}
 	raw, desc := img.Manifest, v1.Descriptor{}
@@ -124,7 +133,7 @@ func (s *saver) image(img *Image) error {
 	if len(img.Refs) == 0 {
 		s.manifests = append(s.manifests, desc)
 	}
-	return s.v1(img)
+	return s.v1(img, &config)
 }
 
 // blob adds a small document and returns its path.
@@ -190,12 +199,8 @@ func cutSlash(s string) (first, rest string) {
 
 // v1 adds the image in the form of Docker's image specification v1.0: a chain
 // of layers, each of which is an image that names its parent.
-func (s *saver) v1(img *Image) error {
-	var config v1.Image
+func (s *saver) v1(img *Image, config *v1.Image) error {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(img.Config, &config); err != nil {
-		return badConfig(err)
-	}
 	if err := json.Unmarshal(img.Config, &fields); err != nil {
 		return badConfig(err)
 	}
@@ -223,7 +228,7 @@ func (s *saver) v1(img *Image) error {
 		if parent != "" {
 			set(j, "parent", parent)
 		}
-		set(j, "layer_id", l.DiffID)
+		set(j, "layer_id", config.RootFS.DiffIDs[i])
 		unnamed, err := json.Marshal(j)
 		if err != nil {
 			return badConfig(err)

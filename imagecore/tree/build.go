@@ -25,6 +25,7 @@ type builder struct {
 
 	aufs    map[string]int32 // files of AUFS's link folder, by path
 	inAufs  map[string]int32 // the first link to each: its version
+	whited  map[int32]int32  // folders of whiteouts, each with the last of them
 	pending []pending        // hard links whose target was not there yet
 	parents []passed         // folders that the layer did not list, see note
 	counts  map[string]int   // warnings by code
@@ -94,7 +95,7 @@ func Build(layers []imagecore.Layer, lens Lens) (*Tree, error) {
 // apply applies one layer.
 func (b *builder) apply() error {
 	b.lastDir, b.lastNode = "", 0
-	b.aufs, b.inAufs, b.pending, b.parents = nil, nil, b.pending[:0], b.parents[:0]
+	b.aufs, b.inAufs, b.whited, b.pending, b.parents = nil, nil, nil, b.pending[:0], b.parents[:0]
 
 	if b.rules.whiteoutsFirst {
 		if err := b.whiteoutsFirst(); err != nil {
@@ -148,6 +149,9 @@ func (b *builder) entry(e *imagecore.Entry, id int32, path string) error {
 		if err := b.twice(&b.versions[v], n, e, id); err != nil {
 			return err
 		}
+	}
+	if last, ok := b.whited[n]; ok && last > id && e.Kind != imagecore.Dir {
+		b.warn("parent-not-dir", last, "the whiteout passes through what is no folder in its own layer", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 	}
 	switch {
 	case e.Kind == imagecore.Hardlink:

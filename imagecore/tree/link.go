@@ -7,7 +7,10 @@ import (
 )
 
 // pending is a hard link whose target was not there when its entry came.
-type pending struct{ node, entry int32 }
+type pending struct {
+	node, entry int32
+	versions    int32 // how many there were then
+}
 
 // hardlink applies a hard link (rule 5): its target is looked for in its own
 // layer so far, then in the view of the layers below, and, where both lack it,
@@ -33,7 +36,7 @@ func (b *builder) hardlink(n int32, e *imagecore.Entry, id int32) error {
 		if !b.rules.lenient {
 			return b.refusal(id, "link: no such file or directory")
 		}
-		b.pending = append(b.pending, pending{node: n, entry: id})
+		b.pending = append(b.pending, pending{node: n, entry: id, versions: int32(len(b.versions))})
 		return nil
 	}
 	if b.within(target, n) {
@@ -159,6 +162,7 @@ func (b *builder) linkPending() error {
 			continue
 		}
 		done[p.entry] = true
+		b.warn("hardlink-later", p.entry, "the hard link's target follows later in the layer", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 		if !b.stands(p) {
 			continue
 		}
@@ -167,7 +171,6 @@ func (b *builder) linkPending() error {
 			b.warn("hardlink-to-dir", p.entry, "a hard link cannot name a folder: left out", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 			continue
 		}
-		b.warn("hardlink-later", p.entry, "the hard link's target follows later in the layer", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 		b.link(p.node, target, tv, p.entry)
 		queue = append(queue, waiting[b.path(p.node)]...)
 	}
@@ -182,7 +185,7 @@ func (b *builder) linkPending() error {
 // stands says whether the place of a pending link is still its own: no later
 // entry of the layer took the name, or made a folder above something else.
 func (b *builder) stands(p pending) bool {
-	if v := b.open(p.node); v >= 0 && b.own(v) && b.versions[v].entry > p.entry {
+	if v := b.open(p.node); v >= 0 && b.own(v) && (b.versions[v].entry > p.entry || v >= p.versions) {
 		return b.versions[v].kind == imagecore.Whiteout
 	}
 	for dir := b.nodes[p.node].parent; dir >= 0; dir = b.nodes[dir].parent {

@@ -193,7 +193,11 @@ func (b *builder) ensure(n, entry int32) error {
 			if b.rules.alone {
 				return b.refusal(entry, "mkdir parent: not a directory")
 			}
-			b.warn("whiteout-beside-name", ver.entry, "a whiteout of a folder whose contents stand in the same layer: it hides only the layers below", path, DockerOverlay2, ContainerdOverlayfs)
+			lenses := []Lens{DockerOverlay2, ContainerdOverlayfs}
+			if ver.entry > entry && ver.prev >= 0 && b.versions[ver.prev].until == b.layer {
+				lenses = append(lenses, Umoci) // finds the old thing there, and takes it for the parent
+			}
+			b.warn("whiteout-beside-name", ver.entry, "a whiteout of a folder whose contents stand in the same layer: it hides only the layers below", path, lenses...)
 			b.drop(v)
 		case ver.kind == imagecore.Whiteout:
 			b.close(v, Replaced)

@@ -94,6 +94,7 @@ func (b *builder) whiteout(e *imagecore.Entry, id int32, path string, lost bool)
 	if err != nil || !ok {
 		return err
 	}
+	b.leadsTo(dir, id)
 	n := b.child(dir, name)
 	if b.rules.alone {
 		if v := b.open(n); v >= 0 && b.own(v) || b.nodes[n].passed == b.layer+1 {
@@ -109,6 +110,24 @@ func (b *builder) whiteout(e *imagecore.Entry, id int32, path string, lost bool)
 	return nil
 }
 
+// leadsTo remembers the last whiteout of the layer beneath a folder: where
+// something else than a folder stands before it under the folder's name,
+// engines find no place for the whiteout.
+func (b *builder) leadsTo(dir, id int32) {
+	if !b.rules.lenient {
+		return
+	}
+	if b.whited == nil {
+		b.whited = map[int32]int32{}
+	}
+	for n := dir; n > 0; n = b.nodes[n].parent {
+		if last, ok := b.whited[n]; ok && last >= id {
+			return
+		}
+		b.whited[n] = id
+	}
+}
+
 // opaque empties a folder of what lower layers put there.
 func (b *builder) opaque(id int32, path string) error {
 	n := int32(0)
@@ -119,6 +138,7 @@ func (b *builder) opaque(id int32, path string) error {
 		}
 		n = dir
 	}
+	b.leadsTo(n, id)
 	b.empty(n)
 	v := b.open(n)
 	if !b.own(v) {
@@ -241,31 +261,53 @@ func (b *builder) lostWhiteouts() map[int32]bool {
 	return lost
 }
 
-// ownLinks are the symbolic links of one layer, by path.
-type ownLinks map[string]ownLink
+// ownLinks are the paths that are symbolic links somewhere in one layer, with
+// every entry of that name, in order.
+type ownLinks map[string][]ownLink
 
 type ownLink struct {
 	id     int32
-	target string
+	target string // "" where the entry is no link
 }
 
 func (b *builder) ownLinks() ownLinks {
 	own := ownLinks{}
 	for i := range b.entries {
 		if e := &b.entries[i]; e.Kind == imagecore.Symlink && !e.Escapes {
-			if _, ok := own[e.Path]; !ok {
-				own[e.Path] = ownLink{id: int32(i), target: e.Link}
+			own[e.Path] = nil
+		}
+	}
+	for i := range b.entries {
+		e := &b.entries[i]
+		if e.Escapes || e.Kind == imagecore.Whiteout || e.Kind == imagecore.Opaque {
+			continue
+		}
+		if named, ok := own[e.Path]; ok {
+			l := ownLink{id: int32(i)}
+			if e.Kind == imagecore.Symlink {
+				l.target = e.Link
 			}
+			own[e.Path] = append(named, l)
 		}
 	}
 	return own
+}
+
+// target returns where a path points just before entry id, "" for nowhere.
+func (own ownLinks) target(path string, id int32) string {
+	named := own[path]
+	i := sort.Search(len(named), func(i int) bool { return named[i].id > id })
+	if i == 0 {
+		return ""
+	}
+	return named[i-1].target
 }
 
 // through returns where a whiteout's path leads when its folders are symbolic
 // links that stand before it in its own layer. An opaque whiteout's path is a
 // folder itself.
 func (own ownLinks) through(path string, id int32, folder bool) string {
-	for hops := 0; hops < maxLinks; hops++ {
+	for range maxLinks {
 		next, ok := own.step(path, id, folder)
 		if !ok {
 			return path
@@ -280,11 +322,10 @@ func (own ownLinks) step(path string, id int32, folder bool) (string, bool) {
 		if i < len(path) && path[i] != '/' || i == len(path) && !folder {
 			continue
 		}
-		l, ok := own[path[:i]]
-		if !ok || l.id > id {
+		target := own.target(path[:i], id)
+		if target == "" {
 			continue
 		}
-		target := l.target
 		if !strings.HasPrefix(target, "/") {
 			target = path[:strings.LastIndexByte(path[:i], '/')+1] + target
 		}
