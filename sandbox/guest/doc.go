@@ -25,7 +25,7 @@
 //
 // # Requests
 //
-//	{"op":"survey","handle":0,"size":N,"lens":"spec","limits":{…}}   emits Report once, then Index for each image
+//	{"op":"survey","handle":0,"size":N,"lens":"spec","limits":{…},"access":"browser"}   emits Report once, then Index for each image
 //	{"op":"content","image":0,"layer":2,"offset":O,"size":N}         emits Content, N bytes of the layer's uncompressed tar from O on
 //
 // Limits are those of imagecore.Limits by their Go names; absent ones are

@@ -9,6 +9,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
 	"github.com/layerlab/layerlab/imagecore/survey"
+	"github.com/layerlab/layerlab/imagecore/tarscan"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
@@ -79,12 +80,14 @@ func (g *Guest) survey(r Request) error {
 		lens = "spec"
 	}
 	p := &progress{host: g.host, total: r.Size}
-	o := archive.Options{Limits: *r.Limits, Tick: p.tick, Progress: p.set}
+	o := archive.Options{Limits: *r.Limits, Access: tarscan.Browser(), Tick: p.tick, Progress: p.set}
+	if r.Access == AccessFile {
+		o.Access = tarscan.Access{}
+	}
 	a, err := survey.Run(source{g.host, r.Handle}, r.Size, o, lens, emitter{g.host})
 	if err != nil {
 		return err
 	}
-	// Later requests do not count the progress of the survey on.
 	g.arch = a
 	return nil
 }

@@ -17,6 +17,12 @@ const (
 	KindContent Kind = 4 // bytes of a layer's tar; a request may emit several pieces, in order
 )
 
+// What a call of Host.ReadAt costs, for Request.Access.
+const (
+	AccessBrowser = "browser" // a millisecond each: read much at a time, skip only what is large
+	AccessFile    = "file"    // microseconds each: small windows
+)
+
 // Request is what a host asks for. Numbers count from 0.
 type Request struct {
 	Op string `json:"op"` // "survey" or "content"
@@ -26,6 +32,7 @@ type Request struct {
 	Size   int64             `json:"size"`   // bytes; of the archive, or of the content that is wanted
 	Lens   string            `json:"lens,omitempty"`
 	Limits *imagecore.Limits `json:"limits,omitempty"`
+	Access string            `json:"access,omitempty"` // what reading costs: AccessBrowser (the default) or AccessFile
 
 	// Of content.
 	Image  int   `json:"image,omitempty"`

@@ -81,7 +81,6 @@ func build(steps []step, arch string) (pack.Image, error) {
 			c.DiffID = digest.FromBytes(tar.Bytes())
 			image.Layers = append(image.Layers, pack.Layer{
 				Descriptor: v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: c.DiffID, Size: int64(tar.Len())},
-				DiffID:     c.DiffID,
 				Open:       opener(tar.Bytes()),
 			})
 		}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layerlab/layerlab/cmd/layerlab/internal/show"
+	"github.com/layerlab/layerlab/imagecore/diff"
+)
+
+// differ prints changes and counts them.
+type differ struct {
+	*run
+	json  bool
+	found bool
+	sums  *show.Summary // nil: the changes themselves
+}
+
+func (r *run) diffCommand() *cobra.Command {
+	var c common
+	var layer, layer2 int
+	var ref2 string
+	var exit, summary bool
+	cmd := &cobra.Command{
+		Use:   "diff IMAGE [IMAGE2]",
+		Short: "Show what was added, changed and deleted: by each layer, or between two images",
+		Args:  cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			d := &differ{run: r, json: c.json}
+			if summary {
+				d.sums = &show.Summary{}
+			}
+			p, err := r.pick(ctx, args[0], &c)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			if err := p.checkLayer(layer); err != nil {
+				return err
+			}
+			switch {
+			case len(args) == 2:
+				c2 := c
+				if ref2 != "" {
+					c2.ref = ref2
+				}
+				q, err := r.pick(ctx, args[1], &c2)
+				if err != nil {
+					return err
+				}
+				defer q.Close()
+				err = d.views(ctx, p, layer, q, layer2)
+				if err != nil {
+					return err
+				}
+			case layer2 >= 0:
+				if err := d.views(ctx, p, layer, p, layer2); err != nil {
+					return err
+				}
+			default:
+				if err := d.layers(ctx, p, layer); err != nil {
+					return err
+				}
+			}
+			if d.sums != nil {
+				if err := d.sums.Print(r.out, c.json); err != nil {
+					return err
+				}
+			}
+			if exit && d.found {
+				return errNo
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	c.add(f)
+	f.IntVar(&layer, "layer", -1, "with one image: this layer's changes; with two: the tree after this layer")
+	f.IntVar(&layer2, "layer2", -1, "the second tree is the one after this layer")
+	f.StringVar(&ref2, "ref2", "", "like --ref, for IMAGE2")
+	f.BoolVar(&summary, "summary", false, "bytes gained and lost: in total, by layer and by folder")
+	f.BoolVar(&exit, "exit-code", false, "exit with 1 if anything differs")
+	return cmd
+}
+
+// views prints what differs between two trees.
+func (d *differ) views(ctx context.Context, p *picked, layer int, q *picked, layer2 int) error {
+	if err := q.checkLayer(layer2); err != nil {
+		return err
+	}
+	before, after := p.tree.Top(), q.tree.Top()
+	if layer >= 0 {
+		before = p.tree.View(layer + 1)
+	}
+	if layer2 >= 0 {
+		after = q.tree.View(layer2 + 1)
+	}
+	changes := diff.Trees(before, after, diff.SameContent(p.layers(), q.layers()))
+	return d.print(ctx, changes, func(ch diff.Change) int {
+		// The layer of what is there now, else of what was.
+		if ch.After != nil {
+			return ch.After.Layer()
+		}
+		return ch.Before.Layer()
+	}, q)
+}
+
+// layers prints each layer's changes against those below, or one layer's.
+func (d *differ) layers(ctx context.Context, p *picked, only int) error {
+	for n := range p.image.Layers {
+		if only >= 0 && n != only {
+			continue
+		}
+		if only < 0 && !d.json && d.sums == nil {
+			if err := show.LayerTitle(d.out, &p.image.Layers[n]); err != nil {
+				return err
+			}
+		}
+		changes := diff.Layer(p.tree, n, diff.SameContent(p.layers(), p.layers()))
+		if err := d.print(ctx, changes, func(diff.Change) int { return n }, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *differ) print(ctx context.Context, changes iter.Seq2[diff.Change, error], layer func(diff.Change) int, p *picked) error {
+	enc := json.NewEncoder(d.out)
+	enc.SetEscapeHTML(false)
+	for ch, err := range changes {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if ch.Implied { // comes with the paths beneath it
+			continue
+		}
+		d.found = true
+		n := layer(ch)
+		switch {
+		case d.sums != nil:
+			d.sums.Add(ch, n, p.image.Layers)
+		case d.json:
+			err = enc.Encode(diff.JSON(ch, n))
+		default:
+			_, err = fmt.Fprintf(d.out, "%c %s\n", ch.Kind, diff.Quote(ch.Path))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

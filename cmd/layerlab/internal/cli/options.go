@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/layerlab/layerlab/cmd/layerlab/internal/settings"
+	"github.com/layerlab/layerlab/cmd/layerlab/internal/source"
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree"
+)
+
+// common are the options of every command that reads an image.
+type common struct {
+	ref, platform, engine, data string
+	json, sandbox               bool
+	limits                      *limitFlags
+}
+
+func (c *common) add(f *pflag.FlagSet) {
+	f.StringVar(&c.ref, "ref", "", "the image of this name, or id, where there are several")
+	f.StringVar(&c.platform, "platform", "", "the image for this os/arch[/variant] where there are several")
+	f.StringVar(&c.engine, "engine", string(tree.Spec), "see the tree as this engine makes it: spec, docker-overlay2, containerd-overlayfs, umoci")
+	f.BoolVar(&c.json, "json", false, "JSON instead of text")
+	f.BoolVar(&c.sandbox, "sandbox", false, "read the archive in a process of its own that can do nothing else")
+	addData(f, &c.data)
+	c.limits = addLimits(f)
+}
+
+func addData(f *pflag.FlagSet, data *string) {
+	f.StringVar(data, "data", defaultData(), "folder of the stored images")
+}
+
+// defaultData is /var/lib/layerlab for root, else in the user's data folder.
+func defaultData() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/layerlab"
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "layerlab")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".local", "share", "layerlab")
+}
+
+// open opens the image of the command line.
+func (r *run) open(ctx context.Context, image string, c *common) (*source.Source, error) {
+	return source.Open(ctx, image, source.Options{Limits: c.limits.limits(), Data: c.data, Stdin: r.Stdin})
+}
+
+// choice is what picks one image out of several.
+func (c *common) choice() source.Choice {
+	// Images hold Linux programs wherever they are looked at.
+	return source.Choice{Ref: c.ref, Platform: c.platform, Host: "linux/" + runtime.GOARCH}
+}
+
+// lens is the engine lens that was asked for.
+func (c *common) lens() (tree.Lens, error) {
+	l, err := tree.ParseLens(c.engine)
+	if err != nil {
+		return "", usageError{err}
+	}
+	return l, nil
+}
+
+// limitFlags are the flags --limit-…, one for each of imagecore.Limits, and
+// two of the sandbox.
+type limitFlags struct {
+	archive, layer, ratioFree, document, xattrs, memory settings.Size
+	ratio                                               int64
+	entries, path, name, depth, layers, nesting, images int
+	time                                                time.Duration
+	flags                                               *pflag.FlagSet
+}
+
+func addLimits(f *pflag.FlagSet) *limitFlags {
+	d := imagecore.DefaultLimits()
+	l := &limitFlags{
+		archive: settings.Size(d.Archive), layer: settings.Size(d.Layer), ratioFree: settings.Size(d.RatioFree),
+		document: settings.Size(d.Document), xattrs: settings.Size(d.Xattrs), flags: f,
+	}
+	f.Var(&l.archive, "limit-archive", "bytes of an archive")
+	f.Var(&l.layer, "limit-layer", "bytes of a layer, unpacked")
+	f.Int64Var(&l.ratio, "limit-ratio", d.Ratio, "unpacked bytes for each packed one")
+	f.Var(&l.ratioFree, "limit-ratio-free", "bytes unpacked before the ratio counts")
+	f.IntVar(&l.entries, "limit-entries", d.Entries, "tar entries of an image")
+	f.IntVar(&l.path, "limit-path", d.Path, "bytes of a path")
+	f.IntVar(&l.name, "limit-name", d.Name, "bytes of a name")
+	f.IntVar(&l.depth, "limit-depth", d.Depth, "components of a path")
+	f.IntVar(&l.layers, "limit-layers", d.Layers, "layers of an image")
+	f.Var(&l.document, "limit-document", "bytes of a manifest or config")
+	f.Var(&l.xattrs, "limit-xattrs", "bytes of an entry's extended attributes")
+	f.IntVar(&l.nesting, "limit-nesting", d.Nesting, "indexes within indexes")
+	f.IntVar(&l.images, "limit-images", d.Images, "images of an archive")
+	f.Var(&l.memory, "limit-memory", "bytes of memory of the sandbox (default 64MiB + 700 an entry)")
+	f.DurationVar(&l.time, "limit-time", 0, "time of the sandbox (default 30s for each GiB begun)")
+	for _, name := range []string{"limit-ratio-free", "limit-path", "limit-name", "limit-depth", "limit-document", "limit-xattrs", "limit-nesting", "limit-images"} {
+		// They work, but are rarely wanted: the help stays readable.
+		_ = f.MarkHidden(name)
+	}
+	return l
+}
+
+// limits returns the limits of native reading.
+func (l *limitFlags) limits() imagecore.Limits {
+	return imagecore.Limits{
+		Archive: int64(l.archive), Layer: int64(l.layer), Ratio: l.ratio, RatioFree: int64(l.ratioFree),
+		Entries: l.entries, Path: l.path, Name: l.name, Depth: l.depth, Layers: l.layers,
+		Document: int64(l.document), Xattrs: int(l.xattrs), Nesting: l.nesting, Images: l.images,
+	}
+}
+
+// guest returns the limits of the sandbox: those of a guest unless a flag says
+// otherwise.
+func (l *limitFlags) guest() imagecore.Limits {
+	limits := l.limits()
+	if !l.flags.Changed("limit-entries") {
+		limits.Entries = imagecore.GuestLimits().Entries
+	}
+	return limits
+}
+
+// one is a command with one IMAGE.
+func one(use, short string, run func(ctx context.Context, image string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), args[0]) },
+	}
+}

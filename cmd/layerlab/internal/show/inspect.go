@@ -1,0 +1,137 @@
+// Package show writes what commands found as text for people. JSON is not its
+// matter: packages imagecore, diff and cli have that.
+package show
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/diff"
+)
+
+// Report writes what an archive holds: its images with their layers and
+// history, then the warnings.
+func Report(w io.Writer, r *imagecore.Report) error {
+	fmt.Fprintf(w, "%s, compression %s, %s\n", r.Source.Format, r.Source.Compression, Bytes(r.Source.Size))
+	for i := range r.Images {
+		if err := image(w, &r.Images[i]); err != nil {
+			return err
+		}
+	}
+	if len(r.Warnings) > 0 {
+		fmt.Fprintln(w, "\nwarnings")
+		for _, warning := range r.Warnings {
+			fmt.Fprintln(w, "  "+Warning(warning))
+		}
+	}
+	return nil
+}
+
+func image(w io.Writer, img *imagecore.Image) error {
+	name := "<none>"
+	if len(img.Refs) > 0 {
+		quoted := make([]string, len(img.Refs))
+		for i, ref := range img.Refs {
+			quoted[i] = diff.Quote(ref)
+		}
+		name = strings.Join(quoted, ", ")
+	}
+	fmt.Fprintf(w, "\nimage %s\n", name)
+	fmt.Fprintf(w, "  id        %s\n  platform  %s\n", img.ID, diff.Quote(img.Platform))
+	if img.Manifest.Digest != "" {
+		fmt.Fprintf(w, "  manifest  %s\n", img.Manifest.Digest)
+	}
+	if spec, err := img.Config.Spec(); err == nil && img.Config.Raw != "" {
+		if len(spec.Config.Entrypoint) > 0 {
+			fmt.Fprintf(w, "  entry     %s\n", words(spec.Config.Entrypoint))
+		}
+		if len(spec.Config.Cmd) > 0 {
+			fmt.Fprintf(w, "  command   %s\n", words(spec.Config.Cmd))
+		}
+	}
+	fmt.Fprintln(w)
+	tw := tabwriter.NewWriter(w, 0, 1, 2, ' ', 0)
+	fmt.Fprintln(tw, "  layer\tdiffID\tstored\ttar\tentries\tcreated by")
+	for _, l := range img.Layers {
+		tar := Bytes(l.TarSize)
+		if !l.Present {
+			tar = "absent"
+		}
+		fmt.Fprintf(tw, "  %d\t%s\t%s\t%s\t%d\t%s\n", l.Index, short(l.DiffID.Encoded()), Bytes(l.Size), tar, l.EntryCount, diff.Quote(l.CreatedBy))
+	}
+	for _, h := range img.History {
+		if h.Layer == nil {
+			fmt.Fprintf(tw, "  –\t\t\t\t\t%s\n", diff.Quote(h.CreatedBy))
+		}
+	}
+	return tw.Flush()
+}
+
+// Explain writes the strings whose SHA-256 the ids are.
+func Explain(w io.Writer, r *imagecore.Report) {
+	for i := range r.Images {
+		img := &r.Images[i]
+		fmt.Fprintf(w, "\nids of %s\n", img.ID)
+		fmt.Fprintf(w, "  imageID   %s\n            = sha256 of the config, %d bytes\n", img.ID, img.Config.Size)
+		if img.Manifest.Digest != "" {
+			fmt.Fprintf(w, "  manifest  %s\n            = sha256 of the manifest, %d bytes\n", img.Manifest.Digest, img.Manifest.Size)
+		}
+		for k, l := range img.Layers {
+			fmt.Fprintf(w, "  layer %d\n", l.Index)
+			fmt.Fprintf(w, "    diffID  %s\n            = sha256 of the uncompressed tar, %d bytes\n", l.DiffID, l.TarSize)
+			if l.Digest != "" && l.Digest != l.DiffID {
+				fmt.Fprintf(w, "    digest  %s\n            = sha256 of the blob as stored, %d bytes\n", l.Digest, l.Size)
+			}
+			if k == 0 {
+				fmt.Fprintf(w, "    chainID %s\n            = the diffID, since nothing is below\n", l.ChainID)
+			} else {
+				fmt.Fprintf(w, "    chainID %s\n            = sha256 of %q\n", l.ChainID, img.Layers[k-1].ChainID.String()+" "+l.DiffID.String())
+			}
+		}
+	}
+}
+
+// Warning words a warning with its place.
+func Warning(w imagecore.Warning) string {
+	var b strings.Builder
+	b.WriteString(w.Code + ": ")
+	if w.Layer >= 0 {
+		fmt.Fprintf(&b, "layer %d: ", w.Layer)
+	}
+	if w.Entry != "" {
+		fmt.Fprintf(&b, "tar entry %s at byte %d: ", diff.Quote(w.Entry), w.Offset)
+	}
+	b.WriteString(diff.Quote(w.Message))
+	return b.String()
+}
+
+// words shows an argument vector so that a shell would take it apart again.
+func words(argv []string) string {
+	out := make([]string, len(argv))
+	for i, a := range argv {
+		out[i] = diff.Quote(a)
+		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$`;&|<>(){}*?[]#~") {
+			out[i] = "'" + strings.ReplaceAll(diff.Quote(a), "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// short is the beginning of a digest's hexadecimal digits, as Docker shows it.
+func short(hex string) string { return hex[:min(12, len(hex))] }
+
+// Bytes shows a number of bytes in units of 1024.
+func Bytes(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, unit := float64(n)/1024, 0
+	for f >= 999.5 && unit < 4 {
+		f /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.3g %ciB", f, "KMGTP"[unit])
+}

@@ -1,0 +1,117 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// Choice narrows an archive down to one image.
+type Choice struct {
+	Ref      string // name, name:tag or id; "" is any
+	Platform string // os/arch[/variant]; "" is any
+	// Host is the platform that is taken where several are left: "linux/amd64".
+	Host string
+}
+
+// Pick returns the number of the image that c means. Where several are left it
+// takes the only one for c.Host; else the error, of kind ErrAmbiguous, lists
+// them.
+func Pick(images []imagecore.Image, c Choice) (int, error) {
+	left := make([]int, 0, len(images))
+	for i := range images {
+		left = append(left, i)
+	}
+	if len(left) == 0 {
+		return 0, imagecore.NewError(imagecore.ErrNotFound, "no-image", "the archive holds no image")
+	}
+	if c.Ref != "" {
+		left = matching(images, c.Ref)
+	}
+	if c.Platform != "" {
+		left = onPlatform(images, left, c.Platform)
+	}
+	switch {
+	case len(left) == 1:
+		return left[0], nil
+	case len(left) == 0:
+		want := strings.TrimSpace(c.Ref + " " + c.Platform)
+		return 0, imagecore.NewError(imagecore.ErrNotFound, "image-not-found",
+			fmt.Sprintf("no image %q in the archive, which holds %s", want, list(images, nil)), "image", want)
+	}
+	if here := onPlatform(images, left, c.Host); len(here) == 1 {
+		return here[0], nil
+	}
+	return 0, imagecore.NewError(imagecore.ErrAmbiguous, "several-images",
+		"several images, name one by --ref or --platform: "+list(images, left), "images", list(images, left))
+}
+
+// list words images on one line; which nil means all.
+func list(images []imagecore.Image, which []int) string {
+	var words []string
+	for i := range images {
+		if which != nil && !slices.Contains(which, i) {
+			continue
+		}
+		name := images[i].ID.String()
+		if len(images[i].Refs) > 0 {
+			name = strings.Join(images[i].Refs, ", ")
+		}
+		words = append(words, fmt.Sprintf("%s (%s)", name, images[i].Platform))
+	}
+	return strings.Join(words, "; ")
+}
+
+// matching returns the numbers of the images that ref names, by name or id.
+func matching(images []imagecore.Image, ref string) []int {
+	var found []int
+	for i := range images {
+		for _, r := range images[i].Refs {
+			if SameRef(r, ref) {
+				found = append(found, i)
+				break
+			}
+		}
+	}
+	if len(found) > 0 || !isID(ref) {
+		return found
+	}
+	for i := range images {
+		for _, digest := range []string{images[i].ID.String(), images[i].Manifest.Digest.String()} {
+			if _, hex, ok := strings.Cut(digest, ":"); ok && strings.HasPrefix(hex, strings.TrimPrefix(ref, "sha256:")) {
+				found = append(found, i)
+				break
+			}
+		}
+	}
+	return found
+}
+
+func onPlatform(images []imagecore.Image, among []int, platform string) []int {
+	var found []int
+	for _, i := range among {
+		if p := images[i].Platform; p == platform || strings.HasPrefix(p, platform+"/") {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// SameRef says whether want names what stands as have. Docker's defaults may be
+// left out of either: the registry docker.io, its folder library, the tag latest.
+func SameRef(have, want string) bool {
+	return have != "" && want != "" && (have == want || normal(have) == normal(want))
+}
+
+// normal spells a reference out; one that Docker would not take stays as it is.
+func normal(ref string) string {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ref
+	}
+	return reference.TagNameOnly(named).String()
+}

@@ -1,0 +1,124 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive"
+)
+
+// Options says how to open an image.
+type Options struct {
+	Limits imagecore.Limits
+	Data   string    // folder of the store; "" has no stored images
+	Stdin  io.Reader // what "-" means
+}
+
+// Source is an opened archive. Close it.
+type Source struct {
+	*archive.Archive
+	// File is the archive's file, nil for folders and stored images.
+	File *os.File
+	Size int64 // bytes of File
+
+	closers []func() error
+}
+
+// Close closes the archive and removes what was spooled.
+func (s *Source) Close() error {
+	var errs []error
+	if s.Archive != nil {
+		errs = append(errs, s.Archive.Close())
+	}
+	for _, c := range s.closers {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// Open opens image and reads what it holds. ctx stops it.
+func Open(ctx context.Context, image string, o Options) (*Source, error) {
+	s, err := Locate(ctx, image, o)
+	if err != nil {
+		return nil, err
+	}
+	if s.Archive != nil {
+		return s, nil
+	}
+	s.Archive, err = archive.Open(s.File, s.Size, archiveOptions(ctx, o))
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Locate finds image and spools standard input, but does not read an archive
+// in a file: Archive stays nil for one. Folders and stored images are read.
+func Locate(ctx context.Context, image string, o Options) (*Source, error) {
+	if image == "-" {
+		return spoolInput(ctx, o)
+	}
+	if name, ok := strings.CutPrefix(image, "docker-daemon:"); ok {
+		return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-source",
+			fmt.Sprintf("docker-daemon: is not read: save it with `docker save -o FILE %s` and name the file", name), "source", "docker-daemon")
+	}
+	if name, ok := strings.CutPrefix(image, "store:"); ok {
+		return openStored(ctx, name, o)
+	}
+	info, err := os.Stat(image)
+	if errors.Is(err, fs.ErrNotExist) {
+		s, serr := openStored(ctx, image, o)
+		if errors.Is(serr, imagecore.ErrNotFound) {
+			return nil, imagecore.NewError(imagecore.ErrNotFound, "image-not-found",
+				fmt.Sprintf("%q is neither a file nor a stored image", image), "image", image)
+		}
+		return s, serr
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return openFolder(ctx, image, nil, o)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-source",
+			fmt.Sprintf("%q is neither a file nor a folder; a pipe is read as -", image), "source", image)
+	}
+	f, err := os.Open(image)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{File: f, Size: info.Size(), closers: []func() error{f.Close}}, nil
+}
+
+// openFolder reads an OCI layout. Its root is pinned: symbolic links in it
+// lead nowhere outside. index replaces the layout's index.json unless nil.
+func openFolder(ctx context.Context, dir string, index []byte, o Options) (*Source, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	fsys := root.FS()
+	if index != nil {
+		fsys = withIndex{fsys, index}
+	}
+	a, err := archive.OpenFS(fsys, archiveOptions(ctx, o))
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &Source{Archive: a, closers: []func() error{root.Close}}, nil
+}
+
+func archiveOptions(ctx context.Context, o Options) archive.Options {
+	return archive.Options{
+		Limits: o.Limits,
+		Tick:   ctx.Err,
+		Spool:  func() (archive.Spool, error) { return newSpool() },
+	}
+}

@@ -1,0 +1,62 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// spool is a temporary file that goes when it is closed.
+type spool struct{ *os.File }
+
+func newSpool() (spool, error) {
+	f, err := os.CreateTemp("", "layerlab-*")
+	if err != nil {
+		return spool{}, err
+	}
+	// Where a name can go before the file does, nothing is left after a kill.
+	_ = os.Remove(f.Name())
+	return spool{f}, nil
+}
+
+// Close removes the file where it still has a name (Windows).
+func (s spool) Close() error {
+	err := s.File.Close()
+	_ = os.Remove(s.Name())
+	return err
+}
+
+// spoolInput copies standard input to a temporary file, since an archive is
+// read at any place, not once through.
+func spoolInput(ctx context.Context, o Options) (*Source, error) {
+	f, err := newSpool()
+	if err != nil {
+		return nil, err
+	}
+	n, err := io.Copy(f, io.LimitReader(contextReader{ctx, o.Stdin}, o.Limits.Archive+1))
+	if err == nil && n > o.Limits.Archive {
+		err = imagecore.NewError(imagecore.ErrTooLarge, "archive-too-large",
+			fmt.Sprintf("standard input is longer than %d bytes: raise --limit-archive", o.Limits.Archive),
+			"limit", fmt.Sprint(o.Limits.Archive))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Source{File: f.File, Size: n, closers: []func() error{f.Close}}, nil
+}
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

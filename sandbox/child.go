@@ -1,0 +1,201 @@
+package sandbox
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/layerlab/layerlab/sandbox/guest"
+)
+
+// Child is the other side of Survey: it does one job with module, the bytes of
+// imagecore.wasm, and returns the exit code of its process. Standard input is
+// the job, standard output the results, descriptor 3 the archive.
+func Child(module []byte) int {
+	in := bufio.NewReader(os.Stdin)
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "no job on standard input")
+		return 2
+	}
+	var j job
+	if err := json.Unmarshal(line, &j); err != nil {
+		fmt.Fprintln(os.Stderr, "job:", err)
+		return 2
+	}
+	w := &worker{job: j, archive: os.NewFile(3, "archive"), out: bufio.NewWriterSize(os.Stdout, 256<<10)}
+	// Whatever comes now, and be it the end, asks to stop.
+	go func() {
+		_, _ = in.ReadByte()
+		w.stop.Store(true)
+	}()
+	ctx := context.Background()
+	if err := w.run(ctx, module); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		_ = w.out.Flush()
+		return 1
+	}
+	if err := errors.Join(writeFrame(w.out, frameDone, nil), w.out.Flush()); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// worker is the host of one guest.
+type worker struct {
+	job     job
+	archive io.ReaderAt
+	out     *bufio.Writer
+	stop    atomic.Bool
+	failed  error // of writing results
+	told    time.Time
+}
+
+// progressEvery keeps progress from being more than the results.
+const progressEvery = 50 * time.Millisecond
+
+func (w *worker) run(ctx context.Context, module []byte) error {
+	config := wazero.NewRuntimeConfigCompiler().
+		WithMemoryLimitPages(uint32(w.job.Memory >> 16)).
+		WithDebugInfoEnabled(false)
+	if w.job.Cache != "" {
+		cache, err := wazero.NewCompilationCacheWithDir(w.job.Cache)
+		if err != nil {
+			return fmt.Errorf("compile cache: %w", err)
+		}
+		config = config.WithCompilationCache(cache)
+	}
+	r := wazero.NewRuntimeWithConfig(ctx, config)
+	compiled, err := r.CompileModule(ctx, module)
+	if err != nil {
+		return fmt.Errorf("compile the module: %w", err)
+	}
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, r); err != nil {
+		return err
+	}
+	if _, err := r.NewHostModuleBuilder("layerlab").
+		NewFunctionBuilder().WithFunc(w.readAt).Export("read_at").
+		NewFunctionBuilder().WithFunc(w.emit).Export("emit").
+		NewFunctionBuilder().WithFunc(w.tick).Export("tick").
+		Instantiate(ctx); err != nil {
+		return err
+	}
+
+	// From here on untrusted bytes are read: no way back out.
+	debug.SetMemoryLimit(w.job.Memory + 256<<20)
+	if err := lockDown(w.job.Memory, w.job.Seconds); err != nil {
+		return fmt.Errorf("lock down: %w", err)
+	}
+
+	stderr := &head{limit: 4 << 10}
+	mod, err := r.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().
+		WithStartFunctions("_initialize").WithStderr(stderr).WithSysWalltime().WithSysNanotime())
+	if err != nil {
+		return w.trapped(err, stderr.String())
+	}
+	request, err := json.Marshal(guest.Request{
+		Op: "survey", Size: w.job.Size, Lens: w.job.Lens, Limits: &w.job.Limits, Access: guest.AccessFile,
+	})
+	if err != nil {
+		return err
+	}
+	if err := call(ctx, mod, request); err != nil {
+		return w.trapped(err, stderr.String())
+	}
+	return w.failed
+}
+
+// call passes one request to the guest. That the guest refused it is no error
+// here: it has emitted why.
+func call(ctx context.Context, mod api.Module, request []byte) error {
+	ptr, err := mod.ExportedFunction("alloc").Call(ctx, uint64(len(request)))
+	if err != nil {
+		return err
+	}
+	if !mod.Memory().Write(uint32(ptr[0]), request) {
+		return errors.New("the module has no memory where alloc said")
+	}
+	_, err = mod.ExportedFunction("run").Call(ctx, ptr[0], uint64(len(request)))
+	return err
+}
+
+// trapped words the end of a guest that broke down. Want of memory is the
+// archive's fault and reported as such.
+func (w *worker) trapped(err error, stderr string) error {
+	if w.failed != nil {
+		return w.failed
+	}
+	var exit *sys.ExitError
+	if strings.Contains(stderr, "out of memory") || errors.As(err, &exit) && strings.Contains(stderr, "cannot allocate") {
+		b, merr := json.Marshal(guest.FailureOf(tooMuchMemory(w.job.Memory)))
+		if merr != nil {
+			return merr
+		}
+		return writeFrame(w.out, guest.KindError, b)
+	}
+	if first, _, _ := strings.Cut(stderr, "\n"); first != "" {
+		return fmt.Errorf("the module broke down: %s", first)
+	}
+	return fmt.Errorf("the module broke down: %w", err)
+}
+
+// The three imports of the module; see package guest.
+
+func (w *worker) readAt(_ context.Context, m api.Module, handle uint32, offset uint64, ptr, n uint32) int32 {
+	buf, ok := m.Memory().Read(ptr, n)
+	if !ok || handle != 0 || int64(offset) < 0 {
+		return -1
+	}
+	// Not beyond the size that the parent gave, should the file have grown.
+	left := w.job.Size - int64(offset)
+	if left <= 0 {
+		return 0
+	}
+	read, err := w.archive.ReadAt(buf[:min(int64(n), left)], int64(offset))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return -1
+	}
+	return int32(read)
+}
+
+func (w *worker) emit(_ context.Context, m api.Module, kind, ptr, n uint32) {
+	p, ok := m.Memory().Read(ptr, n)
+	if !ok {
+		w.failed = errors.New("the module handed out memory that it does not have")
+		return
+	}
+	if err := writeFrame(w.out, guest.Kind(kind), p); err != nil {
+		w.failed = err
+	}
+}
+
+func (w *worker) tick(_ context.Context, _ api.Module, done, total int64) int32 {
+	if w.stop.Load() || w.failed != nil {
+		return 1
+	}
+	if now := time.Now(); now.Sub(w.told) >= progressEvery {
+		w.told = now
+		var p [16]byte
+		binary.LittleEndian.PutUint64(p[:8], uint64(done))
+		binary.LittleEndian.PutUint64(p[8:], uint64(total))
+		if err := errors.Join(writeFrame(w.out, frameProgress, p[:]), w.out.Flush()); err != nil {
+			w.failed = err
+			return 1
+		}
+	}
+	return 0
+}
