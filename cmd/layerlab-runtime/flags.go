@@ -16,8 +16,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-const specVersion = specs.Version
-
 var errUsage = errors.New("usage")
 
 func newFlags(name string, errOut io.Writer) *flag.FlagSet {
@@ -50,7 +48,7 @@ func usageCode(err error) int {
 }
 
 func usage(w io.Writer, fs *flag.FlagSet) {
-	fmt.Fprint(w, "usage: layerlab-runtime [options] COMMAND [options] ARGUMENTS\n\nAn OCI runtime (runtime-spec "+specVersion+").\n\ncommands:\n")
+	fmt.Fprint(w, "usage: layerlab-runtime [options] COMMAND [options] ARGUMENTS\n\nAn OCI runtime (runtime-spec "+specs.Version+").\n\ncommands:\n")
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.about)
 	}

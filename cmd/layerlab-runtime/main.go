@@ -20,6 +20,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/container"
 	"github.com/layerlab/layerlab/runtime/shim"
@@ -102,7 +104,7 @@ func entry(ctx context.Context, args []string, out, errOut io.Writer) int {
 	}
 	g.json = format == "json"
 	if version {
-		fmt.Fprintf(out, "layerlab-runtime version %s\nspec: %s\n", buildVersion(), specVersion)
+		fmt.Fprintf(out, "layerlab-runtime version %s\nspec: %s\n", buildVersion(), specs.Version)
 		return 0
 	}
 	if fs.NArg() == 0 {
@@ -140,16 +142,12 @@ func (g *global) report(name string, err error) int {
 	case errors.Is(err, flag.ErrHelp), errors.Is(err, errUsage):
 		return usageCode(err)
 	}
-	text := name + " failed: " + err.Error()
+	text := err.Error()
 	if name == "create" || name == "run" || name == "exec" {
-		// The words that podman, Docker and containerd expect of runc.
-		text = "runc " + name + " failed: unable to start container process: " + err.Error()
+		// The words that podman, Docker and containerd know from runc.
+		text = "unable to start container process: " + text
 	}
-	if name == "exec" || name == "run" || name == "create" || name == "start" || name == "kill" || name == "delete" {
-		g.writeLog(text)
-	} else {
-		g.writeLog(err.Error())
-	}
+	g.writeLog(name + " failed: " + text)
 	fmt.Fprintln(g.errOut, "layerlab-runtime:", err)
 	if name == "exec" {
 		return 255 // as runc: a code that commands seldom have

@@ -66,7 +66,7 @@ func Open(path string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !g.manager.Exists() {
+	if !g.exists() {
 		return nil, imagecore.NewError(imagecore.ErrNotFound, "cgroup-not-found", "cgroup "+path+" does not exist", "path", path)
 	}
 	return g, nil
@@ -82,6 +82,8 @@ func open(path string, r *specs.LinuxResources) (*Group, error) {
 		return nil, err
 	}
 	g := &Group{path: clean}
+	// The library takes a v1 host without the devices controller for an error.
+	res.SkipDevices = !slices.Contains(Hierarchies(), "devices")
 	c := &cgroups.Cgroup{Path: clean, Resources: res}
 	if cgroups.IsCgroup2UnifiedMode() {
 		g.unified = filepath.Join(root, clean)
@@ -152,9 +154,29 @@ func Hierarchies() []string {
 	return l
 }
 
+// base returns the folder that stands for all of them: a process joins every
+// hierarchy or none.
+func (g *Group) base() string {
+	if g.unified != "" {
+		return g.unified
+	}
+	paths := g.manager.GetPaths()
+	for _, c := range []string{"pids", "freezer", "memory", "devices"} {
+		if d := paths[c]; d != "" {
+			return d
+		}
+	}
+	return ""
+}
+
+func (g *Group) exists() bool {
+	d := g.base()
+	return d != "" && cgroups.PathExists(d)
+}
+
 // Pids returns the processes of the group and all groups below.
 func (g *Group) Pids() ([]int, error) {
-	p, err := g.manager.GetAllPids()
+	p, err := cgroups.GetAllPids(g.base())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -52,7 +52,7 @@ func (g *Group) Frozen() bool {
 func (g *Group) Kill() error {
 	if g.unified != "" {
 		err := write(g.unified, "cgroup.kill", "1")
-		if err == nil || errors.Is(err, unix.ENOENT) && !g.manager.Exists() {
+		if err == nil || errors.Is(err, unix.ENOENT) && !g.exists() {
 			return nil
 		}
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {

@@ -16,7 +16,7 @@ import (
 // resources turns runtime-spec's limits into the library's. Devices are our
 // own (see devices); what cannot be set is refused by name.
 func resources(r *specs.LinuxResources) (*cgroups.Resources, error) {
-	c := &cgroups.Resources{SkipDevices: true}
+	c := &cgroups.Resources{}
 	if r == nil {
 		return c, nil
 	}

@@ -1,0 +1,251 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// described is a container as state and list print it, with runc's fields.
+type described struct {
+	specs.State
+	Rootfs  string    `json:"rootfs"`
+	Created time.Time `json:"created"`
+	Owner   string    `json:"owner"`
+}
+
+func (g *global) json1(v any) error {
+	e := json.NewEncoder(g.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func state(_ context.Context, g *global, args []string) error {
+	fs := newFlags("state", g.errOut)
+	if err := parse(fs, args, 1, 1, "ID"); err != nil {
+		return err
+	}
+	c, err := g.store.Load(fs.Arg(0))
+	if err != nil {
+		return err
+	}
+	return g.json1(described{c.OCI(), c.Spec.Root.Path, c.Created, c.Owner})
+}
+
+func list(_ context.Context, g *global, args []string) error {
+	var format string
+	var quiet bool
+	fs := newFlags("list", g.errOut)
+	bothString(fs, &format, "format", "f", "table", "table or json")
+	bothBool(fs, &quiet, "quiet", "q", "only the ids")
+	if err := parse(fs, args, 0, 0, ""); err != nil {
+		return err
+	}
+	l, err := g.store.List()
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		all := []described{}
+		for _, c := range l {
+			all = append(all, described{c.OCI(), c.Spec.Root.Path, c.Created, c.Owner})
+		}
+		return json.NewEncoder(g.out).Encode(all)
+	}
+	if quiet {
+		for _, c := range l {
+			fmt.Fprintln(g.out, c.ID)
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(g.out, 12, 1, 3, ' ', 0)
+	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for _, c := range l {
+		st := c.OCI()
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", c.ID, st.Pid, st.Status, c.Bundle, c.Created.Format(time.RFC3339Nano), c.Owner)
+	}
+	return w.Flush()
+}
+
+func ps(ctx context.Context, g *global, args []string) error {
+	var format string
+	fs := newFlags("ps", g.errOut)
+	bothString(fs, &format, "format", "f", "table", "table or json")
+	if err := parse(fs, args, 1, -1, "ID [options of ps]"); err != nil {
+		return err
+	}
+	c, err := g.store.Load(fs.Arg(0))
+	if err != nil {
+		return err
+	}
+	group, err := c.Group()
+	if err != nil {
+		return err
+	}
+	pids, err := group.Pids()
+	if err != nil {
+		return err
+	}
+	slices.Sort(pids)
+	if format == "json" {
+		return json.NewEncoder(g.out).Encode(pids)
+	}
+	options := fs.Args()[1:]
+	if len(options) == 0 {
+		options = []string{"-ef"}
+	}
+	out, err := exec.CommandContext(ctx, "ps", options...).Output()
+	if err != nil {
+		return fmt.Errorf("ps %s: %w", strings.Join(options, " "), err)
+	}
+	lines := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
+	column := slices.Index(strings.Fields(lines[0]), "PID")
+	if column < 0 {
+		return fmt.Errorf("ps %s prints no PID column", strings.Join(options, " "))
+	}
+	fmt.Fprintln(g.out, lines[0])
+	for _, l := range lines[1:] {
+		f := strings.Fields(l)
+		if len(f) <= column {
+			continue
+		}
+		if pid, err := strconv.Atoi(f[column]); err == nil && slices.Contains(pids, pid) {
+			fmt.Fprintln(g.out, l)
+		}
+	}
+	return nil
+}
+
+// updateFlags are the single limits that update takes without a file.
+func update(_ context.Context, g *global, args []string) error {
+	var file, memory, reservation, swap, quota, period, shares, cpus, mems, pids string
+	fs := newFlags("update", g.errOut)
+	bothString(fs, &file, "resources", "r", "", "file with limits as JSON (runtime-spec linux.resources), - for standard input")
+	fs.StringVar(&memory, "memory", "", "bytes of memory")
+	fs.StringVar(&reservation, "memory-reservation", "", "bytes of memory that are kept")
+	fs.StringVar(&swap, "memory-swap", "", "bytes of memory and swap together")
+	fs.StringVar(&quota, "cpu-quota", "", "microseconds of processor in a period")
+	fs.StringVar(&period, "cpu-period", "", "microseconds of a period")
+	fs.StringVar(&shares, "cpu-share", "", "relative weight")
+	fs.StringVar(&cpus, "cpuset-cpus", "", "processors that may be used")
+	fs.StringVar(&mems, "cpuset-mems", "", "memory nodes that may be used")
+	fs.StringVar(&pids, "pids-limit", "", "number of processes")
+	if err := parse(fs, args, 1, 1, "ID"); err != nil {
+		return err
+	}
+	c, err := g.store.Load(fs.Arg(0))
+	if err != nil {
+		return err
+	}
+	var r specs.LinuxResources
+	if file != "" {
+		in := os.Stdin
+		if file != "-" {
+			if in, err = os.Open(file); err != nil {
+				return err
+			}
+			defer in.Close()
+		}
+		if err := json.NewDecoder(in).Decode(&r); err != nil {
+			return fmt.Errorf("read %s: %w", file, err)
+		}
+	}
+	if r.Memory == nil {
+		r.Memory = &specs.LinuxMemory{}
+	}
+	if r.CPU == nil {
+		r.CPU = &specs.LinuxCPU{}
+	}
+	if pids != "" {
+		r.Pids = &specs.LinuxPids{}
+	}
+	for _, x := range []struct {
+		text string
+		set  func(n int64)
+	}{
+		{memory, func(n int64) { r.Memory.Limit = &n }}, {reservation, func(n int64) { r.Memory.Reservation = &n }},
+		{swap, func(n int64) { r.Memory.Swap = &n }}, {quota, func(n int64) { r.CPU.Quota = &n }},
+		{period, func(n int64) { u := uint64(n); r.CPU.Period = &u }}, {shares, func(n int64) { u := uint64(n); r.CPU.Shares = &u }},
+		{pids, func(n int64) { r.Pids.Limit = &n }},
+	} {
+		if x.text == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(x.text, 10, 64)
+		if err != nil {
+			return imagecore.NewError(imagecore.ErrInvalid, "bad-number", fmt.Sprintf("%q is not a number", x.text), "text", x.text)
+		}
+		x.set(n)
+	}
+	if cpus != "" {
+		r.CPU.Cpus = cpus
+	}
+	if mems != "" {
+		r.CPU.Mems = mems
+	}
+	group, err := c.Group()
+	if err != nil {
+		return err
+	}
+	return group.Update(&r)
+}
+
+func events(ctx context.Context, g *global, args []string) error {
+	var once bool
+	var interval time.Duration
+	fs := newFlags("events", g.errOut)
+	fs.BoolVar(&once, "stats", false, "print once")
+	fs.DurationVar(&interval, "interval", 5*time.Second, "time between two lines")
+	if err := parse(fs, args, 1, 1, "ID"); err != nil {
+		return err
+	}
+	if interval <= 0 {
+		return imagecore.NewError(imagecore.ErrInvalid, "bad-number", "duration interval must be greater than 0", "text", interval.String())
+	}
+	c, err := g.store.Load(fs.Arg(0))
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		if c.Status() == specs.StateStopped {
+			return imagecore.NewError(imagecore.ErrConflict, "container-stopped", fmt.Sprintf("container with id %s is not running", c.ID))
+		}
+		group, err := c.Group()
+		if err != nil {
+			return err
+		}
+		s, err := group.Stats()
+		if err != nil {
+			return err
+		}
+		var line struct {
+			Type string `json:"type"`
+			ID   string `json:"id"`
+			Data any    `json:"data"`
+		}
+		line.Type, line.ID, line.Data = "stats", c.ID, statsOf(s)
+		if err := json.NewEncoder(g.out).Encode(line); err != nil || once {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

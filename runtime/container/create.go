@@ -1,0 +1,204 @@
+//go:build linux
+
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/launch"
+)
+
+// Options of Create.
+type Options struct {
+	ID          string
+	Bundle      string // absolute
+	Spec        *specs.Spec
+	NoPivot     bool
+	PreserveFDs int
+	// Attached keeps the start with the caller: no FIFO is made, and the
+	// process is started by its Start.
+	Attached bool
+}
+
+// LoadSpec reads the config.json of a bundle.
+func LoadSpec(bundle string) (*specs.Spec, error) {
+	b, err := os.ReadFile(filepath.Join(bundle, "config.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, imagecore.NewError(imagecore.ErrNotFound, "no-config", "JSON specification file config.json not found in "+bundle, "bundle", bundle)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var s specs.Spec
+	if err := json.Unmarshal(b, &s); err != nil {
+		e := imagecore.NewError(imagecore.ErrInvalid, "invalid-config", "read config.json", "setting", "config.json", "what", err.Error())
+		e.Err = err
+		return nil, e
+	}
+	return &s, nil
+}
+
+// Create makes a container whose process waits for its start. The process is
+// returned as well: it is a child of this program.
+func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.Process, err error) {
+	dir, err := s.dir(o.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(s.Root, 0o711); err != nil {
+		return nil, nil, err
+	}
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return nil, nil, imagecore.NewError(imagecore.ErrExists, "id-exists", "container with given ID already exists", "id", o.ID)
+		}
+		return nil, nil, err
+	}
+	c := &Container{dir: dir, State: State{
+		ID: o.ID, Bundle: o.Bundle, Spec: o.Spec, Created: time.Now().UTC(), BootID: bootID(), Owner: strconv.Itoa(os.Getuid()),
+	}}
+	var group *cgroup.Group
+	defer func() {
+		if err == nil {
+			return
+		}
+		if group != nil {
+			err = errors.Join(err, group.Kill(), group.Remove())
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+	if o.Spec.Linux != nil {
+		if c.Cgroup = o.Spec.Linux.CgroupsPath; c.Cgroup == "" {
+			c.Cgroup = "/" + o.ID
+		}
+		if group, err = cgroup.Create(c.Cgroup, o.Spec.Linux.Resources); err != nil {
+			return nil, nil, err
+		}
+	}
+	conf := launch.Config{
+		Spec: o.Spec, Bundle: o.Bundle, Rootfs: -1, Stdio: [3]int{0, 1, 2}, Cgroup: group,
+		NoPivot: o.NoPivot, PreserveFDs: o.PreserveFDs,
+		Hooks: func(pid int) error { return c.createHooks(ctx, pid) },
+	}
+	if !o.Attached {
+		fifo := filepath.Join(dir, "start")
+		if err := unix.Mkfifo(fifo, 0o600); err != nil {
+			return nil, nil, fmt.Errorf("mkfifo %s: %w", fifo, err)
+		}
+		// Open for both, so that it neither blocks here nor ends when the
+		// starter has gone.
+		fd, err := unix.Open(fifo, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, nil, fmt.Errorf("open %s: %w", fifo, err)
+		}
+		defer unix.Close(fd)
+		conf.StartFD = fd
+	}
+	p, err := launch.Create(ctx, conf)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.Signal(unix.SIGKILL)
+			p.Wait()
+			p.Close()
+		}
+	}()
+	c.PID = p.Pid()
+	if _, c.Birth, err = stat(c.PID); err != nil {
+		return nil, nil, fmt.Errorf("create: the process has gone: %w", err)
+	}
+	return c, p, c.save()
+}
+
+// Start lets a created container's process execute its command.
+func (c *Container) Start(ctx context.Context) error {
+	switch st := c.Status(); st {
+	case specs.StateCreated:
+	case specs.StateRunning, Paused:
+		return imagecore.NewError(imagecore.ErrConflict, "container-running", "cannot start an already running container")
+	case specs.StateStopped:
+		return imagecore.NewError(imagecore.ErrConflict, "container-stopped", "cannot start a container that has stopped")
+	default:
+		return imagecore.NewError(imagecore.ErrConflict, "container-state", fmt.Sprintf("cannot start a container in the %s state", st))
+	}
+	if err := c.startHooks(ctx); err != nil {
+		return errors.Join(err, c.Signal(unix.SIGKILL, true))
+	}
+	fifo := filepath.Join(c.dir, "start")
+	fd, err := unix.Open(fifo, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("start: the process does not wait: %w", err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte{'g'}); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	// Only the process has the other end open: it closes with execve.
+	poll := []unix.PollFd{{Fd: int32(fd)}}
+	for {
+		_, err := unix.Poll(poll, -1)
+		if err == nil && poll[0].Revents&unix.POLLERR != 0 {
+			break
+		}
+		if err != nil && err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+	if err := os.Remove(fifo); err != nil {
+		return err
+	}
+	c.PostStart(ctx)
+	return nil
+}
+
+// Delete removes a stopped container; force kills it before.
+func (c *Container) Delete(ctx context.Context, force bool) error {
+	switch st := c.Status(); {
+	case st == specs.StateStopped, force, st == specs.StateCreated:
+	case st == specs.StateCreating:
+	default:
+		return imagecore.NewError(imagecore.ErrConflict, "container-running",
+			fmt.Sprintf("cannot delete container %s that is not stopped: %s", c.ID, st), "id", c.ID, "status", string(st))
+	}
+	if c.alive() {
+		if err := c.Signal(unix.SIGKILL, false); err != nil && !errors.Is(err, errNotRunning) {
+			return err
+		}
+	}
+	if g := c.group(); g != nil {
+		if err := g.Kill(); err != nil {
+			return err
+		}
+		if err := g.Remove(); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(c.dir); err != nil {
+		return err
+	}
+	c.postStop(ctx)
+	return nil
+}
+
+// Remove forgets a container whose state cannot be read.
+func (s Store) Remove(id string) error {
+	dir, err := s.dir(id)
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}

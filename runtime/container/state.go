@@ -1,0 +1,249 @@
+//go:build linux
+
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/cgroup"
+)
+
+// Store is the folder that holds the states of all containers.
+type Store struct {
+	Root string
+}
+
+// State is what is kept of a container.
+type State struct {
+	ID      string      `json:"id"`
+	PID     int         `json:"pid"`
+	Birth   uint64      `json:"birth"`  // start time of the process, in ticks since boot
+	BootID  string      `json:"bootID"` // of the kernel that ran it
+	Bundle  string      `json:"bundle"`
+	Created time.Time   `json:"created"`
+	Owner   string      `json:"owner"`  // user id that made it
+	Cgroup  string      `json:"cgroup"` // path below the hierarchies, "" for none
+	Spec    *specs.Spec `json:"spec"`
+}
+
+// Container is one container of a store.
+type Container struct {
+	State
+	dir string
+}
+
+// Errors in the words that callers of runc know.
+var (
+	errNoContainer = imagecore.NewError(imagecore.ErrNotFound, "container-not-found", "container does not exist")
+	errNotRunning  = imagecore.NewError(imagecore.ErrConflict, "container-stopped", "container not running")
+)
+
+var validID = regexp.MustCompile(`^[\w+.-]+$`)
+
+func (s Store) dir(id string) (string, error) {
+	if !validID.MatchString(id) || id == "." || id == ".." || len(id) > 1024 {
+		return "", imagecore.NewError(imagecore.ErrInvalid, "invalid-id", fmt.Sprintf("invalid container ID format: %q", id), "id", id)
+	}
+	return filepath.Join(s.Root, id), nil
+}
+
+// Load returns a container by its id.
+func (s Store) Load(id string) (*Container, error) {
+	dir, err := s.dir(id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errNoContainer
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &Container{dir: dir}
+	if err := json.Unmarshal(b, &c.State); err != nil {
+		return nil, fmt.Errorf("read the state of container %s: %w", id, err)
+	}
+	return c, nil
+}
+
+// List returns all containers, by id.
+func (s Store) List() ([]*Container, error) {
+	entries, err := os.ReadDir(s.Root)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var l []*Container
+	for _, e := range entries {
+		c, err := s.Load(e.Name())
+		if err != nil {
+			continue // being created or deleted by another command
+		}
+		l = append(l, c)
+	}
+	slices.SortFunc(l, func(a, b *Container) int { return strings.Compare(a.ID, b.ID) })
+	return l, nil
+}
+
+// save writes the state so that a reader sees the old one or the new one.
+func (c *Container) save() error {
+	b, err := json.Marshal(c.State)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(c.dir, "state.json.new")
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(c.dir, "state.json"))
+}
+
+// Paused is runc's further status; runtime-spec allows such.
+const Paused specs.ContainerState = "paused"
+
+// Status asks the kernel how the container is.
+func (c *Container) Status() specs.ContainerState {
+	if c.PID == 0 {
+		return specs.StateCreating
+	}
+	if !c.alive() {
+		return specs.StateStopped
+	}
+	if _, err := os.Lstat(filepath.Join(c.dir, "start")); err == nil {
+		return specs.StateCreated
+	}
+	if g := c.group(); g != nil && g.Frozen() {
+		return Paused
+	}
+	return specs.StateRunning
+}
+
+// alive reports whether the process is there, is the one that was started, and
+// has not ended.
+func (c *Container) alive() bool {
+	if c.BootID != bootID() {
+		return false
+	}
+	state, birth, err := stat(c.PID)
+	return err == nil && birth == c.Birth && state != 'Z' && state != 'X'
+}
+
+func bootID() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b))
+}
+
+// stat reads state and start time of a process from /proc/PID/stat (proc(5)).
+// The name in it may hold any character, so it is read from the end.
+func stat(pid int) (state byte, birth uint64, err error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	s := string(b)
+	f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
+	if len(f) < 20 {
+		return 0, 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(f))
+	}
+	birth, err = strconv.ParseUint(f[19], 10, 64)
+	return f[0][0], birth, err
+}
+
+// group returns the container's cgroups, nil if it has none or they are gone.
+func (c *Container) group() *cgroup.Group {
+	if c.Cgroup == "" {
+		return nil
+	}
+	g, err := cgroup.Open(c.Cgroup)
+	if err != nil {
+		return nil
+	}
+	return g
+}
+
+// OCI returns the state as runtime-spec has it.
+func (c *Container) OCI() specs.State {
+	st := specs.State{Version: specs.Version, ID: c.ID, Status: c.Status(), Bundle: c.Bundle}
+	if st.Status != specs.StateStopped {
+		st.Pid = c.PID
+	}
+	if c.Spec != nil {
+		st.Annotations = c.Spec.Annotations
+	}
+	return st
+}
+
+// Signal sends a signal to the first process, or to all of the container.
+func (c *Container) Signal(s unix.Signal, all bool) error {
+	if all {
+		if g := c.group(); g != nil {
+			if s == unix.SIGKILL {
+				return g.Kill()
+			}
+			return g.Signal(s)
+		}
+	}
+	if !c.alive() {
+		return errNotRunning
+	}
+	fd, err := unix.PidfdOpen(c.PID, 0)
+	if err == unix.ESRCH {
+		return errNotRunning
+	}
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(fd)
+	if !c.alive() { // the descriptor may be of a process that came after
+		return errNotRunning
+	}
+	if err := unix.PidfdSendSignal(fd, s, nil, 0); err != nil {
+		return os.NewSyscallError("pidfd_send_signal", err)
+	}
+	if g := c.group(); s == unix.SIGKILL && g != nil && g.Frozen() {
+		return g.Thaw() // a process frozen by cgroup v1 dies only then
+	}
+	return nil
+}
+
+// Pause freezes all processes of the container.
+func (c *Container) Pause() error {
+	g := c.group()
+	if st := c.Status(); g == nil || st != specs.StateRunning && st != specs.StateCreated {
+		return imagecore.NewError(imagecore.ErrConflict, "container-not-running", fmt.Sprintf("container not running: %s", st))
+	}
+	return g.Freeze()
+}
+
+// Resume lets them go on.
+func (c *Container) Resume() error {
+	g := c.group()
+	if g == nil || c.Status() != Paused {
+		return imagecore.NewError(imagecore.ErrConflict, "container-not-paused", "container not paused")
+	}
+	return g.Thaw()
+}
+
+// Group returns the container's cgroups.
+func (c *Container) Group() (*cgroup.Group, error) {
+	if g := c.group(); g != nil {
+		return g, nil
+	}
+	return nil, imagecore.NewError(imagecore.ErrNotFound, "cgroup-not-found", "container "+c.ID+" has no cgroup")
+}
