@@ -1,0 +1,84 @@
+//go:build linux
+
+package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layerlab/layerlab/imagecore/pack"
+)
+
+// Save writes an image in docker save's form to the writer that open gives it.
+// open is called once, when the image is found, with a name for the file.
+func (s *Store) Save(ctx context.Context, ref string, open func(name string) io.Writer) error {
+	r, refs, release, err := s.hold(ref)
+	if err != nil {
+		return err
+	}
+	defer release()
+	img := pack.Image{Refs: refs}
+	if img.Config, err = s.readFile(blobFile(r.ID)); err != nil {
+		return fmt.Errorf("config of image %s: %w", r.ID, err)
+	}
+	if img.Manifest, err = s.readFile(blobFile(r.Manifest.Digest)); err != nil {
+		return fmt.Errorf("manifest of image %s: %w", r.ID, err)
+	}
+	for _, l := range r.Layers {
+		img.Layers = append(img.Layers, pack.Layer{
+			Descriptor: v1.Descriptor{MediaType: l.MediaType, Digest: l.Blob, Size: l.Size},
+			Open:       func() (io.ReadCloser, error) { return s.openBlob(l.Blob) },
+		})
+	}
+	return pack.DockerSave(stopper{ctx, open(fileName(r, refs, ".tar"))}, []pack.Image{img})
+}
+
+// Flatten writes an image's merged tree as one tar, as docker export does, to
+// the writer that open gives it.
+func (s *Store) Flatten(ctx context.Context, ref string, open func(name string) io.Writer) error {
+	r, refs, release, err := s.hold(ref)
+	if err != nil {
+		return err
+	}
+	defer release()
+	merged, err := s.Tree(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	var layers []*LayerReader
+	defer func() {
+		for _, l := range layers {
+			if l != nil {
+				l.Close()
+			}
+		}
+	}()
+	layers = make([]*LayerReader, len(r.Layers))
+	content := func(layer int) (io.ReaderAt, error) {
+		if layers[layer] == nil {
+			l, err := s.openLayer(ctx, r, layer)
+			if err != nil {
+				return nil, err
+			}
+			layers[layer] = l
+		}
+		return layers[layer], nil
+	}
+	return pack.Flatten(stopper{ctx, open(fileName(r, refs, "-flat.tar"))}, merged.Top(), content)
+}
+
+// stopper is a writer that ends when nobody wants the bytes any more.
+type stopper struct {
+	ctx context.Context // of the one call that writes
+	w   io.Writer
+}
+
+func (s stopper) Write(p []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		return 0, canceled(s.ctx)
+	}
+	return s.w.Write(p)
+}

@@ -1,0 +1,295 @@
+//go:build linux
+
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Import stores the images of an archive and returns them. size is -1 where
+// unknown. All images of the archive are stored or none; an error leaves
+// nothing behind. progress may be nil.
+func (s *Store) Import(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]wire.Image, error) {
+	return s.load(ctx, body, size, progress, false)
+}
+
+// ImportSample is Import of an image that comes with layerlab. One that is
+// there already is left as it is, its names included.
+func (s *Store) ImportSample(ctx context.Context, body io.Reader) ([]wire.Image, error) {
+	return s.load(ctx, body, -1, nil, true)
+}
+
+func (s *Store) load(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress), sample bool) ([]wire.Image, error) {
+	if progress == nil {
+		progress = func(wire.UploadProgress) {}
+	}
+	f, n, err := s.receive(ctx, body, size, progress)
+	if err != nil {
+		return nil, fmt.Errorf("receive the archive: %w", err)
+	}
+	defer f.Close()
+
+	report := meter(progress, wire.UploadReading, n)
+	a, err := s.o.Read(ctx, f, n, func(done, _ int64) { report(done) })
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	report(n)
+
+	give, err := s.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
+	images, err := s.keep(ctx, a, progress, sample)
+	if err != nil {
+		// What was written for images that are not there now is in nobody's
+		// way, but it takes space that the next try may need.
+		return nil, errors.Join(err, s.sweep(context.WithoutCancel(ctx)))
+	}
+	return images, nil
+}
+
+// receive writes the body to a nameless file.
+func (s *Store) receive(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) (File, int64, error) {
+	if size > s.o.Limits.Archive {
+		return nil, 0, archiveTooLarge(s.o.Limits.Archive)
+	}
+	if free, err := s.disk.Free(); err != nil {
+		return nil, 0, err
+	} else if size > free {
+		return nil, 0, imagecore.NewError(imagecore.ErrHost, "disk-full",
+			fmt.Sprintf("the archive has %d bytes, the disk of the data folder %d left: free some space and try again", size, free))
+	}
+	f, err := s.disk.Spool()
+	if err != nil {
+		return nil, 0, diskError(err)
+	}
+	report := meter(progress, wire.UploadReceiving, size)
+	n, err := copyAll(ctx, f, io.LimitReader(body, s.o.Limits.Archive+1), report)
+	switch {
+	case err != nil:
+	case n > s.o.Limits.Archive:
+		err = archiveTooLarge(s.o.Limits.Archive)
+	case size >= 0 && n != size:
+		err = imagecore.NewError(imagecore.ErrInvalid, "upload-incomplete", fmt.Sprintf("the upload ended after %d of %d bytes", n, size))
+	}
+	if err != nil {
+		return nil, 0, errors.Join(diskError(err), f.Close())
+	}
+	report(n)
+	return f, n, nil
+}
+
+func archiveTooLarge(limit int64) error {
+	return imagecore.NewError(imagecore.ErrTooLarge, "archive-too-large",
+		fmt.Sprintf("the archive is larger than %d bytes", limit), "limit", fmt.Sprint(limit))
+}
+
+// meter thins progress out to some 200 reports, the last one included.
+func meter(progress func(wire.UploadProgress), phase string, total int64) func(done int64) {
+	step := max(total/200, 1<<20)
+	next := int64(0)
+	return func(done int64) {
+		if done >= next || done == total {
+			next = done + step
+			progress(wire.UploadProgress{Phase: phase, Done: done, Total: total})
+		}
+	}
+}
+
+// copyAll copies until the end of src, asking ctx now and then.
+func copyAll(ctx context.Context, dst io.Writer, src io.Reader, report func(done int64)) (int64, error) {
+	buf := make([]byte, 256<<10)
+	var done int64
+	for {
+		n, err := src.Read(buf)
+		if n > 0 {
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return done, err
+			}
+			done += int64(n)
+			report(done)
+		}
+		if err == io.EOF {
+			return done, nil
+		}
+		if err != nil {
+			return done, err
+		}
+		if ctx.Err() != nil {
+			return done, canceled(ctx)
+		}
+	}
+}
+
+// candidates are the images of an archive that can be stored. Images of which
+// nothing is there but their place in an index (pruned platforms) are passed
+// over; one that lacks only some of its layers is an error.
+func candidates(report *imagecore.Report) ([]int, error) {
+	var out []int
+	for i := range report.Images {
+		img := &report.Images[i]
+		absent := slices.IndexFunc(img.Layers, func(l imagecore.Layer) bool { return !l.Present })
+		present := slices.ContainsFunc(img.Layers, func(l imagecore.Layer) bool { return l.Present })
+		switch {
+		case img.Config.Raw == "", absent >= 0 && !present && len(report.Images) > 1:
+			continue
+		case absent >= 0:
+			l := img.Layers[absent]
+			return nil, imagecore.NewError(imagecore.ErrInvalid, "absent-layer",
+				fmt.Sprintf("image %s: the archive names this layer (%s) but does not hold it", img.ID, l.DiffID),
+				"image", img.ID.String(), "diffID", l.DiffID.String()).In(l.Index)
+		}
+		for _, l := range img.Layers {
+			for _, e := range l.Entries {
+				if e.Escapes {
+					return nil, imagecore.NewError(imagecore.ErrInvalid, "escapes-root", "path leaves the root",
+						"name", e.Name).In(l.Index).At(e.Name, e.Offset)
+				}
+			}
+		}
+		out = append(out, i)
+	}
+	if len(out) == 0 {
+		return nil, imagecore.NewError(imagecore.ErrInvalid, "no-image", "the archive holds no whole image")
+	}
+	return out, nil
+}
+
+// keep makes blobs and layers durable and then the images known.
+func (s *Store) keep(ctx context.Context, a Archive, progress func(wire.UploadProgress), sample bool) ([]wire.Image, error) {
+	report := a.Report()
+	list, err := candidates(report)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{store: s, ctx: ctx}
+	var total int64
+	for _, i := range list {
+		for _, l := range report.Images[i].Layers {
+			total += l.Size
+		}
+	}
+	w.report = meter(progress, wire.UploadStoring, total)
+
+	made := make([]*record, 0, len(list))
+	for _, i := range list {
+		r, err := w.image(a, report, i)
+		if err != nil {
+			return nil, fmt.Errorf("image %s: %w", report.Images[i].ID, err)
+		}
+		r.Sample = sample
+		made = append(made, r)
+	}
+	if err := w.flush(); err != nil {
+		return nil, err
+	}
+	w.report(total)
+	refs := map[digest.Digest][]string{}
+	for _, i := range list {
+		img := &report.Images[i]
+		refs[img.ID] = append(refs[img.ID], s.goodRefs(img.Refs)...)
+	}
+	return s.enter(made, refs)
+}
+
+// enter makes images known under their names in one transaction, and tells of
+// those that are new.
+func (s *Store) enter(made []*record, refs map[digest.Digest][]string) ([]wire.Image, error) {
+	var fresh []digest.Digest
+	var out []wire.Image
+	err := s.change(func(tx *bolt.Tx) error {
+		fresh, out = nil, nil
+		for _, r := range made {
+			old, err := getRecord(tx, r.ID)
+			if err != nil {
+				return err
+			}
+			if old == nil {
+				fresh = append(fresh, r.ID)
+				if err := putRecord(tx, r); err != nil {
+					return err
+				}
+			}
+			for _, name := range refs[r.ID] {
+				b := tx.Bucket([]byte(bucketNames))
+				if r.Sample && b.Get([]byte(name)) != nil {
+					continue // the name is the user's by now
+				}
+				if err := b.Put([]byte(name), []byte(r.ID)); err != nil {
+					return err
+				}
+			}
+		}
+		all := names(tx)
+		for _, r := range made {
+			stored, err := getRecord(tx, r.ID)
+			if err != nil {
+				return err
+			}
+			out = append(out, describe(stored, all[r.ID]))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("enter the image into meta.db: %w", err)
+	}
+	for _, img := range s.count(out) {
+		if slices.Contains(fresh, digest.Digest(img.ID)) {
+			s.publish(wire.EventImageCreated, img.ID, img)
+		}
+	}
+	return out, nil
+}
+
+// goodRefs brings references into the form "name:tag" that Docker shows.
+func (s *Store) goodRefs(refs []string) []string {
+	var out []string
+	for _, ref := range refs {
+		name, err := Normalize(ref)
+		if err != nil {
+			s.o.Log.Warn("image stored without this name", "name", ref, "error", err)
+			continue
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+// Normalize brings a reference into Docker's short form with its tag:
+// "docker.io/library/alpine" becomes "alpine:latest".
+func Normalize(ref string) (string, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err == nil {
+		if tagged, ok := reference.TagNameOnly(named).(reference.NamedTagged); ok {
+			return reference.FamiliarString(tagged), nil
+		}
+		err = errors.New("a name with a digest can't be given")
+	}
+	e := imagecore.NewError(imagecore.ErrInvalid, "bad-reference", fmt.Sprintf("%q is no image name such as alpine:3.20", ref), "ref", ref)
+	e.Err = err
+	return "", e
+}
+
+// treeOf merges an image's layers as containers will see them.
+func treeOf(img *imagecore.Image) (*tree.Tree, error) { return tree.Build(img.Layers, tree.Spec) }
+
+// oneReport is the report of one image alone.
+func oneReport(report *imagecore.Report, i int, warnings []imagecore.Warning) (json.RawMessage, error) {
+	return json.Marshal(imagecore.Report{Source: report.Source, Images: report.Images[i : i+1], Warnings: warnings})
+}

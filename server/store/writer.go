@@ -1,0 +1,306 @@
+//go:build linux
+
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/tree"
+)
+
+// writer makes the blobs and layers of images durable. It is used by whoever
+// has the store's turn.
+type writer struct {
+	store  *Store
+	ctx    context.Context // of the one call that the writer serves
+	report func(done int64)
+	done   int64 // bytes of blobs
+}
+
+// image stores one image of an archive and returns what meta.db shall know.
+func (w *writer) image(a Archive, report *imagecore.Report, i int) (*record, error) {
+	img := &report.Images[i]
+	if got := digest.FromString(img.Config.Raw); got != img.ID {
+		return nil, mismatch("config", img.ID, got)
+	}
+	layers := make([]layerRecord, len(img.Layers))
+	for l := range img.Layers {
+		var err error
+		if layers[l], err = w.layer(a, img, i, l); err != nil {
+			return nil, fmt.Errorf("store layer %d: %w", l, err)
+		}
+	}
+	var chain digest.Digest
+	for l := range layers {
+		chain = chainID(chain, layers[l].DiffID)
+		layers[l].ChainID = chain
+	}
+	manifest, desc, err := manifestOf(img, layers)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.document(desc.Digest, manifest); err != nil {
+		return nil, err
+	}
+	if err := w.document(img.ID, []byte(img.Config.Raw)); err != nil {
+		return nil, err
+	}
+	merged, err := treeOf(img)
+	if err != nil {
+		return nil, err
+	}
+	err = w.unpack(merged, layers, func(layer int) (io.ReaderAt, error) {
+		at, _, err := a.LayerAt(i, layer)
+		return at, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	bin, err := a.Index(i)
+	if err != nil {
+		return nil, err
+	}
+	return w.record(report, i, desc, layers, bin)
+}
+
+// record puts together what is known, and keeps the index beside the topmost
+// layer.
+func (w *writer) record(report *imagecore.Report, i int, manifest v1.Descriptor, layers []layerRecord, bin []byte) (*record, error) {
+	img := &report.Images[i]
+	head, rest, err := splitIndex(bin)
+	if err != nil {
+		return nil, err
+	}
+	var shown struct {
+		Warnings []imagecore.Warning `json:"warnings"`
+	}
+	if err := json.Unmarshal(head, &shown); err != nil {
+		return nil, fmt.Errorf("binary index: head: %w", err)
+	}
+	if len(report.Images) == 1 {
+		shown.Warnings = report.Warnings // those of the archive as a whole too
+	}
+	if shown.Warnings == nil {
+		shown.Warnings = []imagecore.Warning{}
+	}
+	one, err := oneReport(report, i, shown.Warnings)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := img.Config.Spec()
+	if err != nil {
+		return nil, imagecore.NewError(imagecore.ErrInvalid, "bad-json", "config: "+err.Error())
+	}
+	r := &record{
+		ID: img.ID, Manifest: manifest, Platform: img.Platform,
+		Stored: w.store.o.Now().UTC(), Layers: layers, Report: one, Head: bytes.Clone(head),
+	}
+	if spec.Created != nil {
+		r.Created = spec.Created.UTC()
+	}
+	if len(layers) == 0 {
+		r.Body = bytes.Clone(rest)
+		return r, nil
+	}
+	name := indexFile(r.top())
+	if ok, err := exists(w.store.root, name); err != nil || ok {
+		return r, err
+	}
+	return r, replace(w.store.disk, "layers", filepath.Base(name), rest)
+}
+
+// layer stores a layer's blob and verifies it on the way: the digest of the
+// bytes as stored and that of the tar within, each byte hashed once.
+func (w *writer) layer(a Archive, img *imagecore.Image, image, layer int) (layerRecord, error) {
+	claim := &img.Layers[layer]
+	blob, err := a.OpenBlob(image, layer)
+	if err != nil {
+		return layerRecord{}, err
+	}
+	defer blob.Close()
+	got, err := w.blob(blob)
+	if err != nil {
+		return layerRecord{}, err
+	}
+	if claim.Digest != "" && got.Blob != claim.Digest {
+		return layerRecord{}, mismatch("layer", claim.Digest, got.Blob).In(layer)
+	}
+	if claim.DiffID != got.DiffID {
+		return layerRecord{}, mismatch("layer", claim.DiffID, got.DiffID).In(layer)
+	}
+	got.CreatedBy = claim.CreatedBy
+	return got, nil
+}
+
+// blob writes bytes under their digest and says what they are.
+func (w *writer) blob(src io.Reader) (layerRecord, error) {
+	s := w.store
+	temp := "blobs/sha256/" + partial + suffix()
+	f, err := s.disk.Create(temp)
+	if err != nil {
+		return layerRecord{}, diskError(err)
+	}
+	got, err := w.digest(src, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		var there bool
+		if there, err = exists(s.root, blobFile(got.Blob)); err == nil && !there {
+			err = s.disk.Rename(temp, blobFile(got.Blob))
+			return got, diskError(err)
+		}
+	}
+	return got, diskError(errors.Join(err, s.disk.RemoveAll(temp)))
+}
+
+// digest copies src to dst and computes digest and diffID on the way.
+func (w *writer) digest(src io.Reader, dst io.Writer) (layerRecord, error) {
+	asStored := sha256.New()
+	var size int64
+	counted := readerFunc(func(p []byte) (int, error) {
+		n, err := src.Read(p)
+		if n > 0 {
+			size += int64(n)
+			w.done += int64(n)
+			w.report(w.done)
+			asStored.Write(p[:n])
+			if _, err := dst.Write(p[:n]); err != nil {
+				return 0, err
+			}
+		}
+		if w.ctx.Err() != nil {
+			return 0, canceled(w.ctx)
+		}
+		return n, err
+	})
+	in := bufio.NewReaderSize(counted, 256<<10)
+	head, err := in.Peek(512)
+	if err != nil && err != io.EOF {
+		return layerRecord{}, err
+	}
+	kind := codec.Detect(head)
+	if kind == "none" {
+		n, err := io.Copy(io.Discard, in)
+		d := digest.NewDigest(digest.SHA256, asStored)
+		return layerRecord{DiffID: d, Blob: d, MediaType: v1.MediaTypeImageLayer, Size: n, TarSize: n}, err
+	}
+	tarball := sha256.New()
+	un, _, err := codec.NewReader(in, w.store.o.Limits)
+	if err != nil {
+		return layerRecord{}, err
+	}
+	defer un.Close()
+	n, err := io.Copy(tarball, un)
+	if err != nil {
+		return layerRecord{}, err
+	}
+	// What follows the compressed stream belongs to the blob all the same.
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return layerRecord{}, err
+	}
+	return layerRecord{
+		DiffID: digest.NewDigest(digest.SHA256, tarball), Blob: digest.NewDigest(digest.SHA256, asStored),
+		MediaType: v1.MediaTypeImageLayer + "+" + kind, Size: size, TarSize: n,
+	}, nil
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// document stores a small blob whose digest is known.
+func (w *writer) document(d digest.Digest, data []byte) error {
+	name := blobFile(d)
+	if ok, err := exists(w.store.root, name); err != nil || ok {
+		return err
+	}
+	return replace(w.store.disk, "blobs/sha256", filepath.Base(name), data)
+}
+
+// unpack makes the folders of layers that are not there yet.
+func (w *writer) unpack(t *tree.Tree, layers []layerRecord, content func(layer int) (io.ReaderAt, error)) error {
+	s := w.store
+	for i, l := range layers {
+		name := layerDir(l.ChainID)
+		if ok, err := exists(s.root, name); err != nil {
+			return err
+		} else if ok {
+			continue
+		}
+		if err := s.o.Unpack(w.ctx, filepath.Join(s.o.Dir, name), t, i, content); err != nil {
+			return fmt.Errorf("unpack layer %d (%s): %w", i, l.DiffID, diskError(err))
+		}
+	}
+	return nil
+}
+
+// flush makes the names of all blobs and layers durable.
+func (w *writer) flush() error {
+	return errors.Join(w.store.disk.SyncDir("blobs/sha256"), w.store.disk.SyncDir("layers"))
+}
+
+func mismatch(what string, want, got digest.Digest) *imagecore.Error {
+	return imagecore.NewError(imagecore.ErrInvalid, "digest-mismatch",
+		fmt.Sprintf("%s: its bytes have the digest %s, not %s as the archive says", what, got, want),
+		"want", want.String(), "got", got.String())
+}
+
+// chainID is image-spec config.md "Layer ChainID".
+func chainID(parent, diffID digest.Digest) digest.Digest {
+	if parent == "" {
+		return diffID
+	}
+	return digest.FromString(parent.String() + " " + diffID.String())
+}
+
+// manifestOf keeps the manifest that came with the image where it fits the
+// blobs as stored, so that its digest stays; else it makes one.
+func manifestOf(img *imagecore.Image, layers []layerRecord) ([]byte, v1.Descriptor, error) {
+	var m v1.Manifest
+	raw := []byte(img.Manifest.Raw)
+	if len(raw) > 0 && digest.FromBytes(raw) == img.Manifest.Digest && json.Unmarshal(raw, &m) == nil && fits(&m, img.ID, layers) {
+		if m.MediaType == "" {
+			m.MediaType = v1.MediaTypeImageManifest
+		}
+		return raw, v1.Descriptor{MediaType: m.MediaType, Digest: img.Manifest.Digest, Size: int64(len(raw))}, nil
+	}
+	m = v1.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: v1.MediaTypeImageManifest,
+		Config:    v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: img.ID, Size: int64(len(img.Config.Raw))},
+		Layers:    []v1.Descriptor{},
+	}
+	for _, l := range layers {
+		m.Layers = append(m.Layers, v1.Descriptor{MediaType: l.MediaType, Digest: l.Blob, Size: l.Size})
+	}
+	raw, err := json.Marshal(m)
+	return raw, v1.Descriptor{MediaType: m.MediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}, err
+}
+
+func fits(m *v1.Manifest, id digest.Digest, layers []layerRecord) bool {
+	if m.Config.Digest != id || len(m.Layers) != len(layers) {
+		return false
+	}
+	for i, l := range layers {
+		if m.Layers[i].Digest != l.Blob {
+			return false
+		}
+	}
+	return true
+}
