@@ -1,0 +1,121 @@
+//go:build linux
+
+package shim
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Descriptors that Start hands to the shim.
+const (
+	handoverFD   = 3 // a socket: options in, result out
+	executableFD = 4 // the memfd it was run from
+)
+
+// farewell is how long those who still read may take after the exit has been
+// acknowledged.
+const farewell = 2 * time.Second
+
+// result is what the shim tells Start.
+type result struct {
+	Failure *Failure `json:"failure,omitempty"` // nil: the container is created
+}
+
+// Main is the shim's process: `layerlab-runtime shim`. It is run by Start and
+// by nobody else, since it finds its options on descriptor 3. It returns the
+// process's exit code when the container has ended and its exit has been
+// acknowledged.
+func Main(args []string) int {
+	if len(args) > 0 {
+		fmt.Fprintln(os.Stderr, "layerlab-runtime: shim takes no arguments: the server starts it")
+		return 2
+	}
+	unix.CloseOnExec(handoverFD)
+	handover, err := net.FileConn(os.NewFile(handoverFD, "handover"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "layerlab-runtime: shim is started by the server, not by hand")
+		return 2
+	}
+	unix.Close(handoverFD)
+	unix.Close(executableFD)
+	if err := settle(); err != nil {
+		json.NewEncoder(handover).Encode(result{failure(err)})
+		return 1
+	}
+	var o Options
+	if err := json.NewDecoder(handover).Decode(&o); err != nil {
+		json.NewEncoder(handover).Encode(result{failure(fmt.Errorf("options: %w", err))})
+		return 1
+	}
+	listener, err := listen(o.Socket)
+	if err != nil {
+		json.NewEncoder(handover).Encode(result{failure(err)})
+		return 1
+	}
+	defer listener.Close() // removes the socket
+	c, err := newContainer(context.Background(), &o)
+	if err != nil {
+		json.NewEncoder(handover).Encode(result{failure(err)})
+		return 1
+	}
+	s := &server{c: c, listener: listener}
+	accepting := make(chan struct{})
+	go func() {
+		defer close(accepting)
+		s.serve()
+	}()
+	if err := json.NewEncoder(handover).Encode(result{}); err != nil {
+		// Whoever asked has gone and will never know this container.
+		c.destroy()
+		os.Remove(o.ExitFile)
+		return 1
+	}
+	handover.Close()
+	debug.FreeOSMemory() // what creating took; from here on little is needed
+
+	<-c.acked
+	listener.Close()
+	<-accepting
+	c.watchers.Wait()
+	left := make(chan struct{})
+	go func() {
+		s.conns.Wait()
+		close(left)
+	}()
+	select {
+	case <-left:
+	case <-time.After(farewell):
+	}
+	return 0
+}
+
+// settle makes the process what a shim is.
+func settle() error {
+	// Whoever gets hold of our /proc/PID (a process that joins the container's
+	// namespaces is for a moment a copy of us) must find nothing to open.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl PR_SET_DUMPABLE", err)
+	}
+	// Orphans of the container stay with us, so that a search for what is left
+	// finds them beneath this process.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl PR_SET_CHILD_SUBREAPER", err)
+	}
+	// The terminal of a server that runs in the foreground is not ours; we end
+	// when the container has. Caught and dropped rather than ignored: what is
+	// ignored stays so across execve(2), and the container would not end on
+	// SIGTERM.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)
+	unix.Umask(0o022)
+	debug.SetGCPercent(50)
+	return os.Chdir("/")
+}
