@@ -37,12 +37,18 @@ func Flatten(w io.Writer, v *tree.View, content func(layer int) (io.ReaderAt, er
 
 // item describes a node; a further name of a file as a hard link to the first.
 func item(n tree.Node, open func(layer int) (io.ReaderAt, error)) Item {
-	it := Item{Path: n.Path(), Kind: n.Kind(), Link: n.Target(), Attr: n.Attr(), Size: n.Size()}
+	it := fileItem(n, open)
 	if n.Inode() >= 0 {
 		if count, first := n.Links(); count > 1 && first != it.Path {
 			return Item{Path: it.Path, Kind: imagecore.Hardlink, Link: first, Attr: it.Attr}
 		}
 	}
+	return it
+}
+
+// fileItem describes a node by itself.
+func fileItem(n tree.Node, open func(layer int) (io.ReaderAt, error)) Item {
+	it := Item{Path: n.Path(), Kind: n.Kind(), Link: n.Target(), Attr: n.Attr(), Size: n.Size()}
 	if it.Kind == imagecore.File && it.Size > 0 {
 		it.Open = func() (io.ReadCloser, error) {
 			ref := n.Content()
@@ -54,6 +60,52 @@ func item(n tree.Node, open func(layer int) (io.ReaderAt, error)) Item {
 		}
 	}
 	return it
+}
+
+// Subtree writes a node and what lies beneath it as one tar, the way docker cp
+// gives it: names begin with the node's own name, those of the root's contents
+// with nothing. Hard links between names within are kept; a file whose other
+// names all lie outside is a file.
+func Subtree(w io.Writer, n tree.Node, content func(layer int) (io.ReaderAt, error)) error {
+	if err := n.View().Tree().Confined(); err != nil {
+		return err
+	}
+	open, tw := opener(content), tar.NewWriter(w)
+	prefix := ""
+	if path := n.Path(); path != "" {
+		prefix, _ = split(path)
+	}
+	first := map[int]string{} // inode → its first name within
+	var write func(n tree.Node) error
+	write = func(n tree.Node) error {
+		it := fileItem(n, open)
+		it.Path = it.Path[len(prefix):]
+		if in := n.Inode(); in >= 0 {
+			if name, ok := first[in]; ok {
+				it = Item{Path: it.Path, Kind: imagecore.Hardlink, Link: name, Attr: it.Attr}
+			} else {
+				first[in] = it.Path
+			}
+		}
+		if n.Path() != "" {
+			if err := writeItem(tw, &it); err != nil {
+				return err
+			}
+		}
+		if n.Kind() != imagecore.Dir {
+			return nil
+		}
+		for c := range n.Children() {
+			if err := write(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := write(n); err != nil {
+		return err
+	}
+	return tw.Close()
 }
 
 // opener asks for each layer once.

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"archive/tar"
+	_ "crypto/sha256" // go-digest needs it linked
 	"encoding/json"
 	"io"
 	"sort"

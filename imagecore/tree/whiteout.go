@@ -137,6 +137,10 @@ func (b *builder) opaque(id int32, path string) error {
 			return err
 		}
 		n = dir
+	} else if b.rules.alone {
+		return nil // overlayfs reads no such mark on a layer's root
+	} else {
+		b.warn("opaque-root", id, "an opaque whiteout of the root empties the whole tree; overlayfs does not heed it there", path, DockerOverlay2, ContainerdOverlayfs)
 	}
 	b.leadsTo(n, id)
 	b.empty(n)
