@@ -4,9 +4,7 @@ package launch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -177,23 +175,3 @@ func TestMissingCommandFailsAtCreate(t *testing.T) {
 		}
 	}
 }
-
-// inside is what the program does in a container.
-func inside(what string, args []string) int {
-	switch what {
-	case "hello":
-		fmt.Println("hello")
-		return 7
-	case "facts":
-		return json2(facts())
-	}
-	fmt.Println("unknown probe", what, args)
-	return 99
-}
-
-func json2(v any) int {
-	json.NewEncoder(os.Stdout).Encode(v)
-	return 0
-}
-
-func facts() map[string]string { return nil }

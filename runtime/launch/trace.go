@@ -139,11 +139,15 @@ func (p *program) trace(ended bool) []plan.Result {
 		}
 		last := begin
 		failed := int(s.ledger.failed) - 1
+		quiet := false
 		for i := range s.ops {
 			mark := nanos(*s.mark(i))
 			step := p.owner[w][i].step
 			k, ok := at[step]
-			if mark == 0 && !(ended && failed < 0 && i == len(s.ops)-1) {
+			quiet = quiet || s.ops[i].quiet
+			// Behind the filter no time is taken, and execve leaves no mark.
+			unmarked := ended && (failed < 0 || i <= failed) && (quiet || i == len(s.ops)-1)
+			if mark == 0 && !unmarked {
 				continue
 			}
 			if !ok {
