@@ -56,11 +56,11 @@ func (s *Store) Commit(ctx context.Context, c Commit) (wire.Image, error) {
 	defer give()
 	r, err := s.build(ctx, &parent, c)
 	if err != nil {
-		return wire.Image{}, errors.Join(fmt.Errorf("store the committed image: %w", err), s.sweep(context.WithoutCancel(ctx)))
+		return wire.Image{}, errors.Join(fmt.Errorf("store the committed image: %w", diskError(err)), s.sweep())
 	}
 	made, err := s.enter([]*record{r}, map[digest.Digest][]string{r.ID: refs})
 	if err != nil {
-		return wire.Image{}, errors.Join(err, s.sweep(context.WithoutCancel(ctx)))
+		return wire.Image{}, errors.Join(err, s.sweep())
 	}
 	return made[0], nil
 }

@@ -135,6 +135,9 @@ func write(d Disk, name string, data []byte) error {
 
 // diskError gives a full disk its kind, code and advice.
 func diskError(err error) error {
+	if errors.Is(err, imagecore.ErrHost) {
+		return err // has its words
+	}
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		e := imagecore.NewError(imagecore.ErrHost, "disk-full", "the disk of the data folder is full: free some space and try again")
 		e.Err = err

@@ -38,7 +38,7 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, progress f
 	}
 	f, n, err := s.receive(ctx, body, size, progress)
 	if err != nil {
-		return nil, fmt.Errorf("receive the archive: %w", err)
+		return nil, fmt.Errorf("receive the archive: %w", diskError(err))
 	}
 	defer f.Close()
 
@@ -59,7 +59,7 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, progress f
 	if err != nil {
 		// What was written for images that are not there now is in nobody's
 		// way, but it takes space that the next try may need.
-		return nil, errors.Join(err, s.sweep(context.WithoutCancel(ctx)))
+		return nil, errors.Join(diskError(err), s.sweep())
 	}
 	return images, nil
 }

@@ -79,7 +79,7 @@ func (s *Store) Remove(ctx context.Context, ref string) error {
 	})
 	if err != nil {
 		// The transaction did not take place: what it moved comes back.
-		return errors.Join(fmt.Errorf("remove image %s: %w", ref, err), s.db.View(s.restore))
+		return errors.Join(fmt.Errorf("remove image %s: %w", ref, diskError(err)), s.db.View(s.restore))
 	}
 	s.forget(id)
 	s.publish(wire.EventImageDeleted, id.String(), nil)
@@ -231,7 +231,7 @@ func (s *Store) discard(moved []string) {
 }
 
 // sweep deletes what no image needs. The caller has the turn.
-func (s *Store) sweep(context.Context) error {
+func (s *Store) sweep() error {
 	var moved []string
 	err := s.db.View(func(tx *bolt.Tx) (err error) {
 		moved, err = s.collect(tx)

@@ -34,8 +34,9 @@ type Options struct {
 	Publish func(kind, id string, data any) error
 	Log     *slog.Logger
 	Now     func() time.Time
-	// Disk makes the changes to the data folder; nil stands for the real one.
-	Disk Disk
+	// Wrap may put another Disk around the one that changes the data folder:
+	// tests make steps fail. nil leaves it as it is.
+	Wrap func(d Disk, root *os.Root) Disk
 }
 
 // Unpack makes the folder dir of a layer, in overlayfs's form, whole or not at
@@ -79,13 +80,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	s := &Store{
-		o: o, root: root, disk: o.Disk, db: db,
+		o: o, root: root, disk: disk{root}, db: db,
 		turn:   make(chan struct{}, 1),
 		held:   map[digest.Digest]int{},
 		opened: map[digest.Digest]*opened{},
 	}
-	if s.disk == nil {
-		s.disk = disk{root}
+	if o.Wrap != nil {
+		s.disk = o.Wrap(s.disk, root)
 	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store: %w", diskError(err)), s.Close())
