@@ -169,3 +169,18 @@ func (c *counter) Write(p []byte) (int, error) {
 	c.n += int64(n)
 	return n, err
 }
+
+// Emptied returns layers each of which empties one folder by an opaque whiteout
+// and fills it with files of names that no other layer has.
+func Emptied(layers, files int) []imagecore.Layer {
+	all := make([]imagecore.Layer, layers)
+	for l := range all {
+		entries := []imagecore.Entry{{Name: "d/.wh..wh..opq", Path: "d", Kind: imagecore.Opaque}}
+		for f := range files {
+			name := fmt.Sprintf("d/%d-%d", l, f)
+			entries = append(entries, imagecore.Entry{Name: name, Path: name, Kind: imagecore.File, Mode: 0o644, Offset: int64(f+1) * 512})
+		}
+		all[l] = imagecore.Layer{Index: l, Present: true, Entries: entries}
+	}
+	return all
+}

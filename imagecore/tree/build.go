@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -313,9 +314,9 @@ func (b *builder) finish() {
 	}
 	for i := range t.nodes {
 		kids := t.children(int32(i))
-		byName := func(a, b int) bool { return t.nodes[kids[a]].name < t.nodes[kids[b]].name }
-		if len(kids) > 1 && !sort.SliceIsSorted(kids, byName) {
-			sort.Slice(kids, byName)
+		byName := func(a, b int32) int { return strings.Compare(t.nodes[a].name, t.nodes[b].name) }
+		if len(kids) > 1 && !slices.IsSortedFunc(kids, byName) {
+			slices.SortFunc(kids, byName)
 		}
 	}
 	for i := range t.versions {
