@@ -4,11 +4,15 @@ package launch
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -18,15 +22,49 @@ import (
 	"github.com/layerlab/layerlab/runtime/seccomp"
 )
 
-// The test binary is the container's program too: static, and able to do
-// whatever a test asks of it by the first argument.
+// The test binary is the container's program too: it does whatever a test asks
+// of it by the first argument.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "inside:") {
 		os.Exit(inside(strings.TrimPrefix(os.Args[1], "inside:"), os.Args[2:]))
 	}
 	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	os.Exit(m.Run())
+	code := m.Run()
+	if p, err := static(); err == nil && p != selfExe {
+		os.RemoveAll(filepath.Dir(p))
+	}
+	os.Exit(code)
 }
+
+const selfExe = "/proc/self/exe"
+
+// static returns a statically linked build of this test: ours, if it is one,
+// for a root file system has no dynamic linker. With cgo or the race detector
+// a second one is built.
+var static = sync.OnceValues(func() (string, error) {
+	f, err := elf.Open(selfExe)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	dynamic := false
+	for _, p := range f.Progs {
+		dynamic = dynamic || p.Type == elf.PT_INTERP
+	}
+	if !dynamic {
+		return selfExe, nil
+	}
+	dir, err := os.MkdirTemp("", "probe")
+	if err != nil {
+		return "", err
+	}
+	cmd := osexec.Command("go", "test", "-c", "-o", filepath.Join(dir, "probe"), ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build a static probe: %w: %s", err, out)
+	}
+	return filepath.Join(dir, "probe"), nil
+})
 
 func needRoot(t testing.TB) {
 	t.Helper()
@@ -45,7 +83,11 @@ func rootfs(t testing.TB) string {
 	if err := os.MkdirAll(filepath.Join(root, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	self, err := os.ReadFile("/proc/self/exe")
+	program, err := static()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
