@@ -3,6 +3,7 @@ package guest
 import (
 	"encoding/json"
 	"errors"
+	"unicode/utf8"
 
 	"github.com/layerlab/layerlab/imagecore"
 )
@@ -63,8 +64,10 @@ type Failure struct {
 	Args    map[string]string `json:"args"`
 	Message string            `json:"message"` // without the place
 	Layer   int               `json:"layer"`   // -1 where none is meant
-	Entry   string            `json:"entry"`
-	Offset  int64             `json:"offset"` // byte, -1 where none is meant
+	Entry   string            `json:"entry"`   // with U+FFFD for what is not UTF-8
+	// EntryBytes is the entry's name where it is not UTF-8.
+	EntryBytes []byte `json:"entryBytes,omitempty"`
+	Offset     int64  `json:"offset"` // byte, -1 where none is meant
 }
 
 // kinds lists what errors.Is is asked, most telling first.
@@ -83,10 +86,14 @@ func FailureOf(err error) Failure {
 		if e.Err != nil {
 			message += ": " + e.Err.Error()
 		}
-		return Failure{
+		f := Failure{
 			Kind: e.Kind.Error(), Code: e.Code, Args: e.Args, Message: message,
 			Layer: e.Layer, Entry: e.Entry, Offset: e.Offset,
 		}
+		if !utf8.ValidString(e.Entry) {
+			f.EntryBytes = []byte(e.Entry)
+		}
+		return f
 	}
 	f := Failure{Kind: imagecore.ErrInvalid.Error(), Code: "internal", Message: err.Error(), Layer: -1, Offset: -1}
 	for _, k := range kinds() {
@@ -103,6 +110,9 @@ func (f Failure) Err() error {
 	e := &imagecore.Error{
 		Kind: imagecore.ErrInvalid, Code: f.Code, Args: f.Args, Message: f.Message,
 		Layer: f.Layer, Entry: f.Entry, Offset: f.Offset,
+	}
+	if f.EntryBytes != nil {
+		e.Entry = string(f.EntryBytes)
 	}
 	for _, k := range kinds() {
 		if k.Error() == f.Kind {
