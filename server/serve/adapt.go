@@ -1,0 +1,52 @@
+//go:build linux
+
+package serve
+
+import (
+	"context"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/snapshot"
+	"github.com/layerlab/layerlab/server/engine"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+	"github.com/layerlab/layerlab/server/store"
+)
+
+// images shows the store as the engine wants it.
+type images struct{ store *store.Store }
+
+func (i images) Hold(ctx context.Context, ref string) (engine.Image, func(), error) {
+	img, release, err := i.store.Hold(ctx, ref)
+	if err != nil {
+		return engine.Image{}, nil, err
+	}
+	out := engine.Image{ID: img.ID, Config: img.Config}
+	for _, l := range img.Layers {
+		out.Dirs = append(out.Dirs, l.Dir)
+	}
+	return out, release, nil
+}
+
+func (i images) Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error) {
+	return i.store.Tree(ctx, id)
+}
+
+func (i images) LayerAt(ctx context.Context, id digest.Digest, layer int) (engine.LayerReader, error) {
+	l, err := i.store.LayerAt(ctx, id, layer)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (i images) Commit(ctx context.Context, c engine.Commit) (wire.Image, error) {
+	return i.store.Commit(ctx, store.Commit{Parent: c.Parent, Layer: c.Layer, Config: c.Config, Ref: c.Ref})
+}
+
+// unpack is how the store makes the folders of layers.
+func unpack(ctx context.Context, dir string, t *tree.Tree, layer int, content func(layer int) (io.ReaderAt, error)) error {
+	return snapshot.Unpack(ctx, dir, t, layer, content, snapshot.UnpackOptions{})
+}

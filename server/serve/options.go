@@ -1,0 +1,47 @@
+//go:build linux
+
+package serve
+
+import (
+	"io"
+	"log/slog"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/store"
+)
+
+// Options are the settings of `layerlab serve`.
+type Options struct {
+	Listen string // host:port
+	Data   string // DATA
+	RunDir string // RUN; "" is DATA/run
+
+	// Token is the token itself, TokenFile where it stands; without either it
+	// is kept in DATA.
+	Token, TokenFile string
+	AllowHosts       []string // further names of this server
+	TLSCert, TLSKey  string   // PEM files; both or none
+	BehindProxy      bool     // a proxy speaks TLS for us
+
+	Limits imagecore.Limits // zero: imagecore.DefaultLimits
+	// Read opens uploads; nil reads them in this process.
+	Read store.Reader
+	// Runtime is the program layerlab-runtime.
+	Runtime []byte
+	Samples []Sample
+	// Teaching tightens the limits of containers.
+	Teaching bool
+
+	Version string
+	Log     *slog.Logger
+	// Started is told, once requests are answered, the address that logs in
+	// once. It may be nil.
+	Started func(url string)
+}
+
+// Sample is an image that is stored at the first start. Who removes it does not
+// get it back until its content changes.
+type Sample struct {
+	Name string // for the log
+	Open func() (io.ReadCloser, error)
+}

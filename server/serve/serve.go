@@ -1,0 +1,271 @@
+//go:build linux
+
+package serve
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/snapshot"
+	"github.com/layerlab/layerlab/runtime/watch"
+	"github.com/layerlab/layerlab/server/access"
+	"github.com/layerlab/layerlab/server/engine"
+	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/events"
+	"github.com/layerlab/layerlab/server/labapi"
+	"github.com/layerlab/layerlab/server/store"
+	"github.com/layerlab/layerlab/server/terminal"
+	"github.com/layerlab/layerlab/server/webui"
+)
+
+// grace is how long requests may go on after the server was told to end.
+const grace = 10 * time.Second
+
+// Run serves until ctx ends, and then ends gracefully: containers run on.
+func Run(ctx context.Context, o Options) error {
+	if o.Limits == (imagecore.Limits{}) {
+		o.Limits = imagecore.DefaultLimits()
+	}
+	s := &server{o: o, log: o.Log}
+	err := s.run(ctx)
+	return errors.Join(err, s.close())
+}
+
+// server is what runs, with what has to be closed in the reverse order.
+type server struct {
+	o       Options
+	log     *slog.Logger
+	closers []func() error
+
+	store     *store.Store
+	bus       *events.Bus
+	engine    *engine.Service
+	terminals *terminal.Handler
+	gate      *access.Gate
+	method    snapshot.Method
+	cannotRun error
+	ready     ready
+}
+
+func (s *server) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+func (s *server) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *server) run(ctx context.Context) error {
+	token, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	listener, err := s.listen()
+	if err != nil {
+		return err
+	}
+	s.onClose(func() error { return ignoreClosed(listener.Close()) })
+	if err := s.openServices(ctx); err != nil {
+		return err
+	}
+	s.gate, err = access.New(access.Config{
+		Token:    token,
+		Sessions: access.Keep(s.store.Bucket("sessions"), time.Now),
+		Hosts:    s.hosts(), TLS: s.o.TLSCert != "", BehindProxy: s.o.BehindProxy,
+		Guarded: s.guarded(), Now: time.Now,
+		Refuse: s.refuse,
+	})
+	if err != nil {
+		return err
+	}
+	handler, err := s.handler()
+	if err != nil {
+		return err
+	}
+	s.storeSamples(ctx)
+	return s.serve(ctx, listener, handler)
+}
+
+// prepare checks what can be checked before anything is opened.
+func (s *server) prepare() (token string, err error) {
+	if (s.o.TLSCert == "") != (s.o.TLSKey == "") {
+		return "", imagecore.NewError(imagecore.ErrInvalid, "tls-half", "--tls-cert and --tls-key go together")
+	}
+	if s.o.RunDir == "" {
+		s.o.RunDir = filepath.Join(s.o.Data, "run")
+	}
+	for _, dir := range []string{s.o.Data, s.o.RunDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", fmt.Errorf("make a folder: %w", err)
+		}
+	}
+	if err := os.Chmod(s.o.RunDir, 0o700); err != nil {
+		return "", fmt.Errorf("run folder: %w", err)
+	}
+	token, explicit, err := access.Token(s.o.Data, s.o.Token, s.o.TokenFile)
+	if err != nil {
+		return "", err
+	}
+	return token, access.CheckListen(s.o.Listen, explicit, s.o.TLSCert != "", s.o.BehindProxy)
+}
+
+func (s *server) listen() (net.Listener, error) {
+	l, err := net.Listen("tcp", s.o.Listen)
+	if err != nil {
+		e := imagecore.NewError(imagecore.ErrHost, "listen-failed", fmt.Sprintf("can't listen on %s: choose another --listen, or port 0 for any", s.o.Listen), "address", s.o.Listen)
+		e.Err = err
+		return nil, e
+	}
+	return l, nil
+}
+
+// openServices opens store, events and engine, which recover what a crash left.
+func (s *server) openServices(ctx context.Context) error {
+	var err error
+	read := s.o.Read
+	if read == nil {
+		read = store.Native(s.o.Limits, s.o.Data)
+	}
+	s.store, err = store.Open(ctx, store.Options{
+		Dir: s.o.Data, Limits: s.o.Limits, Read: read,
+		Unpack: unpack,
+		Users: func(id digest.Digest) int {
+			if s.engine == nil {
+				return 0
+			}
+			return s.engine.ImageUsers(id)
+		},
+		Publish: func(kind, id string, data any) error { return s.bus.Publish(kind, id, data) },
+		Log:     s.log, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(s.store.Close)
+	if s.bus, err = events.Open(s.store.Bucket("events"), time.Now); err != nil {
+		return err
+	}
+	s.onClose(func() error { s.bus.Close(); return nil })
+
+	if s.method, s.cannotRun = snapshot.Probe(filepath.Join(s.o.Data, "layers")); s.cannotRun != nil {
+		s.log.Warn("containers can't run on this host; images can be looked at", "error", s.cannotRun)
+	}
+	executable, err := launch.Seal("layerlab-runtime", bytes.NewReader(s.o.Runtime))
+	if err != nil {
+		return fmt.Errorf("seal the runtime: %w", err)
+	}
+	s.onClose(executable.Close)
+	pool, err := idPool()
+	if err != nil {
+		return err
+	}
+	s.engine, err = engine.Open(ctx, engine.Options{
+		Data: s.o.Data, Run: s.o.RunDir, Images: images{s.store}, Bucket: s.store.Bucket("containers"),
+		Events: s.bus, Shims: engine.Processes(executable, s.method), Watch: watch.Upper,
+		Pool: pool, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(s.engine.Close)
+	s.terminals = terminal.New(terminal.Options{
+		Attach: func(ctx context.Context, id string) (terminal.Stream, error) {
+			stream, err := s.engine.Attach(ctx, id)
+			if err != nil {
+				return nil, err // not a nil Stream within a non-nil interface
+			}
+			return stream, nil
+		},
+		Resize: s.engine.Resize, Words: labapi.WireError, Log: s.log,
+	})
+	return nil
+}
+
+// idPool reads which ids are free for containers.
+func idPool() (idrange.Pool, error) {
+	var files [2][]byte
+	for i, name := range []string{"/etc/subuid", "/etc/subgid"} {
+		b, err := os.ReadFile(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return idrange.Pool{}, fmt.Errorf("ids for containers: %w", err)
+		}
+		files[i] = b
+	}
+	return idrange.NewPool(files[0], files[1], "layerlab", idrange.Default()), nil
+}
+
+// serve answers requests until ctx ends.
+func (s *server) serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	h := &http.Server{
+		Handler: handler,
+		// Whole requests and answers may take long (uploads, downloads,
+		// events); labapi gives each read and write a deadline of its own.
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	done := make(chan error, 1)
+	go func() {
+		if s.o.TLSCert != "" {
+			done <- h.ServeTLS(listener, s.o.TLSCert, s.o.TLSKey)
+		} else {
+			done <- h.Serve(listener)
+		}
+	}()
+	s.ready.set(true)
+	s.log.Info("listening", "address", listener.Addr().String(), "data", s.o.Data, "version", s.o.Version)
+	if s.o.Started != nil {
+		s.o.Started(s.url(listener.Addr()))
+	}
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.ready.set(false)
+	s.log.Info("ending; containers run on")
+	// Streams never end by themselves, and Shutdown would wait for them.
+	s.terminals.Close()
+	s.bus.Close()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	err := h.Shutdown(end)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = h.Close()
+	}
+	<-done // http.ErrServerClosed
+	return err
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// page reads the files of the page that the binary carries.
+func page() (*webui.Page, error) {
+	files, err := webui.Dist()
+	if err != nil {
+		return nil, err
+	}
+	return webui.New(files)
+}
