@@ -55,8 +55,8 @@ type Archive struct {
 type image struct {
 	imagecore.Image
 	warnings []imagecore.Warning
-	blobs    []*blob // one a layer
-	claims   []claim
+	blobs    []*blob            // one a layer
+	broken   []*imagecore.Error // what is not as the archive claims, found while opening
 }
 
 // Open reads the archive that src holds in its first size bytes: the headers

@@ -94,7 +94,7 @@ func (r *reader) savedImage(s *saved) (*image, error) {
 	img.Manifest = imagecore.Blob{Size: int64(len(s.raw)), Raw: s.raw}
 	img.addRefs(s.RepoTags)
 	if want := digestOfName(s.Config); want != "" {
-		img.claimed("the config", want, raw)
+		img.document("the config", want, -1, raw)
 	}
 	for i := range layers {
 		l := &layers[i]

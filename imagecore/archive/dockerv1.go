@@ -1,9 +1,263 @@
 package archive
 
 import (
+	"encoding/json"
+	"io"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
+// v1Image is what is needed of an image's JSON (Docker's image specification
+// v1.0, "Image JSON Description"). Each image is one layer over its parent.
+type v1Image struct {
+	Parent          string     `json:"parent"`
+	Created         *time.Time `json:"created"`
+	Author          string     `json:"author"`
+	Comment         string     `json:"comment"`
+	ContainerConfig struct {
+		Cmd []string
+	} `json:"container_config"`
+
+	raw []byte
+}
+
+// dockerV1 reads an archive of `docker save` before 1.10: folders
+// ID/{VERSION,json,layer.tar}, and the names of the top ones in repositories.
+// The images had neither configs nor diffIDs of their own then. Both are made
+// the way Docker made them when it loaded such archives later, so that the
+// image's id is the one that `docker load` shows; for that all layers are read.
 func (r *reader) dockerV1() error {
-	return imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format", "not yet: "+formatV1, "format", formatV1)
+	tops, refs, err := r.v1Tops()
+	if err != nil {
+		return err
+	}
+	stacks := make([][]v1Layer, len(tops))
+	all := map[*blob]digest.Digest{}
+	for i, top := range tops {
+		if stacks[i], err = r.v1Stack(top); err != nil {
+			return err
+		}
+		for _, l := range stacks[i] {
+			all[l.blob] = ""
+		}
+	}
+	if err := r.hashBlobs(all); err != nil {
+		return err
+	}
+	for i, top := range tops {
+		img, err := r.v1Image(top, stacks[i], all)
+		if err != nil {
+			return err
+		}
+		img.addRefs(refs[top])
+		if err := r.add(img); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// v1Tops returns the ids of the images to read and their names: those that
+// repositories names, else those that are nobody's parent.
+func (r *reader) v1Tops() ([]string, map[string][]string, error) {
+	const name = "repositories"
+	refs := map[string][]string{}
+	if _, ok, err := r.files.lookup(name); err != nil {
+		return nil, nil, err
+	} else if ok {
+		raw, err := r.document(name, "the list of names")
+		if err != nil {
+			return nil, nil, err
+		}
+		var repositories map[string]map[string]string
+		if err := decode(name, raw, &repositories); err != nil {
+			return nil, nil, err
+		}
+		for repository, tags := range repositories {
+			for tag, id := range tags {
+				refs[id] = append(refs[id], repository+":"+tag)
+			}
+		}
+	}
+	tops := make([]string, 0, len(refs))
+	for id := range refs {
+		sort.Strings(refs[id])
+		tops = append(tops, id)
+	}
+	if len(tops) == 0 {
+		ids, err := r.v1Heads()
+		if err != nil {
+			return nil, nil, err
+		}
+		tops = ids
+	}
+	sort.Slice(tops, func(i, j int) bool {
+		a, b := refs[tops[i]], refs[tops[j]]
+		if len(a) > 0 && len(b) > 0 && a[0] != b[0] {
+			return a[0] < b[0]
+		}
+		return tops[i] < tops[j]
+	})
+	if n, l := len(tops), r.o.Limits.Images; n > l {
+		return nil, nil, tooLarge("too-many-images", "more images than the limit", int64(n), int64(l))
+	}
+	return tops, refs, nil
+}
+
+// v1Heads returns the ids that are nobody's parent.
+func (r *reader) v1Heads() ([]string, error) {
+	t, ok := r.files.(*tarFiles)
+	if !ok {
+		return nil, missing("repositories", "the list of names")
+	}
+	parents := map[string]bool{}
+	var ids []string
+	for i := range t.entries {
+		id, base, _ := strings.Cut(t.entries[i].Path, "/")
+		if base != "json" || t.byPath[t.entries[i].Path] != i {
+			continue
+		}
+		if n, l := len(ids), r.o.Limits.Images*r.o.Limits.Layers; n >= l {
+			return nil, tooLarge("too-many-images", "more images than the limit", int64(n), int64(l))
+		}
+		img, err := r.v1Document(id)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+		parents[img.Parent] = true
+	}
+	var heads []string
+	for _, id := range ids {
+		if !parents[id] {
+			heads = append(heads, id)
+		}
+	}
+	return heads, nil
+}
+
+func (r *reader) v1Document(id string) (*v1Image, error) {
+	path := id + "/json"
+	raw, err := r.document(path, "the image "+strconv.Quote(id))
+	if err != nil {
+		return nil, err
+	}
+	img := &v1Image{raw: raw}
+	return img, decode(path, raw, img)
+}
+
+// v1Layer is one image of a stack.
+type v1Layer struct {
+	*v1Image
+	blob *blob
+}
+
+// v1Stack returns the stack below an image, the ancestor without parent first.
+func (r *reader) v1Stack(top string) ([]v1Layer, error) {
+	var stack []v1Layer
+	seen := map[string]bool{}
+	for id := top; id != ""; {
+		if seen[id] {
+			return nil, imagecore.NewError(imagecore.ErrInvalid, "parent-loop", "an image is its own ancestor", "id", id).At(id+"/json", -1)
+		}
+		seen[id] = true
+		if n, l := len(stack)+1, r.o.Limits.Layers; n > l {
+			return nil, tooLarge("too-many-layers", "more layers than the limit", int64(n), int64(l)).At(id+"/json", -1)
+		}
+		img, err := r.v1Document(id)
+		if err != nil {
+			return nil, err
+		}
+		f, ok, err := r.files.lookup(id + "/layer.tar")
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, missing(id+"/layer.tar", "the layer")
+		}
+		stack = append(stack, v1Layer{img, r.blob(f)})
+		id = img.Parent
+	}
+	for i, j := 0, len(stack)-1; i < j; i, j = i+1, j-1 {
+		stack[i], stack[j] = stack[j], stack[i]
+	}
+	return stack, nil
+}
+
+// v1Image makes an image of a stack. The config is the top's JSON without what
+// images of then had and configs have not, with its keys sorted.
+func (r *reader) v1Image(top string, stack []v1Layer, diffIDs map[*blob]digest.Digest) (*image, error) {
+	rootfs := v1.RootFS{Type: "layers"}
+	var history []v1.History
+	layers := make([]imagecore.Layer, len(stack))
+	blobs := make([]*blob, len(stack))
+	for i, l := range stack {
+		blobs[i] = l.blob
+		rootfs.DiffIDs = append(rootfs.DiffIDs, diffIDs[l.blob])
+		history = append(history, v1.History{
+			Created: l.Created, Author: l.Author, CreatedBy: strings.Join(l.ContainerConfig.Cmd, " "), Comment: l.Comment,
+		})
+	}
+	path, document := top+"/json", stack[len(stack)-1].raw
+	var fields map[string]json.RawMessage
+	if err := decode(path, document, &fields); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"id", "parent", "Size", "parent_id", "layer_id", "throwaway"} {
+		delete(fields, name)
+	}
+	for name, value := range map[string]any{"rootfs": rootfs, "history": history} {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		fields[name] = raw
+	}
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	img, err := r.newImage(path, raw, layers, blobs, nil)
+	if err != nil {
+		return nil, err
+	}
+	img.Manifest = imagecore.Blob{Size: int64(len(document)), Raw: string(document)}
+	return img, nil
+}
+
+// hashBlobs computes the diffIDs of blobs, in the order in which they lie in
+// the archive. One that is compressed is read in one pass for all of them.
+func (r *reader) hashBlobs(all map[*blob]digest.Digest) error {
+	order := make([]*blob, 0, len(all))
+	for b := range all {
+		order = append(order, b)
+	}
+	sort.Slice(order, func(i, j int) bool { return order[i].file.offset < order[j].file.offset })
+	files := make([]file, len(order))
+	for i, b := range order {
+		files[i] = b.file
+	}
+	i := 0
+	return r.files.each(files, func(stored io.Reader) error {
+		b := order[i]
+		i++
+		tar, _, err := codec.NewReader(stored, r.o.Limits)
+		if err != nil {
+			return err
+		}
+		defer tar.Close()
+		hash := digest.SHA256.Digester()
+		if err := r.drain(&counted{r: tar, hash: hash.Hash()}); err != nil {
+			return err
+		}
+		all[b] = hash.Digest()
+		return nil
+	})
 }

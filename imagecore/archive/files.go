@@ -19,6 +19,9 @@ type files interface {
 	open(f file) (io.ReadCloser, error)
 	// at reads a file at random, if that is no dearer than from its start.
 	at(f file) (io.ReaderAt, bool, error)
+	// each reads files one after the other, which must stand in the order of
+	// their offsets, in one pass over what is compressed.
+	each(all []file, read func(io.Reader) error) error
 	close() error
 }
 
@@ -157,6 +160,45 @@ func (t *tarFiles) open(f file) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return limited{io.LimitReader(tar, f.size), tar}, nil
+}
+
+func (t *tarFiles) each(all []file, read func(io.Reader) error) error {
+	if t.compression == codec.None {
+		return eachOpened(t, all, read)
+	}
+	tar, err := t.unpack()
+	if err != nil {
+		return err
+	}
+	defer tar.Close()
+	at := int64(0)
+	for _, f := range all {
+		if _, err := io.CopyN(io.Discard, tar, f.offset-at); err != nil {
+			return err
+		}
+		part := &counted{r: io.LimitReader(tar, f.size)}
+		if err := read(part); err != nil {
+			return err
+		}
+		at = f.offset + part.n
+	}
+	return nil
+}
+
+// eachOpened reads files by opening each.
+func eachOpened(t files, all []file, read func(io.Reader) error) error {
+	for _, f := range all {
+		in, err := t.open(f)
+		if err != nil {
+			return err
+		}
+		err = read(in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unpack reads the outer tar from its start.

@@ -38,7 +38,8 @@ func OpenFS(fsys fs.FS, o Options) (*Archive, error) {
 			"not yet: folders that are not an OCI image layout (no index.json)", "format", "folder")
 	}
 	if err := r.read(r.source.Format); err != nil {
-		return nil, errors.Join(err, folder.close())
+		folder.close()
+		return nil, err
 	}
 	for _, b := range r.docs {
 		r.source.Size += int64(len(b))
@@ -99,6 +100,10 @@ func (t *folderFiles) at(f file) (io.ReaderAt, bool, error) {
 		return nil, false, nil
 	}
 	return io.NewSectionReader(at, 0, f.size), true, nil
+}
+
+func (t *folderFiles) each(all []file, read func(io.Reader) error) error {
+	return eachOpened(t, all, read)
 }
 
 func (t *folderFiles) close() error {

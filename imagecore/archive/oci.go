@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,7 +71,13 @@ func (l *layoutReader) index(path string, list []v1.Descriptor, inherited []stri
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, images...)
+		// Each image once: indexes that list one another several times would
+		// else multiply at every level.
+		for _, img := range images {
+			if !slices.Contains(found, img) {
+				found = append(found, img)
+			}
+		}
 	}
 	return found, nil
 }
@@ -187,12 +194,11 @@ func (l *layoutReader) image(d v1.Descriptor, doc *layoutDocument, manifest []by
 		return nil, err
 	}
 	img.Manifest = imagecore.Blob{Digest: d.Digest, Size: int64(len(manifest)), Raw: string(manifest)}
-	img.claimed("the manifest", d.Digest, manifest)
-	img.claimed("the config", doc.Config.Digest, raw)
+	img.document("the manifest", d.Digest, d.Size, manifest)
+	img.document("the config", doc.Config.Digest, doc.Config.Size, raw)
 	for i, ld := range doc.Layers {
-		if b := blobs[i]; b != nil && b.file.size != ld.Size {
-			img.warn(i, "size-mismatch", "the layer has another size than the manifest says",
-				"want", strconv.FormatInt(ld.Size, 10), "got", strconv.FormatInt(b.file.size, 10))
+		if b := blobs[i]; b != nil {
+			img.claimed(i, claim{what: "the layer as stored", size: ld.Size, bytes: b.file.size})
 		}
 	}
 	return img, nil

@@ -159,28 +159,47 @@ func (r *reader) add(img *image) error {
 	return nil
 }
 
-// claim is a digest that the archive gives for a document.
+// claim is what the archive says about a document's bytes.
 type claim struct {
 	what      string
 	want, got digest.Digest
+	size      int64 // bytes claimed, -1 for nothing
+	bytes     int64 // bytes that are there
 }
 
-// mismatch is a digest that its bytes do not have.
+// mismatch says what is not as claimed, nil if nothing is.
 func (c claim) mismatch() *imagecore.Error {
-	return imagecore.NewError(imagecore.ErrInvalid, "digest-mismatch",
-		c.what+" has another digest than the archive says: "+c.want.String()+" is claimed, "+c.got.String()+" is there",
-		"what", c.what, "want", c.want.String(), "got", c.got.String())
+	if c.want != c.got {
+		return imagecore.NewError(imagecore.ErrInvalid, "digest-mismatch",
+			c.what+" has another digest than the archive says: "+c.want.String()+" is claimed, "+c.got.String()+" is there",
+			"what", c.what, "want", c.want.String(), "got", c.got.String())
+	}
+	if c.size >= 0 && c.size != c.bytes {
+		want, got := strconv.FormatInt(c.size, 10), strconv.FormatInt(c.bytes, 10)
+		return imagecore.NewError(imagecore.ErrInvalid, "size-mismatch",
+			c.what+" has another size than the archive says: "+want+" bytes are claimed, "+got+" are there",
+			"what", c.what, "want", want, "got", got)
+	}
+	return nil
 }
 
-// claimed compares a document's digest with what the archive says it is, and
-// keeps the answer for Verify.
-func (img *image) claimed(what string, want digest.Digest, raw []byte) {
-	if want.Validate() != nil || !want.Algorithm().Available() {
+// claimed compares a document with what the archive says of it and keeps the
+// answer for Verify; layer is -1 for a document. got may be "" where no digest
+// was computed.
+func (img *image) claimed(layer int, c claim) {
+	err := c.mismatch()
+	if err == nil {
 		return
 	}
-	c := claim{what: what, want: want, got: want.Algorithm().FromBytes(raw)}
-	img.claims = append(img.claims, c)
-	if c.want != c.got {
-		img.warn(-1, "digest-mismatch", c.mismatch().Message, "what", what, "want", c.want.String(), "got", c.got.String())
+	img.broken = append(img.broken, err.In(layer))
+	img.warnings = append(img.warnings, imagecore.Warning{Code: err.Code, Args: err.Args, Message: err.Message, Layer: layer})
+}
+
+// document compares a document's bytes with their digest and size.
+func (img *image) document(what string, want digest.Digest, size int64, raw []byte) {
+	c := claim{what: what, size: size, bytes: int64(len(raw))}
+	if want.Validate() == nil && want.Algorithm().Available() {
+		c.want, c.got = want, want.Algorithm().FromBytes(raw)
 	}
+	img.claimed(-1, c)
 }

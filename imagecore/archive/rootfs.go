@@ -27,6 +27,9 @@ const maxSniffed = 256
 // writes: one layer, which is the whole file, and a config that says no more
 // than can be seen. Its digest is the image's id.
 func (r *reader) rootfs(t *tarFiles) error {
+	if len(t.entries) == 0 {
+		return imagecore.NewError(imagecore.ErrInvalid, "no-image", "the tar is empty: it holds neither an image nor a file")
+	}
 	if r.root.diffID == "" {
 		if err := r.hashRoot(t); err != nil {
 			return err
@@ -158,5 +161,9 @@ func (w wholeFile) open(file) (io.ReadCloser, error) {
 }
 
 func (w wholeFile) at(file) (io.ReaderAt, bool, error) { return w.t.src, true, nil }
+
+func (w wholeFile) each(all []file, read func(io.Reader) error) error {
+	return eachOpened(w, all, read)
+}
 
 func (w wholeFile) close() error { return nil }

@@ -23,15 +23,8 @@ func (a *Archive) Verify(ctx context.Context, image int, tick func() error) erro
 		return err
 	}
 	img := a.images[image]
-	for _, c := range img.claims {
-		if c.want != c.got {
-			return c.mismatch()
-		}
-	}
-	for _, w := range img.warnings {
-		if w.Code == "size-mismatch" {
-			return imagecore.NewError(imagecore.ErrInvalid, w.Code, w.Message, "want", w.Args["want"], "got", w.Args["got"]).In(w.Layer)
-		}
+	if len(img.broken) > 0 {
+		return img.broken[0]
 	}
 	for i, b := range img.blobs {
 		if b == nil {
@@ -100,12 +93,12 @@ func (a *Archive) verifyLayer(l *imagecore.Layer, b *blob, ask func() error) err
 		if blobHash != nil {
 			got = digest.NewDigest(l.Digest.Algorithm(), blobHash)
 		}
-		if c := (claim{what: "the layer as stored", want: l.Digest, got: got}); c.want != c.got {
-			return c.mismatch()
+		if err := (claim{what: "the layer as stored", want: l.Digest, got: got, size: -1}).mismatch(); err != nil {
+			return err
 		}
 	}
-	if c := (claim{what: "the layer's tar", want: l.DiffID, got: diffID}); c.want != c.got {
-		return c.mismatch()
+	if err := (claim{what: "the layer's tar", want: l.DiffID, got: diffID, size: -1}).mismatch(); err != nil {
+		return err
 	}
 	return nil
 }
