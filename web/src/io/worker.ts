@@ -87,7 +87,7 @@ async function survey(f: File): Promise<void> {
     tell({ type: 'failed', id: 0, failure: plain('core-load', String(cause)) });
     return;
   }
-  if (run(0, { op: 'survey', handle: 0, size: f.size, lens: 'spec' })) {
+  if (run(0, { op: 'survey', handle: 0, size: f.size, lens: 'spec', access: 'browser' })) {
     tell({ type: 'surveyed', milliseconds: performance.now() - began });
   }
 }

@@ -1,0 +1,120 @@
+import type { Page } from '@playwright/test';
+import { expect, expectAccessible, test } from './fixtures.ts';
+
+/** The text on the terminal's screen, as its DOM renderer has it. */
+const screen = (page: Page) => page.locator('.xterm-rows');
+
+async function run(page: Page, command: string): Promise<void> {
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Command').fill(command);
+  await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(page).toHaveURL(/#\/containers\//);
+}
+
+async function type(page: Page, line: string): Promise<void> {
+  await page.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type(line);
+  await page.keyboard.press('Enter');
+}
+
+const changes = (page: Page) => page.getByRole('region', { name: 'Container layer' });
+
+test('a shell answers, its layer shows what it wrote, a reload finds it again, a commit keeps it', async ({
+  page,
+}) => {
+  await run(page, 'sh');
+  await expect(page.getByText('Connected')).toBeVisible();
+  await type(page, 'echo "sum: $((40+2)) 你好"');
+  await expect(screen(page)).toContainText('sum: 42 你好');
+
+  await test.step('added, changed and deleted paths appear', async () => {
+    await type(page, 'echo new > /added.txt; echo more >> /bin/my-app-tools; rm /etc/my-app.d/*.cfg');
+    const list = changes(page).getByRole('listitem');
+    await expect(list.filter({ hasText: '/added.txt' })).toContainText('added');
+    await expect(list.filter({ hasText: '/bin/my-app-tools' })).toContainText('changed');
+    await expect(list.filter({ hasText: '/bin/my-app-tools' })).toContainText('copied up');
+    await expect(list.filter({ hasText: '.cfg' }).first()).toContainText('deleted');
+  });
+  await expectAccessible(page);
+
+  await test.step('a reload finds the same shell', async () => {
+    await type(page, 'here=still');
+    await page.reload();
+    await expect(screen(page)).toContainText('sum: 42 你好');
+    await type(page, 'echo $here there');
+    await expect(screen(page)).toContainText('still there');
+  });
+
+  await test.step('the terminal follows the size of its box', async () => {
+    await page.setViewportSize({ width: 900, height: 700 });
+    await expect(page.getByText(/^\d+×\d+$/)).toBeVisible();
+    const size = (await page.getByText(/^\d+×\d+$/).innerText()).split('×');
+    await type(page, 'stty size || tput cols');
+    await expect(screen(page)).toContainText(`${size[1]} ${size[0]}`);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  });
+
+  await test.step('commit makes a new layer', async () => {
+    await page.getByRole('button', { name: 'Commit…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name of the new image').fill('committed:1');
+    await dialog.getByLabel('Message').fill('what the test wrote');
+    await dialog.getByRole('button', { name: 'Commit', exact: true }).click();
+    await dialog.getByRole('link', { name: 'Show the new layer' }).click();
+    await expect(page.getByRole('heading', { name: 'committed:1' })).toBeVisible();
+    await expect(page.getByRole('tree')).toHaveAccessibleName(/Only layer \d+/);
+    await expect(page.getByRole('treeitem', { name: /added\.txt/ })).toBeVisible();
+  });
+});
+
+test('Ctrl-C ends what runs in the foreground', async ({ page }) => {
+  await run(page, 'sh');
+  await expect(page.getByText('Connected')).toBeVisible();
+  await type(page, 'sleep 1000');
+  await page.keyboard.press('Control+c');
+  await type(page, 'echo back $((1+1))');
+  await expect(screen(page)).toContainText('back 2');
+});
+
+test('the keyboard can leave the terminal', async ({ page }) => {
+  await run(page, 'sh');
+  await expect(page.getByText('Connected')).toBeVisible();
+  await page.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.press('Shift+F6');
+  await expect(page.getByRole('button', { name: 'Screen reader' })).toBeFocused();
+});
+
+test('a container is paused, resumed, stopped and removed', async ({ page }) => {
+  await run(page, 'sh');
+  await page.getByRole('button', { name: /^Pause/ }).click();
+  await expect(page.getByText('paused', { exact: true })).toBeVisible();
+  await page.getByRole('button', { name: /^Resume/ }).click();
+  await expect(page.getByText('running', { exact: true })).toBeVisible();
+  await page.getByRole('button', { name: /^Kill/ }).click();
+  await expect(page.getByText('ended by signal 9')).toBeVisible();
+  await page.getByRole('button', { name: /^Remove/ }).click();
+  await expect(page).toHaveURL(/#\/$/);
+});
+
+test('a command that the image does not have is said in words', async ({ page }) => {
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Command').fill('no-such-command');
+  await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(page.getByRole('alert')).toContainText('The image has no such command');
+});
+
+test('a killed and restarted server finds the shell, and the page heals itself', async ({ page, given }) => {
+  test.skip(given.server === null, 'LAYERLAB_URL names a server that is not ours to kill');
+  await run(page, 'sh');
+  await expect(page.getByText('Connected')).toBeVisible();
+  await type(page, 'kept=yes; echo $((6*7))');
+  await expect(screen(page)).toContainText('42');
+  await given.server?.restart();
+  await expect(page.getByText('Connected')).toBeVisible({ timeout: 20_000 });
+  await type(page, 'echo $kept indeed');
+  await expect(screen(page)).toContainText('yes indeed', { timeout: 20_000 });
+});

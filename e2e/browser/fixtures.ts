@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
+import { test as base, expect, type Page } from '@playwright/test';
+import { Server } from './server.ts';
+
+interface Given {
+  origin: string;
+  secret: string;
+  server: Server | null;
+}
+
+const repository = fileURLToPath(new URL('../../', import.meta.url));
+const corpus = process.env.LAYERLAB_CORPUS ?? join(repository, '../shared/images');
+
+/** A file of the corpus, or null where the corpus is not on this machine. */
+export function corpusFile(name: string): string | null {
+  const path = join(corpus, name);
+  return existsSync(path) ? path : null;
+}
+
+/**
+ * `given` is the server, logged in to once a worker. `page` has the session and
+ * fails its test when the content security policy was violated or a script threw.
+ */
+export const test = base.extend<{ page: Page; stranger: Page }, { given: Given }>({
+  given: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright asks for a pattern.
+    async ({}, use) => {
+      const given = process.env.LAYERLAB_URL;
+      const server = given ? null : await Server.start();
+      const login = new URL(given ?? server?.login ?? '');
+      const answer = await fetch(new URL('/api/v1/session', login), {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ code: new URLSearchParams(login.hash.slice(1)).get('code') }),
+      });
+      const { secret } = (await answer.json()) as { secret: string };
+      await use({ origin: login.origin, secret, server });
+      await server?.stop();
+    },
+    { scope: 'worker', timeout: 90_000 },
+  ],
+  baseURL: async ({ given }, use) => use(given.origin),
+  stranger: async ({ page: _page, browser, given }, use) => {
+    const context = await browser.newContext({ baseURL: given.origin });
+    await use(await context.newPage());
+    await context.close();
+  },
+  page: async ({ page, given }, use) => {
+    const troubles: string[] = [];
+    page.on('pageerror', (e) => troubles.push(`script: ${e.message}`));
+    page.on('console', (m) => {
+      if (/Content Security Policy/.test(m.text())) troubles.push(m.text());
+    });
+    await page.addInitScript((secret) => localStorage.setItem('layerlab.secret', secret), given.secret);
+    await use(page);
+    expect(troubles).toEqual([]);
+  },
+});
+
+/** No violation of WCAG 2.2 A and AA; the terminal's own screen is left to xterm.js. */
+export async function expectAccessible(page: Page): Promise<void> {
+  const found = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
+    .exclude('.xterm')
+    .analyze();
+  expect(
+    found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`),
+  ).toEqual([]);
+}
+
+/** Shows a file in the preview. */
+export async function look(
+  page: Page,
+  file: string | { name: string; mimeType: string; buffer: Buffer },
+): Promise<void> {
+  await page.goto('/#/preview');
+  await page.getByTestId('look-input').setInputFiles(file);
+}
+
+export { expect };

@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const binary = fileURLToPath(new URL('../../bin/layerlab', import.meta.url));
+
+/** A running layerlab: its origin and the address that logs in once. */
+export class Server {
+  origin = '';
+  login = '';
+  readonly data: string;
+  readonly listen: string;
+  #process: ChildProcess | null = null;
+  #log = '';
+
+  private constructor(data: string, listen: string) {
+    this.data = data;
+    this.listen = listen;
+  }
+
+  /** Starts bin/layerlab on a free port with an empty data folder. */
+  static async start(): Promise<Server> {
+    if (!existsSync(binary)) throw new Error(`${binary} is missing: run make build first`);
+    const server = new Server(mkdtempSync(join(tmpdir(), 'layerlab-e2e-')), '127.0.0.1:0');
+    await server.#run(server.listen);
+    return server;
+  }
+
+  /** Ends the server as a crash would and starts it again on the same port and data. */
+  async restart(): Promise<void> {
+    await this.#end('SIGKILL');
+    await this.#run(new URL(this.origin).host);
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+    rmSync(this.data, { recursive: true, force: true });
+  }
+
+  #run(listen: string): Promise<void> {
+    const child = spawn(binary, ['serve', '--listen', listen, '--data', this.data], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#process = child;
+    this.#log = '';
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`no address within 60 s:\n${this.#log}`)), 60_000);
+      const read = (chunk: Buffer) => {
+        this.#log += chunk.toString();
+        const url = /https?:\/\/[^\s"]+#code=[\w.~-]+/.exec(this.#log)?.[0];
+        if (!url) return;
+        clearTimeout(late);
+        this.login = url;
+        this.origin = new URL(url).origin;
+        resolve();
+      };
+      child.stdout?.on('data', read);
+      child.stderr?.on('data', read);
+      child.once('exit', (code) => {
+        clearTimeout(late);
+        reject(new Error(`the server ended with code ${code}:\n${this.#log}`));
+      });
+    });
+  }
+
+  #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (!child || child.exitCode !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      child.once('exit', () => resolve());
+      child.kill(signal);
+    });
+  }
+}
