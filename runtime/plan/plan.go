@@ -168,11 +168,15 @@ func (b *builder) finish() (*Plan, error) {
 			return nil, fmt.Errorf("plan: step %q has no words", s.Code)
 		}
 	}
+	// In the order of time; within a process the order stays as planned.
+	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int { return turn(x.Where) - turn(y.Where) })
 	if !b.opt.Terse {
 		b.plan.Describe()
 	}
 	return b.plan, nil
 }
+
+func turn(w Where) int { return slices.Index([]Where{Host, Join, Parent, Child}, w) }
 
 // step appends a step. The call that matters is the one marked by main, an
 // index into calls (negative: from the end). A step without calls is dropped.
