@@ -18,6 +18,8 @@ type Call struct {
 	On []Branch
 	// Check is a condition on a call that succeeded; see the constants.
 	Check Check
+
+	text string // of a call that was read from JSON: it can be shown, not made
 }
 
 // Branch says how to go on after a result.
@@ -127,6 +129,9 @@ func mountAttr(set, clear, propagation string) Arg {
 
 // String prints the call in the manner of strace(1).
 func (c Call) String() string {
+	if c.text != "" {
+		return c.text
+	}
 	var b strings.Builder
 	b.WriteString(c.Name)
 	b.WriteByte('(')
@@ -158,6 +163,10 @@ func (c Call) String() string {
 
 // MarshalJSON writes the call as the text of String.
 func (c Call) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
+
+// UnmarshalJSON reads that text back, for programs that show a plan which
+// another one made.
+func (c *Call) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &c.text) }
 
 // String prints the argument in the manner of strace(1).
 func (a Arg) String() string {

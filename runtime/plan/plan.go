@@ -199,6 +199,9 @@ func (b *builder) step(w Where, code string, args []string, main int, calls ...C
 func (p *Plan) Describe() *Plan {
 	for i := range p.Steps {
 		s := &p.Steps[i]
+		if s.Words != "" {
+			continue // described before, maybe by another program
+		}
 		e := entries[s.Code]
 		s.Call = s.Calls[s.main].String()
 		s.Words, s.Reason, s.Man, s.Without = fill(e.words, s.Args), fill(e.reason, s.Args), e.man, fill(e.without, s.Args)

@@ -100,6 +100,14 @@ func TestPlans(t *testing.T) {
 				t.Errorf("the plan differs (go test -update ./runtime/plan rewrites it):\n%s", firstDifference(got, want))
 			}
 			soundness(t, p)
+			raw, err := json.Marshal(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back Plan
+			if err := json.Unmarshal(raw, &back); err != nil || text(back.Describe()) != got {
+				t.Errorf("the plan does not come back from JSON: %v", err)
+			}
 		})
 	}
 }
