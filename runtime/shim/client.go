@@ -135,7 +135,8 @@ func (c *Client) Trace(ctx context.Context) (*plan.Plan, []plan.Result, error) {
 	if err := c.do(ctx, &request{Op: "trace"}, t); err != nil {
 		return nil, nil, err
 	}
-	return t.Plan, t.Trace, nil
+	p, err := t.plan()
+	return p, t.Trace, err
 }
 
 // Signal sends a signal to the process id ("" is the container's own), or to

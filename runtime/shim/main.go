@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -39,13 +40,13 @@ func Main(args []string) int {
 		fmt.Fprintln(os.Stderr, "layerlab-runtime: shim takes no arguments: the server starts it")
 		return 2
 	}
-	unix.CloseOnExec(handoverFD)
-	handover, err := net.FileConn(os.NewFile(handoverFD, "handover"))
+	inherited := os.NewFile(handoverFD, "handover")
+	handover, err := net.FileConn(inherited) // a duplicate, closed on exec
+	inherited.Close()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "layerlab-runtime: shim is started by the server, not by hand")
 		return 2
 	}
-	unix.Close(handoverFD)
 	unix.Close(executableFD)
 	if err := settle(); err != nil {
 		json.NewEncoder(handover).Encode(result{failure(err)})
@@ -73,7 +74,7 @@ func Main(args []string) int {
 		defer close(accepting)
 		s.serve()
 	}()
-	if err := json.NewEncoder(handover).Encode(result{}); err != nil {
+	if err := agree(handover); err != nil {
 		// Whoever asked has gone and will never know this container.
 		c.destroy()
 		os.Remove(o.ExitFile)
@@ -96,6 +97,18 @@ func Main(args []string) int {
 	case <-time.After(farewell):
 	}
 	return 0
+}
+
+// agree tells Start that the container is created and waits for its word that
+// it has heard: what is written to a socket that is closed unread is lost
+// without an error.
+func agree(handover net.Conn) error {
+	if err := json.NewEncoder(handover).Encode(result{}); err != nil {
+		return err
+	}
+	var heard [1]byte
+	_, err := io.ReadFull(handover, heard[:])
+	return err
 }
 
 // settle makes the process what a shim is.

@@ -118,7 +118,7 @@ func (s *server) do(conn net.Conn, r *request) (any, error) {
 	case "state":
 		return c.state(), nil
 	case "trace":
-		return trace{c.main.proc.Plan(), c.main.proc.Trace()}, nil
+		return newTrace(c.main.proc)
 	case "start":
 		return none, c.start()
 	case "signal":

@@ -59,7 +59,7 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 	if err == nil {
 		err = json.NewDecoder(ours).Decode(&r)
 	}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
@@ -67,6 +67,12 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 	}
 	if r.Failure != nil {
 		return nil, r.Failure.Err()
+	}
+	if _, err := ours.Write([]byte{1}); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("start shim: it broke off: %w%s", err, lastWords(stderr))
 	}
 	return &Client{socket: o.Socket}, nil
 }
