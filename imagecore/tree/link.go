@@ -207,6 +207,9 @@ func (b *builder) now(n int32) int32 {
 // below returns the version that a node shows in the view of the layers below.
 func (b *builder) below(n int32) int32 { return b.visible(n, b.layer) }
 
+// loops is what seek returns where symbolic links lead in a circle.
+const loops = -2
+
 // seek finds the node of a path and makes nothing, -1 for what is not there.
 // Symbolic links on the way are followed, the last component is not.
 func (b *builder) seek(path string, below bool) int32 {
@@ -234,7 +237,7 @@ func (b *builder) seek(path string, below bool) int32 {
 		}
 		if ver := &b.versions[v]; ver.kind == imagecore.Symlink && path != "" && (!b.rules.alone || b.own(v)) {
 			if links++; links > maxLinks {
-				return -1
+				return loops
 			}
 			target := b.at(ver.home).Link
 			if strings.HasPrefix(target, "/") {

@@ -84,8 +84,7 @@ func (b *builder) whiteout(e *imagecore.Entry, id int32, path string, lost bool)
 		return b.refuse(id, "whiteout-invalid", "the whiteout names no file", "mknod: file exists")
 	}
 	if !b.rules.parents {
-		b.remove(e, id, path)
-		return nil
+		return b.remove(e, id, path)
 	}
 	if e.Kind == imagecore.Opaque {
 		return b.opaque(id, path)
@@ -157,19 +156,25 @@ func (b *builder) opaque(id int32, path string) error {
 }
 
 // remove is umoci's way: in one folder, following every link, making nothing.
-func (b *builder) remove(e *imagecore.Entry, id int32, path string) {
-	n := b.seek(path, false)
-	if n < 0 {
-		return
-	}
+func (b *builder) remove(e *imagecore.Entry, id int32, path string) error {
 	if e.Kind == imagecore.Opaque {
+		path += "/." // its folder may be a link itself
+	}
+	n := b.seek(path, false)
+	switch {
+	case n == loops:
+		return b.refusal(id, "too many levels of symbolic links")
+	case n < 0:
+		return nil
+	case e.Kind == imagecore.Opaque:
 		b.empty(n)
-		return
+		return nil
 	}
 	b.hide(n, ByWhiteout)
 	if b.open(n) < 0 {
 		b.add(n, version{entry: id, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
 	}
+	return nil
 }
 
 // empty hides what lower layers put into a folder, once in a layer.
