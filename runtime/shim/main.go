@@ -4,9 +4,7 @@ package shim
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -26,11 +24,6 @@ const (
 // acknowledged.
 const farewell = 2 * time.Second
 
-// result is what the shim tells Start.
-type result struct {
-	Failure *Failure `json:"failure,omitempty"` // nil: the container is created
-}
-
 // Main is the shim's process: `layerlab-runtime shim`. It is run by Start and
 // by nobody else, since it finds its options on descriptor 3. It returns the
 // process's exit code when the container has ended and its exit has been
@@ -49,23 +42,23 @@ func Main(args []string) int {
 	}
 	unix.Close(executableFD)
 	if err := settle(); err != nil {
-		json.NewEncoder(handover).Encode(result{failure(err)})
+		writeJSON(handover, frameFailure, failure(err))
 		return 1
 	}
 	var o Options
-	if err := json.NewDecoder(handover).Decode(&o); err != nil {
-		json.NewEncoder(handover).Encode(result{failure(fmt.Errorf("options: %w", err))})
+	if err := readJSON(handover, frameRequest, &o); err != nil {
+		writeJSON(handover, frameFailure, failure(fmt.Errorf("options: %w", err)))
 		return 1
 	}
 	listener, err := listen(o.Socket)
 	if err != nil {
-		json.NewEncoder(handover).Encode(result{failure(err)})
+		writeJSON(handover, frameFailure, failure(err))
 		return 1
 	}
 	defer listener.Close() // removes the socket
 	c, err := newContainer(context.Background(), &o)
 	if err != nil {
-		json.NewEncoder(handover).Encode(result{failure(err)})
+		writeJSON(handover, frameFailure, failure(err))
 		return 1
 	}
 	s := &server{c: c, listener: listener}
@@ -103,11 +96,10 @@ func Main(args []string) int {
 // it has heard: what is written to a socket that is closed unread is lost
 // without an error.
 func agree(handover net.Conn) error {
-	if err := json.NewEncoder(handover).Encode(result{}); err != nil {
+	if err := writeFrame(handover, frameAnswer, 0, []byte("{}")); err != nil {
 		return err
 	}
-	var heard [1]byte
-	_, err := io.ReadFull(handover, heard[:])
+	_, err := readFrame(handover)
 	return err
 }
 

@@ -213,11 +213,13 @@ func (b *box) must(err error) {
 
 // shims returns the pids of the shims of this box.
 func (b *box) shims() (pids []string) {
-	out, err := osexec.Command("sh", "-c", "grep -l -a '^layerlab-runtime' /proc/[0-9]*/cmdline 2>/dev/null").Output()
-	if err != nil {
-		return nil
-	}
-	for _, p := range strings.Fields(string(out)) {
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	b.must(err)
+	for _, p := range all {
+		line, _ := os.ReadFile(p) // some end meanwhile
+		if !bytes.HasPrefix(line, []byte("layerlab-runtime\x00shim\x00")) {
+			continue
+		}
 		pid := strings.Split(p, "/")[2]
 		link, _ := os.Readlink("/proc/" + pid + "/fd/2")
 		if link == b.dir+"/shim.log" {

@@ -5,7 +5,6 @@ package shim
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/imagecore"
 )
 
 // Start spawns a shim that lives on without us, and returns when it has created
@@ -54,24 +55,21 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 	go cmd.Wait()
 	release := context.AfterFunc(ctx, func() { ours.Close() })
 	defer release()
-	var r result
-	err = json.NewEncoder(ours).Encode(&o)
+	err = writeJSON(ours, frameRequest, &o)
 	if err == nil {
-		err = json.NewDecoder(ours).Decode(&r)
+		err = readJSON(ours, frameAnswer, &struct{}{})
 	}
-	if err != nil && ctx.Err() != nil {
+	if err == nil { // it waits for this: see agree
+		err = writeFrame(ours, frameEnd, 0, nil)
+	}
+	var failed *imagecore.Error
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("start shim: it broke off: %w%s", err, lastWords(stderr))
-	}
-	if r.Failure != nil {
-		return nil, r.Failure.Err()
-	}
-	if _, err := ours.Write([]byte{1}); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+	case errors.As(err, &failed):
+		return nil, failed
+	default:
 		return nil, fmt.Errorf("start shim: it broke off: %w%s", err, lastWords(stderr))
 	}
 	return &Client{socket: o.Socket}, nil
