@@ -11,7 +11,31 @@ import (
 // whiteouts in any order; names twice; symbolic links that names pass through;
 // hard links to either side.
 func Random(seed uint64) Stack {
-	g := generator{rand.New(rand.NewPCG(seed, 0x6c61796572))}
+	return generator{rand.New(rand.NewPCG(seed, 0x6c61796572))}.stack()
+}
+
+// FromBytes returns the stack that a fuzzer's bytes choose: the same choices as
+// Random makes, taken from b in turn, a byte for each.
+func FromBytes(b []byte) Stack {
+	c := choices(b)
+	return generator{rand.New(&c)}.stack()
+}
+
+// choices is a source of numbers that gives a byte at a time, in all the bits
+// that rand may look at. Once they are used up it repeats a number that rand
+// does not reject.
+type choices []byte
+
+func (c *choices) Uint64() uint64 {
+	if len(*c) == 0 {
+		return 0x5555555555555555
+	}
+	b := (*c)[0]
+	*c = (*c)[1:]
+	return uint64(b) * 0x0101010101010101
+}
+
+func (g generator) stack() Stack {
 	s := make(Stack, 1+g.IntN(4))
 	for i := range s {
 		s[i] = Layer{}
