@@ -4,6 +4,7 @@ package shim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -19,6 +20,11 @@ const (
 	handoverFD   = 3 // a socket: options in, result out
 	executableFD = 4 // the memfd it was run from
 )
+
+// lookAround is how often a shim whose container has ended looks whether its
+// socket is still there: without it (the data folder was deleted) nobody can
+// ever acknowledge.
+const lookAround = 5 * time.Second
 
 // farewell is how long those who still read may take after the exit has been
 // acknowledged.
@@ -76,7 +82,7 @@ func Main(args []string) int {
 	handover.Close()
 	debug.FreeOSMemory() // what creating took; from here on little is needed
 
-	<-c.acked
+	c.leave(o.Socket)
 	listener.Close()
 	<-accepting
 	c.watchers.Wait()
@@ -90,6 +96,28 @@ func Main(args []string) int {
 	case <-time.After(farewell):
 	}
 	return 0
+}
+
+// leave waits until the container's exit has been acknowledged, or can be no
+// longer.
+func (c *container) leave(socket string) {
+	select {
+	case <-c.acked:
+		return
+	case <-c.main.done:
+	}
+	look := time.NewTicker(lookAround)
+	defer look.Stop()
+	for {
+		select {
+		case <-c.acked:
+			return
+		case <-look.C:
+			if _, err := os.Lstat(socket); errors.Is(err, os.ErrNotExist) {
+				return
+			}
+		}
+	}
 }
 
 // agree tells Start that the container is created and waits for its word that

@@ -184,12 +184,13 @@ func sealed() (*os.File, error) {
 // create starts a shim.
 func (b *box) create() error {
 	b.t.Helper()
-	f, err := sealed()
-	if err != nil {
-		b.t.Fatal(err)
+	if b.o.Executable == nil {
+		f, err := sealed()
+		b.must(err)
+		defer f.Close()
+		b.o.Executable = f
 	}
-	defer f.Close()
-	b.o.Executable = f
+	var err error
 	b.client, err = shim.Start(b.t.Context(), b.o)
 	return err
 }
@@ -746,6 +747,14 @@ func TestAKilledShimIsNoticed(t *testing.T) {
 	}
 }
 
+func TestAShimThatNobodyCanReachEndsWithItsContainer(t *testing.T) {
+	b := run(t, config(false, "/bin/true"))
+	_, err := b.client.Wait(t.Context(), "")
+	b.must(err)
+	b.must(os.Remove(b.o.Socket))
+	b.gone()
+}
+
 func TestTheShimIsAloneAndSealed(t *testing.T) {
 	b := run(t, config(false, "/bin/sleep", "100"))
 	pids := b.shims()
@@ -824,8 +833,15 @@ func BenchmarkStartOfTrue(b *testing.B) {
 	if testing.Short() {
 		b.Skip("starts real containers")
 	}
+	f, err := sealed()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
 	for b.Loop() {
+		b.StopTimer()
 		x := prepare(b, config(false, "/bin/true"))
+		x.o.Executable = f
 		b.StartTimer()
 		x.must(x.create())
 		x.must(x.client.Start(b.Context()))
