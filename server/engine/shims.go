@@ -5,12 +5,12 @@ package engine
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/runtime/plan"
 	"github.com/layerlab/layerlab/runtime/shim"
@@ -87,19 +87,13 @@ func (p processes) Dial(ctx context.Context, socket string) (Shim, error) {
 // Clean removes the cgroup of a container whose shim could not.
 func (p processes) Clean(path string) error {
 	g, err := cgroup.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if errors.Is(err, imagecore.ErrNotFound) {
+		return nil // as it should be
 	}
 	if err != nil {
 		return err
 	}
-	if err := g.Kill(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := g.Remove(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return errors.Join(g.Kill(), g.Remove())
 }
 
 type client struct{ *shim.Client }
