@@ -113,13 +113,31 @@ func (r *reader) images(outer *tarFiles) error {
 	format := outer.format()
 	r.source.Format = format
 	if format == formatRootfs || format == formatExport {
+		for i := range outer.entries {
+			if isPiece(outer.entries[i].Path) {
+				return cutShort(outer.entries[i].Path)
+			}
+		}
+		if !outer.endMarked {
+			r.warn("no-end-mark", "nothing marks the end of the tar: it may be cut short")
+		}
 		return r.rootfs(outer)
 	}
 	outer.link()
+	if _, named := outer.byPath["repositories"]; format == formatV1 && !named && !outer.endMarked {
+		return cutShort(outer.entries[0].Path)
+	}
 	for _, name := range outer.duplicates {
 		r.warn("duplicate-entry", "the archive holds this file twice; the last one counts", "name", name)
 	}
 	return r.read(format)
+}
+
+// cutShort is an archive that has pieces of images and no manifest.
+func cutShort(piece string) error {
+	return imagecore.NewError(imagecore.ErrInvalid, "no-manifest",
+		"the archive has pieces of an image, such as "+strconv.Quote(piece)+", but neither manifest.json nor index.json: it is cut short",
+		"path", piece)
 }
 
 // read reads the images of the given format from r.files.

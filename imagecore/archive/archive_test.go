@@ -449,6 +449,112 @@ func TestCorpusLayersVerify(t *testing.T) {
 	t.Logf("%d images verify, %d do not", ok, bad)
 }
 
+// TestCutAnywhereIsRefused cuts images at every record: nothing of them passes
+// for a root file system.
+func TestCutAnywhereIsRefused(t *testing.T) {
+	layer := tarOf(member{name: "f", content: "hello"})
+	id := sha("an id").Encoded()
+	save := tarOf(
+		member{name: id + "/", typ: tar.TypeDir}, member{name: id + "/VERSION", content: "1.0"}, member{name: id + "/json", content: `{"os":"linux"}`},
+		member{name: id + "/layer.tar", content: layer}, member{name: sha("c").Encoded() + ".json", content: configOf(layer)},
+		member{name: "manifest.json", content: `[{"Config":"` + sha("c").Encoded() + `.json","Layers":["` + id + `/layer.tar"]}]`})
+	files := layout()
+	manifest := sha(files["index.json"]).Encoded()
+	oci := tarOf(append([]member{{name: "blobs/sha256/" + manifest, content: "x"}}, members(files)...)...)
+	for _, s := range []string{save, oci} {
+		whole := len(s) - 1024 // the end's mark may be missing
+		for cut := 512; cut < whole; cut += 512 {
+			if a, err := Open(strings.NewReader(s[:cut]), int64(cut), Options{}); err == nil && a.Report().Source.Format != formatSave && a.Report().Source.Format != formatOCI {
+				t.Errorf("cut at %d of %d: read as %s", cut, len(s), a.Report().Source.Format)
+			}
+		}
+		open(t, s[:whole], Options{})
+	}
+	root := tarOf(member{name: "etc/passwd", content: "root"})
+	if w := open(t, root, Options{}).Report().Warnings; len(w) != 0 {
+		t.Errorf("%+v", w)
+	}
+	if w := open(t, root[:1024], Options{}).Report().Warnings; len(w) != 1 || w[0].Code != "no-end-mark" {
+		t.Errorf("%+v", w)
+	}
+}
+
+// holes is an archive whose contents are holes: it counts what is read.
+type holes struct {
+	pieces map[int64]string // by 512-byte block
+	size   int64
+	calls  int
+	bytes  int64
+}
+
+func (h *holes) add(b string) {
+	for ; len(b) > 0; b = b[min(512, len(b)):] {
+		h.pieces[h.size] = b[:min(512, len(b))]
+		h.size += 512
+	}
+}
+
+func (h *holes) ReadAt(p []byte, off int64) (int, error) {
+	h.calls++
+	n := 0
+	for ; n < len(p) && off+int64(n) < h.size; n++ {
+		at := off + int64(n)
+		if i := at % 512; int(i) < len(h.pieces[at-i]) {
+			p[n] = h.pieces[at-i][i]
+		} else {
+			p[n] = 0
+		}
+	}
+	h.bytes += int64(n)
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func header(name string, size int64) string {
+	var b bytes.Buffer
+	if err := tar.NewWriter(&b).WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, Format: tar.FormatGNU}); err != nil {
+		panic(err)
+	}
+	return b.String()
+}
+
+// big is an archive of 5 layers with the given number of files of the given
+// size each.
+func big(files int, size int64) *holes {
+	h := &holes{pieces: map[int64]string{}}
+	names, ids := make([]string, 5), make([]string, 5)
+	for l := range names {
+		names[l], ids[l] = fmt.Sprintf("%q", fmt.Sprintf("%d/layer.tar", l)), fmt.Sprintf("%q", sha(fmt.Sprint(l)))
+		h.add(header(fmt.Sprintf("%d/layer.tar", l), int64(files)*(512+size)))
+		for i := range files {
+			h.add(header(fmt.Sprintf("usr/lib/%d/%d", l, i), size))
+			h.size += size
+		}
+	}
+	h.add(tarOf(
+		member{name: "c.json", content: `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[` + strings.Join(ids, ",") + `]}}`},
+		member{name: "manifest.json", content: `[{"Config":"c.json","Layers":[` + strings.Join(names, ",") + `]}]`}))
+	return h
+}
+
+func TestContentsOfABareArchiveAreNotRead(t *testing.T) {
+	h := big(140, 2<<20) // 1.4 GB
+	a, err := Open(h, h.size, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := 0
+	for _, l := range a.Report().Images[0].Layers {
+		entries += l.EntryCount
+	}
+	t.Logf("%d MB, %d entries: %d reads of %d kB together", h.size>>20, entries, h.calls, h.bytes>>10)
+	if entries != 700 || h.calls > entries+100 || h.bytes > 8<<20 {
+		t.Errorf("%d entries: %d reads, %d bytes", entries, h.calls, h.bytes)
+	}
+}
+
 func FuzzOpen(f *testing.F) {
 	layer := tarOf(member{name: "f", content: "hello"})
 	f.Add([]byte(tarOf(member{name: "l.tar", content: layer}, member{name: "c.json", content: configOf(layer)},
@@ -484,4 +590,33 @@ func FuzzOpen(f *testing.F) {
 		}
 		a.Close()
 	})
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		files int // a layer, of five
+		size  int64
+	}{{"100k_files_1kB", 20_000, 1024}, {"700_files_2MB", 140, 2 << 20}} {
+		h := big(c.files, c.size)
+		f, err := os.Create(filepath.Join(b.TempDir(), "big.tar"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for off, piece := range h.pieces {
+			f.WriteAt([]byte(piece), off)
+		}
+		f.Truncate(h.size)
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				a, err := Open(f, h.size, Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				a.Close()
+			}
+		})
+		f.Close()
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
+	"github.com/opencontainers/go-digest"
 )
 
 // files is what an archive holds on the outside: named files.
@@ -40,7 +41,8 @@ type tarFiles struct {
 	window      int
 	entries     []imagecore.Entry
 	warnings    []imagecore.Warning // of the scan; they matter for root file systems only
-	byPath      map[string]int      // last entry of each path; nil until link
+	endMarked   bool
+	byPath      map[string]int // last entry of each path; nil until link
 	duplicates  []string
 }
 
@@ -90,6 +92,25 @@ func (t *tarFiles) format() string {
 		return formatExport
 	}
 	return formatRootfs
+}
+
+// isPiece reports whether a path is one that archives of images have and root
+// file systems do not. Such an archive without its manifest was cut short: the
+// manifest comes last in most of them.
+func isPiece(p string) bool {
+	if p == "oci-layout" || strings.HasPrefix(p, "blobs/sha256/") {
+		return true
+	}
+	id, rest, _ := strings.Cut(p, "/")
+	switch rest {
+	case "", "json", "layer.tar", "VERSION":
+	default:
+		return false
+	}
+	if rest == "" {
+		id, _, _ = strings.Cut(id, ".") // ID.json, ID.tar, ID.tar.gz
+	}
+	return digest.NewDigestFromEncoded(digest.SHA256, id).Validate() == nil
 }
 
 // link makes the files findable by path.

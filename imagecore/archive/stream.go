@@ -17,7 +17,7 @@ func (r *reader) scanOuter(t *tarFiles) error {
 	s := tarscan.NewReaderAt(t.src, t.src.Size(), r.scanOptions(false))
 	var err error
 	t.entries, err = collect(s, nil)
-	t.warnings = s.Warnings()
+	t.warnings, t.endMarked = s.Warnings(), s.EndMarked()
 	r.root.tarSize = t.src.Size()
 	return err
 }
@@ -51,7 +51,7 @@ func (r *reader) streamOuter(t *tarFiles) error {
 		}
 		return r.keep(e, s)
 	})
-	t.warnings = s.Warnings()
+	t.warnings, t.endMarked = s.Warnings(), s.EndMarked()
 	if err != nil {
 		return err
 	}

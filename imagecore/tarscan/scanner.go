@@ -43,6 +43,7 @@ type Scanner struct {
 	records  int
 	unpacked int64 // bytes of all contents with their holes
 
+	marked        bool  // the end of the tar is marked
 	ticked        int64 // offset at the last tick
 	tickedRecords int
 }
@@ -82,6 +83,10 @@ func (s *Scanner) Warnings() []imagecore.Warning {
 // Offset returns how many bytes of the tar are behind the scanner: after
 // io.EOF, where the tar ends, its closing blocks of zeros included.
 func (s *Scanner) Offset() int64 { return s.pos }
+
+// EndMarked reports, after io.EOF, whether blocks of zeros mark the end of the
+// tar. Engines do without; where they are missing the tar may be cut short.
+func (s *Scanner) EndMarked() bool { return s.marked }
 
 // Next reads the next record into e, whose old value is overwritten. It
 // returns io.EOF after the last one; an *imagecore.Error of kind ErrInvalid
@@ -178,6 +183,7 @@ func (s *Scanner) header() ([]byte, error) {
 	if blk[0] != 0 || !isZero(blk) {
 		return blk, nil
 	}
+	s.marked = true
 	blk, err = s.src.at(s.pos+blockSize, blockSize)
 	if err != nil {
 		return nil, s.trail(err)
