@@ -1,0 +1,167 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+func testGroup(t *testing.T, r *specs.LinuxResources) *Group {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: it makes cgroups")
+	}
+	g, err := Create("/layerlab-test/"+filepath.Base(filepath.Dir(t.TempDir())), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(g.Kill(), g.Remove()); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+// member starts a process that joins the group by the files, as a container's
+// first process does.
+func member(t *testing.T, g *Group) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `for f; do echo 0 > "$f" || exit 1; done; echo in; read x`, "sh"}, g.Files()...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 8)
+	if n, err := out.Read(b); err != nil || string(b[:n]) != "in\n" {
+		t.Fatalf("join: %q %v", b[:n], err)
+	}
+	return cmd
+}
+
+func TestFreezeKillAndRemove(t *testing.T) {
+	limit := int64(10)
+	memory := int64(64 << 20)
+	g := testGroup(t, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}, Memory: &specs.LinuxMemory{Limit: &memory}})
+	a, b := member(t, g), member(t, g)
+	pids, err := g.Pids()
+	if err != nil || len(pids) != 2 {
+		t.Fatalf("%v %v", pids, err)
+	}
+	if err := g.Freeze(); err != nil || !g.Frozen() {
+		t.Fatalf("frozen %v: %v", g.Frozen(), err)
+	}
+	if err := g.Thaw(); err != nil || g.Frozen() {
+		t.Fatalf("frozen %v: %v", g.Frozen(), err)
+	}
+	s, err := g.Stats()
+	if err != nil || s.PidsStats.Limit != 10 || s.MemoryStats.Usage.Limit != 64<<20 {
+		t.Errorf("%v %+v %+v", err, s.PidsStats, s.MemoryStats.Usage)
+	}
+	more := int64(20)
+	if err := g.Update(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &more}}); err != nil {
+		t.Error(err)
+	}
+	if s, err = g.Stats(); err != nil || s.PidsStats.Limit != 20 || s.MemoryStats.Usage.Limit != 64<<20 {
+		t.Errorf("an update changed more or less than it names: %v %+v", err, s.PidsStats)
+	}
+	other, err := Open(g.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Frozen processes are killed too.
+	if err := g.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*exec.Cmd{a, b} {
+		c.Wait()
+		if ws := c.ProcessState.Sys().(interface{ Signal() unix.Signal }); ws.Signal() != unix.SIGKILL {
+			t.Errorf("ended by %v", ws.Signal())
+		}
+	}
+	if err := other.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(g.Path())
+	if !errors.Is(err, imagecore.ErrNotFound) {
+		t.Errorf("open what is gone: %v", err)
+	}
+}
+
+func TestFilesAreOfMountedHierarchies(t *testing.T) {
+	g := testGroup(t, nil)
+	files := g.Files()
+	if len(files) == 0 {
+		t.Fatal("no files to join by")
+	}
+	for _, f := range files {
+		if base := filepath.Base(f); base != "tasks" && base != "cgroup.procs" {
+			t.Error(f)
+		}
+		if _, err := os.Stat(f); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestDeviceRules(t *testing.T) {
+	major, minor := int64(10), int64(229)
+	for want, r := range map[string]specs.LinuxDeviceCgroup{
+		"a *:* rwm":   {},
+		"c 10:229 rw": {Type: "c", Major: &major, Minor: &minor, Access: "rw"},
+		"b 10:* rwm":  {Type: "b", Major: &major},
+	} {
+		if got := deviceRule(r); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if dir, err := os.Stat("/sys/fs/cgroup/devices"); err != nil || !dir.IsDir() {
+		t.Skip("no v1 devices controller here")
+	}
+	g := testGroup(t, &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false}, {Allow: true, Type: "c", Major: &major, Minor: &minor, Access: "rw"}}})
+	b, err := os.ReadFile(filepath.Join(g.Dir("devices"), "devices.list"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"c 10:229 rw", "c 1:3 rwm", "c 136:* rwm"} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("devices.list lacks %q: %s", want, b)
+		}
+	}
+	if strings.Contains(string(b), "a *:*") {
+		t.Errorf("all devices are allowed: %s", b)
+	}
+}
+
+func TestWhatCannotBeLimitedIsRefused(t *testing.T) {
+	n := int64(1)
+	_, err := resources(&specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &n}}) //nolint:staticcheck // deprecated on purpose
+	if !errors.Is(err, imagecore.ErrUnsupported) {
+		t.Error(err)
+	}
+	if _, err := Create("/", nil); !errors.Is(err, imagecore.ErrInvalid) {
+		t.Error(err)
+	}
+}
