@@ -53,6 +53,14 @@ func (v *View) walk(dir int32, yield func(Node) bool) bool {
 	return true
 }
 
+// Empty says whether there is nothing but the root.
+func (v *View) Empty() bool {
+	for range v.Root().Children() {
+		return false
+	}
+	return true
+}
+
 // Lookup returns what stands at a cleaned path without a leading slash; ""
 // is the root. No symbolic link is followed.
 func (v *View) Lookup(path string) (Node, bool) {
