@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -73,6 +74,10 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(shim.Main(os.Args[2:]))
 	}
+	// Commands live for milliseconds: collecting garbage would only start
+	// threads. The limit is for a run that stays.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(64 << 20)
 	// Until execve a container's process is a copy of this one: nothing inside
 	// may look into it (CVE-2016-9962).
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
@@ -86,14 +91,14 @@ func main() {
 
 func entry(ctx context.Context, args []string, out, errOut io.Writer) int {
 	g := &global{out: out, errOut: errOut}
-	var systemd, debug, version bool
+	var systemd, verbose, version bool
 	var format, rootless, criu string
 	fs := newFlags("layerlab-runtime", errOut)
 	fs.StringVar(&g.store.Root, "root", defaultRoot(), "folder of the containers' states")
 	fs.StringVar(&g.log, "log", "", "file that errors are appended to")
 	fs.StringVar(&format, "log-format", "text", "text or json")
 	fs.BoolVar(&systemd, "systemd-cgroup", false, "refused: cgroups are made in the file system")
-	fs.BoolVar(&debug, "debug", false, "accepted; there is nothing more to tell")
+	fs.BoolVar(&verbose, "debug", false, "accepted; there is nothing more to tell")
 	fs.StringVar(&rootless, "rootless", "auto", "accepted")
 	fs.StringVar(&criu, "criu", "", "accepted; there is no checkpoint")
 	fs.BoolVar(&version, "version", false, "print the version")

@@ -27,7 +27,7 @@ func Seal(name string, r io.Reader) (*os.File, error) {
 		return nil, fmt.Errorf("seal %s: memfd_create: %w", name, err)
 	}
 	f := os.NewFile(uintptr(fd), name)
-	if _, err := io.Copy(f, r); err != nil {
+	if err := copyInto(f, r); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("seal %s: copy: %w", name, err)
 	}
@@ -37,4 +37,26 @@ func Seal(name string, r io.Reader) (*os.File, error) {
 		return nil, fmt.Errorf("seal %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// copyInto copies a file within the kernel, anything else through memory.
+func copyInto(dst *os.File, r io.Reader) error {
+	src, ok := r.(*os.File)
+	if !ok {
+		_, err := io.Copy(dst, r)
+		return err
+	}
+	for {
+		n, err := unix.Sendfile(int(dst.Fd()), int(src.Fd()), nil, 1<<30)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EINVAL:
+			_, err := io.Copy(dst, src) // not a file that can be mapped
+			return err
+		case err != nil:
+			return os.NewSyscallError("sendfile", err)
+		case n == 0:
+			return nil
+		}
+	}
 }
