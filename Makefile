@@ -124,7 +124,7 @@ test-web: web/node_modules/.ready web/src/io/imagecore.wasm ## Biome, svelte-che
 
 .PHONY: test-e2e
 test-e2e: build e2e/browser/node_modules/.ready ## the page in Chromium against bin/layerlab
-	cd e2e/browser && $(NPM) test
+	cd e2e/browser && $(NPM) run lint && $(NPM) run check && $(NPM) test
 
 e2e/browser/node_modules/.ready: e2e/browser/package.json e2e/browser/package-lock.json
 	cd e2e/browser && $(NPM) ci --no-audit --no-fund

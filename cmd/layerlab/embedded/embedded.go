@@ -75,6 +75,6 @@ func read(name string) ([]byte, error) {
 			}
 		}
 	}
-	return nil, imagecore.NewError(imagecore.ErrNotFound, "not-built",
+	return nil, imagecore.NewError(imagecore.ErrHost, "not-built",
 		"this binary was built without "+name+": build it with make build", "name", name)
 }

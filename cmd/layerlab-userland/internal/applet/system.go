@@ -134,7 +134,7 @@ func readMounts() ([]mountPoint, error) {
 			continue
 		}
 		mounts = append(mounts, mountPoint{
-			source: unescape.Replace(r[1]), point: unescape.Replace(l[4]), kind: r[0], options: l[5] + "," + r[2],
+			source: unescape.Replace(r[1]), point: unescape.Replace(l[4]), kind: r[0], options: l[5] + strings.TrimPrefix(strings.TrimPrefix(","+r[2], ",rw"), ",ro"),
 		})
 	}
 	return mounts, s.Err()

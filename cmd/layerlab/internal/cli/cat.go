@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/layerlab/layerlab/cmd/layerlab/internal/contents"
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/pack"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
@@ -61,7 +61,7 @@ func (r *run) cat(ctx context.Context, image, name string, layer int, c *common)
 		if f, ok := r.Stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			return usageError{fmt.Errorf("%q is a folder, and its tar would spoil the terminal: send it to a file or pipe", name)}
 		}
-		return contents.Folder(stoppable{ctx, r.out}, n, p.layers())
+		return pack.Subtree(stoppable{ctx, r.out}, n, p.layers())
 	}
 	return imagecore.NewError(imagecore.ErrUnsupported, "no-content", fmt.Sprintf("%q is a %s and has no content", name, n.Kind()))
 }

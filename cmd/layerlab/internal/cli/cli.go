@@ -104,7 +104,7 @@ func (r *run) root() *cobra.Command {
 	root.AddCommand(
 		r.inspectCommand(), r.treeCommand(), r.diffCommand(), r.flattenCommand(),
 		r.whyCommand(), r.findCommand(), r.catCommand(), r.verifyCommand(),
-		r.versionCommand(), r.sandboxCommand(),
+		r.serveCommand(), r.versionCommand(), r.sandboxCommand(),
 	)
 	return root
 }

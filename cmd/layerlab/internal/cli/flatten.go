@@ -19,6 +19,9 @@ func (r *run) flattenCommand() *cobra.Command {
 	var output string
 	var layer int
 	cmd := one("flatten IMAGE -o FILE", "Write the merged tree as one tar", func(ctx context.Context, image string) error {
+		if output == "" {
+			return usageError{errors.New("name the file by -o, or - for standard output")}
+		}
 		p, err := r.pick(ctx, image, &c)
 		if err != nil {
 			return err
@@ -38,7 +41,6 @@ func (r *run) flattenCommand() *cobra.Command {
 	c.add(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file for the tar, - for standard output")
 	cmd.Flags().IntVar(&layer, "layer", -1, "the tree after layer N, from 0")
-	_ = cmd.MarkFlagRequired("output")
 	return cmd
 }
 

@@ -16,7 +16,7 @@ import (
 
 // LayerTitle writes the line above a layer's changes.
 func LayerTitle(w io.Writer, l *imagecore.Layer) error {
-	_, err := fmt.Fprintf(w, "# layer %d %s %s\n", l.Index, short(l.DiffID.Encoded()), diff.Quote(l.CreatedBy))
+	_, err := fmt.Fprintf(w, "# layer %d %s %s\n", l.Index, short(l.DiffID.Encoded()), Text(l.CreatedBy))
 	return err
 }
 
@@ -128,7 +128,7 @@ func (s *Summary) Print(w io.Writer, asJSON bool) error {
 	line(&s.total, "")
 	fmt.Fprintln(w, "by layer")
 	for _, l := range layers {
-		line(l.tally, fmt.Sprintf("%d  %s", l.Layer, diff.Quote(l.CreatedBy)))
+		line(l.tally, fmt.Sprintf("%d  %s", l.Layer, Text(l.CreatedBy)))
 	}
 	fmt.Fprintln(w, "by folder")
 	for _, f := range folders {

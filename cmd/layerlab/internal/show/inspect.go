@@ -5,8 +5,10 @@ package show
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/diff"
@@ -55,17 +57,25 @@ func image(w io.Writer, img *imagecore.Image) error {
 	fmt.Fprintln(w)
 	tw := tabwriter.NewWriter(w, 0, 1, 2, ' ', 0)
 	fmt.Fprintln(tw, "  layer\tdiffID\tstored\ttar\tentries\tcreated by")
-	for _, l := range img.Layers {
+	row := func(l imagecore.Layer) {
 		tar := Bytes(l.TarSize)
 		if !l.Present {
 			tar = "absent"
 		}
-		fmt.Fprintf(tw, "  %d\t%s\t%s\t%s\t%d\t%s\n", l.Index, short(l.DiffID.Encoded()), Bytes(l.Size), tar, l.EntryCount, diff.Quote(l.CreatedBy))
+		fmt.Fprintf(tw, "  %d\t%s\t%s\t%s\t%d\t%s\n", l.Index, short(l.DiffID.Encoded()), Bytes(l.Size), tar, l.EntryCount, Text(l.CreatedBy))
 	}
+	// In the order of the history; layers that it does not know come last.
+	next := 0
 	for _, h := range img.History {
 		if h.Layer == nil {
-			fmt.Fprintf(tw, "  –\t\t\t\t\t%s\n", diff.Quote(h.CreatedBy))
+			fmt.Fprintf(tw, "  –\t\t\t\t\t%s\n", Text(h.CreatedBy))
+		} else if *h.Layer >= next && *h.Layer < len(img.Layers) {
+			row(img.Layers[*h.Layer])
+			next = *h.Layer + 1
 		}
+	}
+	for ; next < len(img.Layers); next++ {
+		row(img.Layers[next])
 	}
 	return tw.Flush()
 }
@@ -104,7 +114,7 @@ func Warning(w imagecore.Warning) string {
 	if w.Entry != "" {
 		fmt.Fprintf(&b, "tar entry %s at byte %d: ", diff.Quote(w.Entry), w.Offset)
 	}
-	b.WriteString(diff.Quote(w.Message))
+	b.WriteString(Text(w.Message))
 	return b.String()
 }
 
@@ -118,6 +128,17 @@ func words(argv []string) string {
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+// Text shows words that people wrote, quotation marks and all; what would move
+// the cursor or fake a line is quoted.
+func Text(s string) string {
+	for _, r := range s {
+		if r == utf8.RuneError || !strconv.IsPrint(r) {
+			return strconv.Quote(s)
+		}
+	}
+	return s
 }
 
 // short is the beginning of a digest's hexadecimal digits, as Docker shows it.

@@ -79,7 +79,7 @@ func (v Version) Text() string {
 		fmt.Fprintf(&b, "; until layer %d: %s", *v.Until, v.Cause)
 	}
 	if v.CreatedBy != "" {
-		b.WriteString("  (" + diff.Quote(v.CreatedBy) + ")")
+		b.WriteString("  (" + Text(v.CreatedBy) + ")")
 	}
 	return b.String()
 }

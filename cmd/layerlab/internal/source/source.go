@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
@@ -72,7 +73,8 @@ func Locate(ctx context.Context, image string, o Options) (*Source, error) {
 		return openStored(ctx, name, o)
 	}
 	info, err := os.Stat(image)
-	if errors.Is(err, fs.ErrNotExist) {
+	// A stored name has slashes; its first part may be a file here.
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		s, serr := openStored(ctx, image, o)
 		if errors.Is(serr, imagecore.ErrNotFound) {
 			return nil, imagecore.NewError(imagecore.ErrNotFound, "image-not-found",

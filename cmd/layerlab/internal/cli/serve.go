@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+)
+
+// serveFlags are the settings of `layerlab serve`.
+type serveFlags struct {
+	listen, data, run     string
+	token, tokenFile      string
+	allowHosts            []string
+	tlsCert, tlsKey       string
+	behindProxy, teaching bool
+	noSamples             bool
+	limits                *limitFlags
+}
+
+func (r *run) serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve the page, keep images and run containers", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return r.serve(cmd.Context(), &f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address of the page")
+	addData(flags, &f.data)
+	flags.StringVar(&f.run, "run", defaultRun(), "folder of sockets and mounts")
+	flags.StringVar(&f.token, "token", "", "the secret of programs; else --token-file, else one is made and kept in the data folder")
+	flags.StringVar(&f.tokenFile, "token-file", "", "file that holds the secret")
+	flags.StringSliceVar(&f.allowHosts, "allow-host", nil, "a further name under which the page is reached")
+	flags.StringVar(&f.tlsCert, "tls-cert", "", "certificate, PEM")
+	flags.StringVar(&f.tlsKey, "tls-key", "", "its key, PEM")
+	flags.BoolVar(&f.behindProxy, "behind-proxy", false, "a proxy in front speaks TLS")
+	flags.BoolVar(&f.teaching, "teaching", false, "tight limits for every container: 256 MiB, one processor, 128 processes")
+	flags.BoolVar(&f.noSamples, "no-samples", false, "do not store the sample images")
+	f.limits = addLimits(flags)
+	return cmd
+}

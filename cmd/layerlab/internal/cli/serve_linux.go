@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"github.com/layerlab/layerlab/cmd/layerlab/embedded"
+	"github.com/layerlab/layerlab/server/serve"
+)
+
+// defaultRun is /run/layerlab for root, else in the user's run folder.
+func defaultRun() string {
+	if os.Geteuid() == 0 {
+		return "/run/layerlab"
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "layerlab")
+	}
+	return ""
+}
+
+// serve runs the server until ctx ends.
+func (r *run) serve(ctx context.Context, f *serveFlags) error {
+	runtime, err := embedded.Runtime()
+	if err != nil {
+		return err
+	}
+	var samples []serve.Sample
+	if !f.noSamples {
+		if samples, err = serveSamples(); err != nil {
+			return err
+		}
+	}
+	return serve.Run(ctx, serve.Options{
+		Listen: f.listen, Data: f.data, RunDir: f.run,
+		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts,
+		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
+		Limits: f.limits.limits(), Runtime: runtime, Samples: samples, Teaching: f.teaching,
+		Version: r.Version, Log: logger(r.Stderr),
+		Started: func(url string) {
+			fmt.Fprintf(r.out, "layerlab %s serves at %s\n", r.Version, url)
+			_ = r.out.Flush() // who closed standard output does not want the line
+		},
+	})
+}
+
+func serveSamples() ([]serve.Sample, error) {
+	embeddedSamples, err := embedded.Samples()
+	if err != nil {
+		return nil, err
+	}
+	var samples []serve.Sample
+	for _, s := range embeddedSamples {
+		samples = append(samples, serve.Sample{Name: s.Name, Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(s.Tar)), nil
+		}})
+	}
+	return samples, nil
+}
+
+// logger writes JSON, and text for people where they look on.
+func logger(w io.Writer) *slog.Logger {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return slog.New(slog.NewTextHandler(w, nil))
+	}
+	return slog.New(slog.NewJSONHandler(w, nil))
+}

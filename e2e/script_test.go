@@ -1,0 +1,166 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/layerlab/layerlab/imagecore/imagetest"
+)
+
+// bin is the folder of the programs under test.
+var bin string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run builds the programs as a user would have them, then runs the tests.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "layerlab-e2e-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = dir
+	for _, b := range []struct {
+		out, pkg string
+		args     []string
+		env      []string
+	}{
+		{"layerlab", "./cmd/layerlab", []string{"-ldflags", "-X main.version=test"}, []string{"CGO_ENABLED=0"}},
+		{"layerlab-sample", "./cmd/layerlab-sample", nil, []string{"CGO_ENABLED=0"}},
+		{"imagecore.wasm", "./cmd/imagecore-wasm", []string{"-buildmode=c-shared"}, []string{"GOOS=wasip1", "GOARCH=wasm"}},
+	} {
+		args := append([]string{"build", "-o", filepath.Join(dir, b.out)}, b.args...)
+		cmd := exec.Command("go", append(args, b.pkg)...)
+		cmd.Dir = ".."
+		cmd.Env = append(os.Environ(), b.env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", b.pkg, err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+func params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("LAYERLAB_DATA", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(bin, "cache")) // of compiled modules
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "sandbox" {
+				return runtime.GOOS == "linux", nil
+			}
+			return false, fmt.Errorf("unknown condition %s", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"image":   makeImage,
+			"hostile": makeHostile,
+			"exits":   exits,
+			"cut":     cutFile,
+		},
+	}
+}
+
+func TestCommandLine(t *testing.T) { testscript.Run(t, params("testdata")) }
+
+// makeImage writes an archive: image FORMAT[+gzip][+gziplayers] OUT LAYER… [-- LAYER…]…
+// A layer is a file in imagetest's notation. The first image is
+// test/image:latest, those after a -- are test/image-1:latest and so on.
+func makeImage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: image FORMAT[+gzip][+gziplayers] OUT LAYER… [-- LAYER…]")
+	}
+	parts := strings.Split(args[0], "+")
+	a := imagetest.Archive{Format: imagetest.Format(parts[0])}
+	for i, layers := range split(args[2:], "--") {
+		var text strings.Builder
+		for _, name := range layers {
+			text.WriteString("-- layer --\n" + ts.ReadFile(name))
+		}
+		stack, err := imagetest.Parse(text.String())
+		ts.Check(err)
+		one := imagetest.One(a.Format, stack).Images[0]
+		if i > 0 {
+			one.Refs = []string{fmt.Sprintf("test/image-%d:latest", i)}
+		}
+		a.Images = append(a.Images, one)
+	}
+	for _, option := range parts[1:] {
+		switch option {
+		case "gzip":
+			a.Gzip = true
+		case "gziplayers":
+			a.GzipLayers = true
+		default:
+			ts.Fatalf("unknown option %s", option)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), a.Bytes(), 0o644))
+}
+
+func split(args []string, at string) [][]string {
+	groups := [][]string{nil}
+	for _, a := range args {
+		if a == at {
+			groups = append(groups, nil)
+		} else {
+			groups[len(groups)-1] = append(groups[len(groups)-1], a)
+		}
+	}
+	return groups
+}
+
+// makeHostile writes one of imagetest's hostile archives: hostile NAME OUT.
+func makeHostile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: hostile NAME OUT")
+	}
+	for _, h := range imagetest.HostileArchives() {
+		if h.Name == args[0] {
+			ts.Check(os.WriteFile(ts.MkAbs(args[1]), h.Bytes, 0o644))
+			return
+		}
+	}
+	ts.Fatalf("no hostile archive %s", args[0])
+}
+
+// exits runs a program that must end with an exit code: exits CODE PROGRAM
+// ARG…. Its output is checked by stdout and stderr as exec's.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARG…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// cutFile keeps the first bytes of a file: cut FILE BYTES.
+func cutFile(ts *testscript.TestScript, neg bool, args []string) {
+	var n int64
+	if _, err := fmt.Sscan(args[1], &n); neg || err != nil {
+		ts.Fatalf("usage: cut FILE BYTES")
+	}
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
