@@ -129,8 +129,13 @@ func config(terminal bool, args ...string) *specs.Spec {
 		Linux: &specs.Linux{
 			UIDMappings: ids, GIDMappings: ids,
 			Namespaces: []specs.LinuxNamespace{
-				{Type: specs.UserNamespace}, {Type: specs.MountNamespace}, {Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace},
-				{Type: specs.UTSNamespace}, {Type: specs.IPCNamespace}, {Type: specs.CgroupNamespace},
+				{Type: specs.UserNamespace},
+				{Type: specs.MountNamespace},
+				{Type: specs.PIDNamespace},
+				{Type: specs.NetworkNamespace},
+				{Type: specs.UTSNamespace},
+				{Type: specs.IPCNamespace},
+				{Type: specs.CgroupNamespace},
 			},
 		},
 	}
@@ -184,14 +189,17 @@ func sealed() (*os.File, error) {
 // create starts a shim.
 func (b *box) create() error {
 	b.t.Helper()
-	if b.o.Executable == nil {
+	o := b.o
+	if o.Executable == nil {
 		f, err := sealed()
 		b.must(err)
 		defer f.Close()
-		b.o.Executable = f
+		o.Executable = f
 	}
-	var err error
-	b.client, err = shim.Start(b.t.Context(), b.o)
+	c, err := shim.Start(b.t.Context(), o)
+	if err == nil {
+		b.client = c
+	}
 	return err
 }
 
@@ -753,6 +761,18 @@ func TestAShimThatNobodyCanReachEndsWithItsContainer(t *testing.T) {
 	b.must(err)
 	b.must(os.Remove(b.o.Socket))
 	b.gone()
+}
+
+func TestASecondShimIsRefusedAndTheFirstLivesOn(t *testing.T) {
+	b := run(t, config(false, "/bin/sleep", "100"))
+	if err := b.create(); !errors.Is(err, imagecore.ErrConflict) {
+		t.Errorf("a second shim: %v", err)
+	}
+	c, err := shim.Dial(t.Context(), b.o.Socket)
+	b.must(err)
+	if s, err := c.State(t.Context()); err != nil || s.Status != shim.StatusRunning {
+		t.Errorf("the first: %+v, %v", s, err)
+	}
 }
 
 func TestTheShimIsAloneAndSealed(t *testing.T) {

@@ -29,6 +29,10 @@ type server struct {
 
 // listen makes the socket; one that a dead shim left is replaced.
 func listen(path string) (*net.UnixListener, error) {
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, imagecore.NewError(imagecore.ErrConflict, CodeAlreadyStarted, fmt.Sprintf("another shim answers on %s", path), "socket", path)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
