@@ -154,8 +154,13 @@ func compare(t *testing.T, b []byte) (entries int, refused bool) {
 	o := Options{Limits: unlimited(), Access: Access{Window: 2048, Probe: 1024, Skip: 700}}
 	got, list, gotErr := byScanner(NewReaderAt(bytes.NewReader(b), int64(len(b)), o), bytes.NewReader(b))
 
-	// The same records from a stream, however it is cut.
-	streamed := NewReader(iotest.OneByteReader(bytes.NewReader(b)), Options{Limits: unlimited()})
+	// The same records from a stream, however it is cut: byte by byte is slow,
+	// and shows no more in large files.
+	cut := iotest.OneByteReader
+	if len(b) > 32<<10 {
+		cut = iotest.HalfReader
+	}
+	streamed := NewReader(cut(bytes.NewReader(b)), Options{Limits: unlimited()})
 	again, list2, gotErr2 := byScanner(streamed, bytes.NewReader(b))
 	if diff := cmp.Diff(got, again); diff != "" {
 		t.Fatalf("random access and stream differ:\n%s", diff)
@@ -203,8 +208,10 @@ func compare(t *testing.T, b []byte) (entries int, refused bool) {
 		n := min(len(want), len(got))
 		want, got = want[:n], got[:n]
 	}
-	for i := range got {
-		got[i].Xattrs, want[i].Xattrs = nonLibarchive(got[i].Xattrs, want[i].Xattrs)
+	if bytes.Contains(b, []byte("LIBARCHIVE.xattr.")) { // which archive/tar does not read
+		for i := range got {
+			dropExtra(got[i].Xattrs, want[i].Xattrs)
+		}
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("archive/tar (-) and the scanner (+) differ:\n%s", diff)
@@ -212,17 +219,13 @@ func compare(t *testing.T, b []byte) (entries int, refused bool) {
 	return len(got), gotErr != nil
 }
 
-// nonLibarchive drops attributes that only the scanner reads.
-func nonLibarchive(got, want map[string]string) (map[string]string, map[string]string) {
+// dropExtra drops the attributes that only the scanner reads.
+func dropExtra(got, want map[string]string) {
 	for k := range got {
 		if _, ok := want[k]; !ok {
 			delete(got, k)
 		}
 	}
-	if len(got) == 0 {
-		got = nil
-	}
-	return got, want
 }
 
 func FuzzScanner(f *testing.F) {
