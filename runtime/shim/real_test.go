@@ -40,6 +40,10 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	busybox.remove()
+	groups, _ := filepath.Glob("/sys/fs/cgroup/*/layerlab-shim-test")
+	for _, g := range groups {
+		os.Remove(g) // stays where a test left something in it
+	}
 	os.Exit(code)
 }
 
