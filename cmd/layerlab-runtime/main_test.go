@@ -207,6 +207,7 @@ func TestHooksRunInTheirOrder(t *testing.T) {
 	b.config([]string{"print", "ran"}, func(s *specs.Spec) {
 		s.Annotations = map[string]string{"k": "v"}
 		s.Hooks = &specs.Hooks{
+			//lint:ignore SA1019 prestart is deprecated, but Docker's network plugins use it
 			Prestart:        []specs.Hook{hook(probe, out("prestart"))},
 			CreateRuntime:   []specs.Hook{hook(probe, out("createRuntime"))},
 			CreateContainer: []specs.Hook{hook(probe, out("createContainer"))},

@@ -176,9 +176,12 @@ func update(_ context.Context, g *global, args []string) error {
 		text string
 		set  func(n int64)
 	}{
-		{memory, func(n int64) { r.Memory.Limit = &n }}, {reservation, func(n int64) { r.Memory.Reservation = &n }},
-		{swap, func(n int64) { r.Memory.Swap = &n }}, {quota, func(n int64) { r.CPU.Quota = &n }},
-		{period, func(n int64) { u := uint64(n); r.CPU.Period = &u }}, {shares, func(n int64) { u := uint64(n); r.CPU.Shares = &u }},
+		{memory, func(n int64) { r.Memory.Limit = &n }},
+		{reservation, func(n int64) { r.Memory.Reservation = &n }},
+		{swap, func(n int64) { r.Memory.Swap = &n }},
+		{quota, func(n int64) { r.CPU.Quota = &n }},
+		{period, func(n int64) { u := uint64(n); r.CPU.Period = &u }},
+		{shares, func(n int64) { u := uint64(n); r.CPU.Shares = &u }},
 		{pids, func(n int64) { r.Pids.Limit = &n }},
 	} {
 		if x.text == "" {

@@ -157,7 +157,8 @@ func TestDeviceRules(t *testing.T) {
 
 func TestWhatCannotBeLimitedIsRefused(t *testing.T) {
 	n := int64(1)
-	_, err := resources(&specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &n}}) //nolint:staticcheck // deprecated on purpose
+	//lint:ignore SA1019 deprecated fields are refused, not ignored
+	_, err := resources(&specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &n}})
 	if !errors.Is(err, imagecore.ErrUnsupported) {
 		t.Error(err)
 	}

@@ -26,7 +26,8 @@ func resources(r *specs.LinuxResources) (*cgroups.Resources, error) {
 		set(&c.MemorySwap, m.Swap)
 		c.MemorySwappiness = m.Swappiness
 		set(&c.OomKillDisable, m.DisableOOMKiller)
-		if m.Kernel != nil && *m.Kernel > 0 || m.KernelTCP != nil && *m.KernelTCP > 0 { //nolint:staticcheck // deprecated fields are refused, not ignored
+		//lint:ignore SA1019 deprecated fields are refused, not ignored
+		if m.Kernel != nil && *m.Kernel > 0 || m.KernelTCP != nil && *m.KernelTCP > 0 {
 			return nil, unsupported("linux.resources.memory.kernel")
 		}
 	}

@@ -23,7 +23,8 @@ import (
 func (c *Container) createHooks(ctx context.Context, pid int) error {
 	h := c.Spec.Hooks
 	st := specs.State{Version: specs.Version, ID: c.ID, Status: specs.StateCreating, Pid: pid, Bundle: c.Bundle, Annotations: c.Spec.Annotations}
-	if err := runHooks(ctx, "prestart", h.Prestart, st); err != nil { //nolint:staticcheck // deprecated, but Docker's network plugins use it
+	//lint:ignore SA1019 prestart is deprecated, but Docker's network plugins use it
+	if err := runHooks(ctx, "prestart", h.Prestart, st); err != nil {
 		return err
 	}
 	if err := runHooks(ctx, "createRuntime", h.CreateRuntime, st); err != nil {

@@ -84,8 +84,10 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 	if err != nil {
 		return nil, err
 	}
-	l := &launcher{plan: pl, filter: filter, stdio: c.Stdio, terminal: p.Terminal, preserve: c.PreserveFDs,
-		command: p.Args[0], preset: map[string]uintptr{"target": uintptr(pidfd), "target-root": uintptr(root)}}
+	l := &launcher{
+		plan: pl, filter: filter, stdio: c.Stdio, terminal: p.Terminal, preserve: c.PreserveFDs,
+		command: p.Args[0], preset: map[string]uintptr{"target": uintptr(pidfd), "target-root": uintptr(root)},
+	}
 	if p.Terminal {
 		if devpts < 0 {
 			return nil, imagecore.NewError(imagecore.ErrInvalid, "no-devpts", "the container has no devpts, so it cannot have a terminal")
@@ -109,8 +111,13 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 func namespacesOf(pid int) (string, error) {
 	var l []string
 	for _, n := range [...]struct{ file, flag string }{
-		{"user", "CLONE_NEWUSER"}, {"mnt", "CLONE_NEWNS"}, {"pid", "CLONE_NEWPID"}, {"net", "CLONE_NEWNET"},
-		{"uts", "CLONE_NEWUTS"}, {"ipc", "CLONE_NEWIPC"}, {"cgroup", "CLONE_NEWCGROUP"},
+		{"user", "CLONE_NEWUSER"},
+		{"mnt", "CLONE_NEWNS"},
+		{"pid", "CLONE_NEWPID"},
+		{"net", "CLONE_NEWNET"},
+		{"uts", "CLONE_NEWUTS"},
+		{"ipc", "CLONE_NEWIPC"},
+		{"cgroup", "CLONE_NEWCGROUP"},
 	} {
 		own, err := os.Readlink("/proc/self/ns/" + n.file)
 		if errors.Is(err, os.ErrNotExist) {

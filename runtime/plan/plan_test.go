@@ -222,14 +222,17 @@ func TestEveryStepHasWords(t *testing.T) {
 
 func TestMountpoints(t *testing.T) {
 	s := &specs.Spec{
-		Process: &specs.Process{Cwd: "/work/dir"},
+		Process: &specs.Process{Cwd: "/srv/dir"},
 		Mounts: []specs.Mount{
-			{Destination: "/proc", Type: "proc"}, {Destination: "/dev", Type: "tmpfs"}, {Destination: "/dev/pts", Type: "devpts"},
-			{Destination: "/etc/hosts", Type: "bind", Source: "/h"}, {Destination: "/data", Source: "/d", Options: []string{"rbind"}},
+			{Destination: "/proc", Type: "proc"},
+			{Destination: "/dev", Type: "tmpfs"},
+			{Destination: "/dev/pts", Type: "devpts"},
+			{Destination: "/etc/hosts", Type: "bind", Source: "/h"},
+			{Destination: "/data", Source: "/d", Options: []string{"rbind"}},
 		},
 	}
 	got := fmt.Sprint(Mountpoints(s, func(p string) bool { return p == "/h" }))
-	if want := "[{/proc true} {/dev true} {/etc/hosts false} {/data true} {/work/dir true}]"; got != want {
+	if want := "[{/proc true} {/dev true} {/etc/hosts false} {/data true} {/srv/dir true}]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -237,11 +237,25 @@ func TestDefaultProfileRefuses(t *testing.T) {
 		arg  uint64
 		want uint32
 	}{
-		{"unshare", 0, eperm}, {"mount", 0, eperm}, {"keyctl", 0, eperm}, {"bpf", 0, eperm}, {"userfaultfd", 0, eperm},
-		{"io_uring_setup", 0, eperm}, {"setns", 0, eperm}, {"clone3", 0, enosys}, {"clone", unix.CLONE_NEWUSER, eperm},
-		{"clone", unix.CLONE_VM, retAllow}, {"socket", unix.AF_VSOCK, eperm}, {"socket", unix.AF_ALG, eperm},
-		{"socket", unix.AF_INET, retAllow}, {"read", 0, retAllow}, {"execve", 0, retAllow}, {"personality", 0x0400000, eperm},
-		{"personality", 0xffffffff, retAllow}, {"open_by_handle_at", 0, eperm}, {"kexec_load", 0, eperm},
+		{"unshare", 0, eperm},
+		{"mount", 0, eperm},
+		{"keyctl", 0, eperm},
+		{"bpf", 0, eperm},
+		{"userfaultfd", 0, eperm},
+		{"io_uring_setup", 0, eperm},
+		{"setns", 0, eperm},
+		{"clone3", 0, enosys},
+		{"clone", unix.CLONE_NEWUSER, eperm},
+		{"clone", unix.CLONE_VM, retAllow},
+		{"socket", unix.AF_VSOCK, eperm},
+		{"socket", unix.AF_ALG, eperm},
+		{"socket", unix.AF_INET, retAllow},
+		{"read", 0, retAllow},
+		{"execve", 0, retAllow},
+		{"personality", 0x0400000, eperm},
+		{"personality", 0xffffffff, retAllow},
+		{"open_by_handle_at", 0, eperm},
+		{"kexec_load", 0, eperm},
 	} {
 		nr, ok := numbers[c.name]
 		if !ok {
@@ -280,7 +294,7 @@ func TestRandomProfiles(t *testing.T) {
 			}
 			if r.IntN(2) == 0 {
 				for i := range 1 + r.IntN(2) {
-					v := r.Uint64() >> (r.IntN(64))
+					v := r.Uint64() >> r.IntN(64)
 					c.Args = append(c.Args, specs.LinuxSeccompArg{Index: uint(3 * i), Value: v, ValueTwo: v & r.Uint64(), Op: ops[r.IntN(len(ops))]})
 				}
 			}

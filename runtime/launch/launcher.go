@@ -1,0 +1,295 @@
+//go:build linux
+
+package launch
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/plan"
+)
+
+// launcher is one launch under way.
+type launcher struct {
+	plan     *plan.Plan
+	filter   []byte
+	clone    uintptr
+	stdio    [3]int
+	terminal bool
+	preserve int
+	start    int // of the caller, or <= 0
+	hooks    func(pid int) error
+	command  string
+	preset   map[string]uintptr
+
+	prog *program
+	mine []int // descriptors to close at the end, whatever comes
+}
+
+func (l *launcher) closeMine() {
+	for _, fd := range l.mine {
+		unix.Close(fd)
+	}
+	l.mine = nil
+}
+
+// high returns a copy of fd that is out of the way of the descriptors which the
+// child's dup3 calls overwrite.
+func (l *launcher) high(fd int) (int, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3+l.preserve+2)
+	if err != nil {
+		return -1, fmt.Errorf("duplicate descriptor %d: %w", fd, err)
+	}
+	l.mine = append(l.mine, n)
+	return n, nil
+}
+
+// pipe returns a pipe whose first end, or second, is for the child.
+func (l *launcher) pipe(childReads bool) (child, own int, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return -1, -1, os.NewSyscallError("pipe2", err)
+	}
+	child, own = p[0], p[1]
+	if !childReads {
+		child, own = own, child
+	}
+	h, err := l.high(child)
+	unix.Close(child)
+	if err != nil {
+		unix.Close(own)
+		return -1, -1, err
+	}
+	return h, own, nil
+}
+
+// launch executes the plan. It returns when the child is created.
+func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
+	defer l.closeMine()
+	p := &Process{plan: l.plan, report: -1, start: -1, pidfd: -1, devpts: -1, command: l.command}
+	defer func() {
+		if err != nil {
+			p.abandon()
+		}
+	}()
+	if !l.terminal {
+		for i, name := range []string{"stdin", "stdout", "stderr"} {
+			fd := l.stdio[i]
+			if fd < 0 {
+				if fd, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+					return nil, fmt.Errorf("open /dev/null: %w", err)
+				}
+				l.mine = append(l.mine, fd)
+			}
+			if fd, err = l.high(fd); err != nil {
+				return nil, err
+			}
+			l.preset[name] = uintptr(fd)
+		}
+	}
+	childGo, ownGo, err := l.pipe(true)
+	if err != nil {
+		return nil, err
+	}
+	closeGo := func() {
+		if ownGo >= 0 {
+			unix.Close(ownGo)
+			ownGo = -1
+		}
+	}
+	defer closeGo()
+	childReport, ownReport, err := l.pipe(false)
+	if err != nil {
+		return nil, err
+	}
+	p.report = ownReport
+	var childStart int
+	if l.start > 0 {
+		if childStart, err = l.high(l.start); err != nil {
+			return nil, err
+		}
+	} else if childStart, p.start, err = l.pipe(true); err != nil {
+		return nil, err
+	}
+	l.preset["go"], l.preset["report"], l.preset["start"] = uintptr(childGo), uintptr(childReport), uintptr(childStart)
+
+	if l.prog, err = assemble(l.plan, l.filter, l.preset); err != nil {
+		return nil, err
+	}
+	p.prog = l.prog
+	if err := l.host(p); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	pid, err := l.fork()
+	if err != nil {
+		return nil, err
+	}
+	p.pid = pid
+	// From here on the child is killed and waited for if anything fails.
+	if p.pidfd, err = unix.PidfdOpen(pid, 0); err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	stop := context.AfterFunc(ctx, func() { p.Signal(unix.SIGKILL) })
+	defer stop()
+	l.closeChildEnds(childGo, childReport, childStart)
+	if err := l.parent(pid); err != nil {
+		return nil, err
+	}
+	if err := writeByte(ownGo); err != nil {
+		return nil, fmt.Errorf("let the child go on: %w", err)
+	}
+	for {
+		b, err := readByte(p.report)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("wait for the child: %w", err)
+		case b == 'h':
+			if err := l.hooks(pid); err != nil {
+				return nil, err
+			}
+			if err := writeByte(ownGo); err != nil {
+				return nil, fmt.Errorf("let the child go on after hooks: %w", err)
+			}
+		case b == 'c':
+			if l.terminal {
+				return p, p.openMaster()
+			}
+			return p, nil
+		default:
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, l.prog.failure(l.command)
+		}
+	}
+}
+
+// host makes the calls of before the fork and notes which descriptors to close.
+func (l *launcher) host(p *Process) error {
+	s := l.prog.scripts[plan.Host]
+	if s == nil {
+		return nil
+	}
+	ok := run(s)
+	last := len(s.ops)
+	if !ok {
+		last = int(s.ledger.failed) - 1
+	}
+	for i := range last {
+		c := l.prog.call(plan.Host, i)
+		fd := func(name string) int { return int(l.prog.slots[l.prog.names[name]]) }
+		switch {
+		case c.Name == "close":
+			l.mine = slices.DeleteFunc(l.mine, func(x int) bool { return x == fd(c.Args[0].Text) })
+		case c.Out == "master":
+			p.masterFD, p.hasMaster = fd(c.Out), true
+		case c.Out == "devpts":
+			p.devpts = fd(c.Out)
+		case c.Out != "":
+			l.mine = append(l.mine, fd(c.Out))
+		}
+	}
+	if !ok {
+		return l.prog.failure(l.command)
+	}
+	return nil
+}
+
+func (l *launcher) fork() (int, error) {
+	child, join := l.prog.scripts[plan.Child], l.prog.scripts[plan.Join]
+	pid, e := fork(l.clone, join, child)
+	if e != 0 {
+		return 0, hostError("clone", l.plan.Clone, e)
+	}
+	if join == nil {
+		return pid, nil
+	}
+	var ws unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &ws, unix.WALL, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, os.NewSyscallError("wait4", err)
+		}
+		break
+	}
+	if join.ledger.pid == 0 {
+		return 0, l.prog.failure(l.command)
+	}
+	return int(join.ledger.pid), nil
+}
+
+// closeChildEnds closes the parent's copies of what only the child needs, so
+// that the end of the report pipe means the end of the child's.
+func (l *launcher) closeChildEnds(fds ...int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+		l.mine = slices.DeleteFunc(l.mine, func(x int) bool { return x == fd })
+	}
+}
+
+// parent makes the calls that the child waits for.
+func (l *launcher) parent(pid int) error {
+	s := l.prog.scripts[plan.Parent]
+	if s == nil {
+		return nil
+	}
+	dir, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open /proc/%d: %w", pid, err)
+	}
+	defer unix.Close(dir)
+	l.prog.slots[l.prog.names["pid"]] = uintptr(pid)
+	l.prog.slots[l.prog.names["proc-pid"]] = uintptr(dir)
+	if !run(s) {
+		return l.prog.failure(l.command)
+	}
+	return nil
+}
+
+func (p *program) call(w plan.Where, i int) *plan.Call {
+	r := p.owner[w][i]
+	return &p.plan.Steps[r.step].Calls[r.call]
+}
+
+func writeByte(fd int) error {
+	for {
+		_, err := unix.Write(fd, []byte{'g'})
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// readByte returns 0 at the end of the pipe.
+func readByte(fd int) (byte, error) {
+	var b [1]byte
+	for {
+		n, err := unix.Read(fd, b[:])
+		if err == unix.EINTR {
+			continue
+		}
+		if n == 0 {
+			return 0, err
+		}
+		return b[0], err
+	}
+}
+
+func errnoName(e syscall.Errno) string {
+	if n := unix.ErrnoName(e); n != "" {
+		return n
+	}
+	return "errno " + strconv.Itoa(int(e))
+}
