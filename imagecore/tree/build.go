@@ -40,6 +40,9 @@ const (
 	// maxLinks is how many symbolic links a name may pass through; Linux
 	// allows 40 (path_resolution(7)).
 	maxLinks = 40
+	// maxPath is how many bytes a path may have once links on its way are
+	// followed: PATH_MAX (limits.h).
+	maxPath = 4096
 	// maxWarnings bounds the warnings of one code.
 	maxWarnings = 1000
 	// freeDerived is how many folders and copies may be made that no entry

@@ -134,14 +134,17 @@ func (b *builder) reach(path string, entry int32) (dir int32, name string, ok bo
 	if path[:slash] == b.lastDir {
 		return b.lastNode, name, true, nil
 	}
-	rest, links := path[:slash], 0
+	rest, links, length := path[:slash], 0, len(name)
 	for rest != "" {
 		var c string
 		switch c, rest = cut(rest); c {
 		case "", ".":
 			continue
 		case "..": // only in the targets of links
-			dir = max(b.nodes[dir].parent, 0)
+			if dir != 0 {
+				length -= len(b.nodes[dir].name) + 1
+				dir = b.nodes[dir].parent
+			}
 			continue
 		}
 		n := b.child(dir, c)
@@ -151,10 +154,15 @@ func (b *builder) reach(path string, entry int32) (dir int32, name string, ok bo
 			}
 			target := b.at(b.versions[v].home).Link
 			if strings.HasPrefix(target, "/") {
-				dir = 0
+				dir, length = 0, len(name)
 			}
 			rest = target + "/" + rest
 			continue
+		}
+		// The scanner bounds names; links that lead into links could still
+		// make folders without end, and listings of the square of that.
+		if length += len(c) + 1; length > maxPath && links > 0 {
+			return 0, "", false, b.refuse(entry, "path-too-long", "symbolic links make the name longer than a path can be", "file name too long")
 		}
 		if err := b.ensure(n, entry); err != nil {
 			return 0, "", false, err

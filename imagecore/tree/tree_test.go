@@ -2,6 +2,7 @@ package tree_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -97,6 +98,120 @@ func TestSpecWarnsOfEveryLensThatDiffers(t *testing.T) {
 			if got, _ := render(t, s, lens); got != want && !strings.Contains(warned, string(lens)) {
 				t.Errorf("seed %d: %s shows\n%sthe specification\n%sand no warning says so: %+v\n%s", seed, lens, got, want, spec.Warnings(), s)
 			}
+		}
+	}
+}
+
+// Each link leads through the one before and as many folders deeper.
+func TestLinksCannotMakePathsWithoutEnd(t *testing.T) {
+	deep := strings.Repeat("d/", 250)
+	text := "-- layer --\ns l0 -> " + deep + "\n"
+	for i := range 30 {
+		text += fmt.Sprintf("s l%d -> l%d/%s\nf l%d/x\n", i+1, i, deep, i+1)
+	}
+	_, tr := render(t, imagetest.MustParse(text), tree.Spec)
+	longest := 0
+	for n := range tr.Top().All() {
+		longest = max(longest, len(n.Path()))
+	}
+	if longest > 4096 {
+		t.Errorf("a path has %d bytes", longest)
+	}
+	for _, w := range tr.Warnings() {
+		if w.Code == "path-too-long" {
+			return
+		}
+	}
+	t.Errorf("no warning says so: %+v", tr.Warnings())
+}
+
+func TestFoldersThatNobodyListsAreBounded(t *testing.T) {
+	var l imagetest.Layer
+	for i := range 1000 {
+		l = append(l, imagetest.Record{Type: 'f', Name: fmt.Sprintf("%d/%sx", i, strings.Repeat("d/", 500)), ModTime: imagetest.Time})
+	}
+	layers, _ := imagetest.Stack{l}.Layers()
+	_, err := tree.Build(layers, tree.Spec)
+	var e *imagecore.Error
+	if !errors.As(err, &e) || e.Code != "too-many-derived" || !errors.Is(err, imagecore.ErrTooLarge) || e.Offset <= 0 {
+		t.Errorf("half a million folders of a thousand entries: %v", err)
+	}
+}
+
+func TestWarningsOfOneKindAreBounded(t *testing.T) {
+	l := imagetest.Layer{}
+	for range 5000 {
+		l = append(l, imagetest.Record{Type: 'f', Name: "a", ModTime: imagetest.Time})
+	}
+	_, tr := render(t, imagetest.Stack{l}, tree.Spec)
+	w := tr.Warnings()
+	if len(w) != 1001 || w[1000].Code != "more-warnings" || w[1000].Args["count"] != "3999" || w[1000].Layer != -1 {
+		t.Errorf("%d warnings, the last %+v", len(w), w[len(w)-1])
+	}
+}
+
+func TestAbsentLayersContributeNothing(t *testing.T) {
+	layers, _ := imagetest.MustParse("-- layer --\nf a\n-- layer --\nf .wh.a \"\"\nf b\n").Layers()
+	layers[1].Present = false
+	tr, err := tree.Build(layers, tree.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := tr.Top().Lookup("a"); !ok || tr.Layers() != 2 || len(tr.Changeset(1)) != 1 {
+		t.Error("the absent layer did something")
+	}
+}
+
+func TestVersionsTellTheStory(t *testing.T) {
+	_, tr := render(t, imagetest.MustParse(`
+-- layer --
+d d
+f d/f "one"
+f d/g
+-- layer --
+f d/f "two"
+f d/.wh.g ""
+-- layer --
+f .wh.d ""
+-- layer --
+d d
+f d/f "three"
+-- layer --
+f d/.wh..wh..opq ""
+-- layer --
+f d
+`), tree.Spec)
+	story := func(path string) (s string) {
+		for _, v := range tr.Versions(path) {
+			s += fmt.Sprintf("%s %d-%d %s; ", v.Kind, v.Layer, v.Until, v.Cause)
+		}
+		return s
+	}
+	for path, want := range map[string]string{
+		"d/f": "file 0-1 replaced; file 1-2 hidden; file 3-4 opaque; ",
+		"d/g": "file 0-1 whiteout; whiteout 1-2 hidden; ",
+		"d":   "dir 0-2 whiteout; whiteout 2-3 replaced; dir 3-4 replaced; dir 4-5 replaced; file 5--1 ; ",
+		"no":  "",
+	} {
+		if got := story(path); got != want {
+			t.Errorf("%s: %s\nwant %s", path, got, want)
+		}
+	}
+}
+
+func TestResolveFollowsLinksWithinTheRoot(t *testing.T) {
+	_, tr := render(t, imagetest.MustParse("-- layer --\nf etc/passwd\ns usr/etc -> /etc\ns up -> ../../../etc\ns abs -> /usr/etc/passwd\ns loop -> loop\ns dangling -> nowhere\n"), tree.Spec)
+	for path, want := range map[string]string{
+		"/usr/etc/passwd": "etc/passwd", "up/passwd": "etc/passwd", "abs": "etc/passwd", "/": "", "../etc/./passwd": "etc/passwd",
+		"loop": "?", "dangling": "?", "etc/passwd/x": "?", "none": "?",
+	} {
+		n, err := tr.Top().Resolve(path)
+		if want == "?" {
+			if !errors.Is(err, imagecore.ErrNotFound) {
+				t.Errorf("%s: %v", path, err)
+			}
+		} else if err != nil || n.Path() != want {
+			t.Errorf("%s leads to %v (%v), want %s", path, n, err, want)
 		}
 	}
 }
