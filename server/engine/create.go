@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
@@ -56,13 +58,13 @@ func (s *Service) Create(ctx context.Context, req wire.CreateContainer) (wire.Co
 	rec.Command = spec.Process.Args
 	if err := s.layFolder(rec, spec, merged.Top()); err != nil {
 		os.RemoveAll(s.folder(rec.ID))
-		return wire.Container{}, fmt.Errorf("folder of container %s: %w", bundle.ShortID(rec.ID), err)
+		return wire.Container{}, fmt.Errorf("folder of container %s: %w", bundle.ShortID(rec.ID), full(err))
 	}
 	// The folder is durable before the record: a folder without a record is
 	// swept at the next start, a record without a folder would be a lie.
 	if err := s.table.put(rec); err != nil {
 		os.RemoveAll(s.folder(rec.ID))
-		return wire.Container{}, fmt.Errorf("record container: %w", err)
+		return wire.Container{}, fmt.Errorf("record container: %w", full(err))
 	}
 	s.mu.Lock()
 	s.containers[rec.ID] = newContainer(rec)
@@ -180,6 +182,16 @@ func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error
 		return err
 	}
 	return syncDir(filepath.Dir(dir))
+}
+
+// full words the error of a disk without room.
+func full(err error) error {
+	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return err
+	}
+	e := imagecore.NewError(imagecore.ErrHost, "disk-full", "the disk of the data folder is full")
+	e.Err = err
+	return e
 }
 
 // writeFile makes a new file durable.

@@ -14,6 +14,7 @@
 //	no socket, but exit.json      → it ended while nobody looked: record that
 //	neither                       → it was killed with its shim: kill what is
 //	                                left in its cgroup, record 137
+//	the socket answers strangely  → leave it alone, say so in the log
 //
 // What a container's config.json says is decided by package bundle, which ids
 // it gets by idrange. The engine speaks no HTTP: labapi, terminal and others

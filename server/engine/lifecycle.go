@@ -54,6 +54,7 @@ func (s *Service) Start(ctx context.Context, id string) (wire.Container, error) 
 	}
 	sh, pid, err := s.launch(ctx, rec)
 	if err != nil {
+		err = full(err)
 		view, changeErr := s.change(c, func(r *record) error { r.fail(err, s.o.Now()); return nil })
 		if changeErr == nil {
 			s.tell(wire.EventContainerExited, rec.ID, view)

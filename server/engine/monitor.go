@@ -44,6 +44,14 @@ func (s *Service) adopt(c *container, sh Shim) {
 // last: until then it keeps the exit, whatever becomes of this process.
 func (s *Service) monitor(c *container, sh Shim, exited chan struct{}) {
 	exit, err := sh.Wait(s.ctx, "")
+	for tries := 0; err != nil && s.ctx.Err() == nil && tries < 3; tries++ {
+		// Only the connection may have gone: a container is not to be killed
+		// for that.
+		if _, stateErr := sh.State(s.ctx); stateErr != nil {
+			break
+		}
+		exit, err = sh.Wait(s.ctx, "")
+	}
 	if s.ctx.Err() != nil {
 		return
 	}

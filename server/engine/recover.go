@@ -115,6 +115,11 @@ func (s *Service) reconcile(ctx context.Context, c *container, rec record) {
 		s.abandon(ctx, sh, c.id)
 		s.undo(c)
 		log.Info("undid a start that was cut short")
+	case !errors.Is(err, shim.ErrGone):
+		// Something is there that we do not understand: a shim that hangs, or
+		// of another version. What it holds may be somebody's work.
+		log.Error("shim does not answer and is left alone", "err", err)
+		return
 	default:
 		exit, exitErr := shim.ReadExit(filepath.Join(s.folder(c.id), "exit.json"))
 		switch {

@@ -230,7 +230,7 @@ func (s *Service) changeLocked(c *container, step func(*record) error) (wire.Con
 		return wire.Container{}, err
 	}
 	if err := s.table.put(next); err != nil {
-		return wire.Container{}, fmt.Errorf("record container %s: %w", bundle.ShortID(next.ID), err)
+		return wire.Container{}, fmt.Errorf("record container %s: %w", bundle.ShortID(next.ID), full(err))
 	}
 	c.rec = next
 	return next.view(), nil

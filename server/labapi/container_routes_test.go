@@ -1,0 +1,176 @@
+package labapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/labapi"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// noted answers every call with one container, or with err, and notes the call.
+type noted struct {
+	calls []string
+	err   error
+}
+
+func (n *noted) note(format string, args ...any) {
+	n.calls = append(n.calls, fmt.Sprintf(format, args...))
+}
+
+func (n *noted) one(what, id string) (wire.Container, error) {
+	n.note("%s %s", what, id)
+	return wire.Container{ID: id, State: wire.StateRunning}, n.err
+}
+
+func (n *noted) List(context.Context) ([]wire.Container, error) {
+	n.note("list")
+	return []wire.Container{{ID: "c1"}}, n.err
+}
+
+func (n *noted) Get(_ context.Context, id string) (wire.Container, error) { return n.one("get", id) }
+
+func (n *noted) Create(_ context.Context, c wire.CreateContainer) (wire.Container, error) {
+	n.note("create %s %q %v", c.Image, c.Command, c.TTY)
+	return wire.Container{ID: "c1"}, n.err
+}
+
+func (n *noted) Delete(_ context.Context, id string) error { n.note("delete %s", id); return n.err }
+
+func (n *noted) Start(_ context.Context, id string) (wire.Container, error) {
+	return n.one("start", id)
+}
+
+func (n *noted) Stop(_ context.Context, id string, c wire.StopContainer) (wire.Container, error) {
+	if c.Timeout != nil {
+		return n.one(fmt.Sprint("stop after ", *c.Timeout), id)
+	}
+	return n.one("stop", id)
+}
+
+func (n *noted) Kill(_ context.Context, id string, c wire.KillContainer) (wire.Container, error) {
+	return n.one("kill "+c.Signal, id)
+}
+
+func (n *noted) Pause(_ context.Context, id string) (wire.Container, error) {
+	return n.one("pause", id)
+}
+
+func (n *noted) Unpause(_ context.Context, id string) (wire.Container, error) {
+	return n.one("unpause", id)
+}
+
+func (n *noted) Commit(_ context.Context, id string, c wire.CommitContainer) (wire.Image, error) {
+	n.note("commit %s %s", c.Ref, id)
+	return wire.Image{ID: "sha256:2"}, n.err
+}
+
+func (n *noted) Exec(_ context.Context, id string, c wire.ExecContainer) (wire.Exec, error) {
+	n.note("exec %q %s", c.Command, id)
+	return wire.Exec{ID: "e1"}, n.err
+}
+
+func (n *noted) Changes(_ context.Context, id string) (wire.Changes, error) {
+	n.note("changes %s", id)
+	return wire.Changes{Changes: []wire.Change{}}, n.err
+}
+
+func (n *noted) Facts(_ context.Context, id string) (wire.Facts, error) {
+	n.note("facts %s", id)
+	return wire.Facts{Pid: 7}, n.err
+}
+
+func (n *noted) Plan(_ context.Context, id string) (json.RawMessage, error) {
+	n.note("plan %s", id)
+	return json.RawMessage(`{"steps":[]}`), n.err
+}
+
+func (n *noted) Trace(_ context.Context, id string) (json.RawMessage, error) {
+	n.note("trace %s", id)
+	return json.RawMessage(`[]`), n.err
+}
+
+// withContainers is an API whose containers note what is asked.
+func withContainers(t *testing.T, n *noted) *echo.Echo {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	e := echo.New()
+	e.HTTPErrorHandler = labapi.ErrorHandler(log)
+	labapi.New(labapi.Deps{
+		Images: &fakeImages{}, Containers: n, Events: setUp(t).bus, Gate: fakeGate{}, Terminals: fakeTerminals{}, Log: log,
+		Info: func(context.Context) wire.Info { return wire.Info{} },
+	}).Register(e.Group(labapi.Prefix))
+	return e
+}
+
+func TestContainerRoutes(t *testing.T) {
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		call, answer       string
+	}{
+		{"GET", "/containers", "", 200, "list", `"containers":[{"id":"c1"`},
+		{"POST", "/containers", `{"image":"a:1","command":["sh","-c","x"],"tty":true}`, 201, `create a:1 ["sh" "-c" "x"] true`, `"id":"c1"`},
+		{"GET", "/containers/web", "", 200, "get web", `"id":"web"`},
+		{"DELETE", "/containers/web", "", 204, "delete web", ""},
+		{"POST", "/containers/web/start", "", 200, "start web", `"state":"running"`},
+		{"POST", "/containers/web/stop", "", 200, "stop web", `"id":"web"`},
+		{"POST", "/containers/web/stop", `{"timeout":0}`, 200, "stop after 0 web", `"id":"web"`},
+		{"POST", "/containers/web/kill", `{"signal":"HUP"}`, 200, "kill HUP web", `"id":"web"`},
+		{"POST", "/containers/web/pause", "", 200, "pause web", `"id":"web"`},
+		{"POST", "/containers/web/unpause", "", 200, "unpause web", `"id":"web"`},
+		{"POST", "/containers/web/commit", `{"ref":"b:1"}`, 201, "commit b:1 web", `"id":"sha256:2"`},
+		{"POST", "/containers/web/exec", `{"command":["ls"],"tty":false}`, 201, `exec ["ls"] web`, `"id":"e1"`},
+		{"GET", "/containers/web/changes", "", 200, "changes web", `"changes":[]`},
+		{"GET", "/containers/web/facts", "", 200, "facts web", `"pid":7`},
+		{"GET", "/containers/web/plan", "", 200, "plan web", `{"steps":[]}`},
+		{"GET", "/containers/web/trace", "", 200, "trace web", `[]`},
+		{"GET", "/terminals/e1", "", 200, "", "terminal of e1"},
+	} {
+		t.Run(c.method+c.path, func(t *testing.T) {
+			n := &noted{}
+			e := withContainers(t, n)
+			do := func() *httptest.ResponseRecorder {
+				w := httptest.NewRecorder()
+				e.ServeHTTP(w, httptest.NewRequest(c.method, labapi.Prefix+c.path, strings.NewReader(c.body)))
+				return w
+			}
+			w := do()
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.answer) || c.call != strings.Join(n.calls, ";") {
+				t.Errorf("%d %s; calls %q", w.Code, w.Body, n.calls)
+			}
+			if c.call == "" {
+				return
+			}
+			n.err = imagecore.NewError(imagecore.ErrConflict, "container-running", "it runs", "container", "web")
+			if w := do(); w.Code != 409 || !strings.Contains(w.Body.String(), `"code":"container-running"`) || !strings.Contains(w.Body.String(), `"container":"web"`) {
+				t.Errorf("error answered as %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+func TestContainerBodiesAreChecked(t *testing.T) {
+	n := &noted{}
+	e := withContainers(t, n)
+	for _, path := range []string{"/containers", "/containers/web/stop", "/containers/web/kill", "/containers/web/commit", "/containers/web/exec"} {
+		for _, body := range []string{`{"privileged":true}`, `{`, `[]`} {
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, httptest.NewRequest("POST", labapi.Prefix+path, strings.NewReader(body)))
+			if w.Code != 400 {
+				t.Errorf("POST %s %s: %d %s", path, body, w.Code, w.Body)
+			}
+		}
+	}
+	if len(n.calls) != 0 {
+		t.Errorf("a bad body reached the engine: %q", n.calls)
+	}
+}
