@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	feature "github.com/opencontainers/runtime-spec/specs-go/features"
 
@@ -58,50 +57,6 @@ func printPlan(_ context.Context, g *global, args []string) error {
 		}
 	}
 	return nil
-}
-
-// usedStats is what events prints: the part of runc's form that programs read.
-type usedStats struct {
-	CPU struct {
-		Usage struct {
-			Total  uint64   `json:"total"` // nanoseconds
-			Percpu []uint64 `json:"percpu,omitempty"`
-			Kernel uint64   `json:"kernel"`
-			User   uint64   `json:"user"`
-		} `json:"usage"`
-		Throttling struct {
-			Periods          uint64 `json:"periods,omitempty"`
-			ThrottledPeriods uint64 `json:"throttledPeriods,omitempty"`
-			ThrottledTime    uint64 `json:"throttledTime,omitempty"`
-		} `json:"throttling"`
-	} `json:"cpu"`
-	Memory struct {
-		Usage struct {
-			Limit   uint64 `json:"limit"` // bytes
-			Usage   uint64 `json:"usage,omitempty"`
-			Max     uint64 `json:"max,omitempty"`
-			Failcnt uint64 `json:"failcnt"`
-		} `json:"usage"`
-		Raw map[string]uint64 `json:"raw,omitempty"`
-	} `json:"memory"`
-	Pids struct {
-		Current uint64 `json:"current,omitempty"`
-		Limit   uint64 `json:"limit,omitempty"`
-	} `json:"pids"`
-}
-
-func statsOf(s *cgroups.Stats) usedStats {
-	var u usedStats
-	c := s.CpuStats
-	u.CPU.Usage.Total, u.CPU.Usage.Percpu = c.CpuUsage.TotalUsage, c.CpuUsage.PercpuUsage
-	u.CPU.Usage.Kernel, u.CPU.Usage.User = c.CpuUsage.UsageInKernelmode, c.CpuUsage.UsageInUsermode
-	u.CPU.Throttling.Periods, u.CPU.Throttling.ThrottledPeriods = c.ThrottlingData.Periods, c.ThrottlingData.ThrottledPeriods
-	u.CPU.Throttling.ThrottledTime = c.ThrottlingData.ThrottledTime
-	m := s.MemoryStats
-	u.Memory.Usage.Limit, u.Memory.Usage.Usage = m.Usage.Limit, m.Usage.Usage
-	u.Memory.Usage.Max, u.Memory.Usage.Failcnt, u.Memory.Raw = m.Usage.MaxUsage, m.Usage.Failcnt, m.Stats
-	u.Pids.Current, u.Pids.Limit = s.PidsStats.Current, s.PidsStats.Limit
-	return u
 }
 
 func features(_ context.Context, g *global, args []string) error {

@@ -241,7 +241,7 @@ func events(ctx context.Context, g *global, args []string) error {
 			ID   string `json:"id"`
 			Data any    `json:"data"`
 		}
-		line.Type, line.ID, line.Data = "stats", c.ID, statsOf(s)
+		line.Type, line.ID, line.Data = "stats", c.ID, s
 		if err := json.NewEncoder(g.out).Encode(line); err != nil || once {
 			return err
 		}

@@ -183,12 +183,6 @@ func (g *Group) Pids() ([]int, error) {
 	return p, g.wrap("list processes", err)
 }
 
-// Stats returns what the group used.
-func (g *Group) Stats() (*cgroups.Stats, error) {
-	s, err := g.manager.GetStats()
-	return s, g.wrap("read statistics", err)
-}
-
 // Update sets the limits that r names and leaves the others alone.
 func (g *Group) Update(r *specs.LinuxResources) error {
 	res, err := resources(r)

@@ -71,15 +71,15 @@ func TestFreezeKillAndRemove(t *testing.T) {
 		t.Fatalf("frozen %v: %v", g.Frozen(), err)
 	}
 	s, err := g.Stats()
-	if err != nil || s.PidsStats.Limit != 10 || s.MemoryStats.Usage.Limit != 64<<20 {
-		t.Errorf("%v %+v %+v", err, s.PidsStats, s.MemoryStats.Usage)
+	if err != nil || s.Pids.Limit != 10 || s.Memory.Usage.Limit != 64<<20 {
+		t.Errorf("%v %+v %+v", err, s.Pids, s.Memory.Usage)
 	}
 	more := int64(20)
 	if err := g.Update(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &more}}); err != nil {
 		t.Error(err)
 	}
-	if s, err = g.Stats(); err != nil || s.PidsStats.Limit != 20 || s.MemoryStats.Usage.Limit != 64<<20 {
-		t.Errorf("an update changed more or less than it names: %v %+v", err, s.PidsStats)
+	if s, err = g.Stats(); err != nil || s.Pids.Limit != 20 || s.Memory.Usage.Limit != 64<<20 {
+		t.Errorf("an update changed more or less than it names: %v %+v", err, s.Pids)
 	}
 	other, err := Open(g.Path())
 	if err != nil {
