@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive/outer"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 )
@@ -42,7 +43,7 @@ type Spool interface {
 // Archive is an archive that was read. Its methods may be called concurrently.
 type Archive struct {
 	o        Options
-	files    files
+	files    outer.Files
 	report   imagecore.Report
 	warnings []imagecore.Warning // of the archive as a whole
 	images   []*image
@@ -80,18 +81,18 @@ func Open(src io.ReaderAt, size int64, o Options) (*Archive, error) {
 	if n == 0 {
 		return nil, imagecore.NewError(imagecore.ErrInvalid, "not-an-archive", "the file is empty")
 	}
-	outer := &tarFiles{src: io.NewSectionReader(src, 0, size), limits: r.o.Limits, compression: codec.Detect(head[:n]), window: r.window()}
-	r.files = outer
-	r.source = imagecore.Source{Compression: outer.compression, Size: size}
-	if outer.compression == codec.None {
-		err = r.scanOuter(outer)
+	t := &outer.Tar{Source: io.NewSectionReader(src, 0, size), Limits: r.o.Limits, Compression: codec.Detect(head[:n]), Window: r.window()}
+	r.files = t
+	r.source = imagecore.Source{Compression: t.Compression, Size: size}
+	if t.Compression == codec.None {
+		err = r.scanOuter(t)
 	} else {
-		err = r.streamOuter(outer)
+		err = r.streamOuter(t)
 	}
 	if err != nil {
 		return nil, notArchive(err)
 	}
-	if err := r.images(outer); err != nil {
+	if err := r.images(t); err != nil {
 		return nil, err
 	}
 	return r.archive(), nil
@@ -109,25 +110,25 @@ func notArchive(err error) error {
 }
 
 // images finds out what the outer tar is and reads its images.
-func (r *reader) images(outer *tarFiles) error {
-	format := outer.format()
+func (r *reader) images(t *outer.Tar) error {
+	format := formatOf(t)
 	r.source.Format = format
 	if format == formatRootfs || format == formatExport {
-		for i := range outer.entries {
-			if isPiece(outer.entries[i].Path) {
-				return cutShort(outer.entries[i].Path)
+		for i := range t.Entries {
+			if isPiece(t.Entries[i].Path) {
+				return cutShort(t.Entries[i].Path)
 			}
 		}
-		if !outer.endMarked {
+		if !t.EndMarked {
 			r.warn("no-end-mark", "nothing marks the end of the tar: it may be cut short")
 		}
-		return r.rootfs(outer)
+		return r.rootfs(t)
 	}
-	outer.link()
-	if _, named := outer.byPath["repositories"]; format == formatV1 && !named && !outer.endMarked {
-		return cutShort(outer.entries[0].Path)
+	t.Link()
+	if _, named, _ := t.Lookup("repositories"); format == formatV1 && !named && !t.EndMarked {
+		return cutShort(t.Entries[0].Path)
 	}
-	for _, name := range outer.duplicates {
+	for _, name := range t.Duplicates {
 		r.warn("duplicate-entry", "the archive holds this file twice; the last one counts", "name", name)
 	}
 	return r.read(format)
@@ -208,7 +209,7 @@ func (a *Archive) Close() error {
 		err = errors.Join(err, u.Close())
 		delete(a.unpacked, b)
 	}
-	return errors.Join(err, a.files.close())
+	return errors.Join(err, a.files.Close())
 }
 
 // at returns the layer's blob, or why there is none.

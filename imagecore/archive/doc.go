@@ -1,7 +1,7 @@
 // Package archive finds the images of an archive, whatever its format, and
 // where each layer's tar lies:
 //
-//	bytes ─▶ Open ─▶ outer tar, folder or compressed stream      files.go, stream.go, folder.go
+//	bytes ─▶ Open ─▶ outer tar, folder or compressed stream      package outer, stream.go, folder.go
 //	           ├─▶ manifest.json, index.json, repositories       dockersave.go, oci.go, dockerv1.go
 //	           ├─▶ or none of them: a root file system           rootfs.go
 //	           └─▶ headers of every layer                        layers.go

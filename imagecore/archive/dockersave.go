@@ -78,7 +78,7 @@ func (r *reader) savedImage(s *saved) (*image, error) {
 	layers := make([]imagecore.Layer, len(s.Layers))
 	blobs := make([]*blob, len(s.Layers))
 	for i, name := range s.Layers {
-		f, ok, err := r.files.lookup(name)
+		f, ok, err := r.files.Lookup(name)
 		if err != nil {
 			return nil, inLayer(err, i)
 		}
@@ -101,7 +101,7 @@ func (r *reader) savedImage(s *saved) (*image, error) {
 		// LayerSources of Docker 25 and later describe the layer as it is
 		// stored; those of older archives where a foreign layer is to be had.
 		if d, ok := s.LayerSources[l.DiffID]; ok {
-			if blobs[i] == nil || d.Size == blobs[i].file.size {
+			if blobs[i] == nil || d.Size == blobs[i].file.Size {
 				l.MediaType = d.MediaType
 				l.Digest = d.Digest
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive/outer"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -69,7 +70,7 @@ func (r *reader) dockerV1() error {
 func (r *reader) v1Tops() ([]string, map[string][]string, error) {
 	const name = "repositories"
 	refs := map[string][]string{}
-	if _, ok, err := r.files.lookup(name); err != nil {
+	if _, ok, err := r.files.Lookup(name); err != nil {
 		return nil, nil, err
 	} else if ok {
 		raw, err := r.document(name, "the list of names")
@@ -113,15 +114,15 @@ func (r *reader) v1Tops() ([]string, map[string][]string, error) {
 
 // v1Heads returns the ids that are nobody's parent.
 func (r *reader) v1Heads() ([]string, error) {
-	t, ok := r.files.(*tarFiles)
+	t, ok := r.files.(*outer.Tar)
 	if !ok {
 		return nil, missing("repositories", "the list of names")
 	}
 	parents := map[string]bool{}
 	var ids []string
-	for i := range t.entries {
-		id, base, _ := strings.Cut(t.entries[i].Path, "/")
-		if base != "json" || t.byPath[t.entries[i].Path] != i {
+	for i := range t.Entries {
+		id, base, _ := strings.Cut(t.Entries[i].Path, "/")
+		if base != "json" || !t.Last(i) {
 			continue
 		}
 		if n, l := len(ids), r.o.Limits.Images*r.o.Limits.Layers; n >= l {
@@ -175,7 +176,7 @@ func (r *reader) v1Stack(top string) ([]v1Layer, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, ok, err := r.files.lookup(id + "/layer.tar")
+		f, ok, err := r.files.Lookup(id + "/layer.tar")
 		if err != nil {
 			return nil, err
 		}
@@ -239,13 +240,13 @@ func (r *reader) hashBlobs(all map[*blob]digest.Digest) error {
 	for b := range all {
 		order = append(order, b)
 	}
-	sort.Slice(order, func(i, j int) bool { return order[i].file.offset < order[j].file.offset })
-	files := make([]file, len(order))
+	sort.Slice(order, func(i, j int) bool { return order[i].file.Offset < order[j].file.Offset })
+	files := make([]outer.File, len(order))
 	for i, b := range order {
 		files[i] = b.file
 	}
 	i := 0
-	return r.files.each(files, func(stored io.Reader) error {
+	return r.files.Each(files, func(stored io.Reader) error {
 		b := order[i]
 		i++
 		tar, _, err := codec.NewReader(stored, r.o.Limits)

@@ -7,13 +7,14 @@ import (
 	"io"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive/outer"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 )
 
 // blob is a layer as it is stored. Images share them.
 type blob struct {
-	file        file
+	file        outer.File
 	compression string
 	tarSize     int64
 	entries     []imagecore.Entry
@@ -49,7 +50,7 @@ func (r *reader) scanLayers() error {
 				}
 				return fmt.Errorf("layer %d: %w", i, err)
 			}
-			l.Present, l.Size, l.TarSize = true, b.file.size, b.tarSize
+			l.Present, l.Size, l.TarSize = true, b.file.Size, b.tarSize
 			l.Entries, l.EntryCount = b.entries, len(b.entries)
 			if l.MediaType == "" {
 				l.MediaType = dockerMediaType(b.compression)
@@ -67,11 +68,11 @@ func (r *reader) scanLayers() error {
 }
 
 // blob returns the one of a file.
-func (r *reader) blob(f file) *blob {
-	b, ok := r.blobs[f.path]
+func (r *reader) blob(f outer.File) *blob {
+	b, ok := r.blobs[f.Path]
 	if !ok {
 		b = &blob{file: f}
-		r.blobs[f.path] = b
+		r.blobs[f.Path] = b
 	}
 	return b
 }
@@ -82,7 +83,7 @@ func (r *reader) scan(b *blob) error {
 		return b.err
 	}
 	base := r.done
-	src, ok, err := r.files.at(b.file)
+	src, ok, err := r.files.At(b.file)
 	if err != nil {
 		return err
 	}
@@ -95,14 +96,14 @@ func (r *reader) scan(b *blob) error {
 		if codec.Detect(head[:n]) == codec.None {
 			o := r.scanOptions(true)
 			o.Progress = func(off int64) { r.progress(base + off) }
-			s := tarscan.NewReaderAt(src, b.file.size, o)
-			b.compression, b.tarSize = codec.None, b.file.size
+			s := tarscan.NewReaderAt(src, b.file.Size, o)
+			b.compression, b.tarSize = codec.None, b.file.Size
 			err := r.finish(b, s)
-			r.progress(base + b.file.size)
+			r.progress(base + b.file.Size)
 			return err
 		}
 	}
-	in, err := r.files.open(b.file)
+	in, err := r.files.Open(b.file)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (a *Archive) OpenLayer(image, layer int) (io.ReadCloser, error) {
 }
 
 func (a *Archive) openTar(b *blob) (io.ReadCloser, error) {
-	stored, err := a.files.open(b.file)
+	stored, err := a.files.Open(b.file)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +181,7 @@ func (a *Archive) OpenBlob(image, layer int) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.files.open(b.file)
+	return a.files.Open(b.file)
 }
 
 // LayerAt gives random access to the uncompressed tar of a layer and its size
@@ -195,7 +196,7 @@ func (a *Archive) LayerAt(image, layer int) (io.ReaderAt, int64, error) {
 		return nil, 0, err
 	}
 	if b.compression == codec.None {
-		if src, ok, err := a.files.at(b.file); ok || err != nil {
+		if src, ok, err := a.files.At(b.file); ok || err != nil {
 			return src, b.tarSize, err
 		}
 	}
@@ -204,7 +205,7 @@ func (a *Archive) LayerAt(image, layer int) (io.ReaderAt, int64, error) {
 	u, ok := a.unpacked[b]
 	if !ok {
 		if a.o.Spool == nil {
-			u = &replay{size: b.tarSize, open: func() (io.ReadCloser, error) { return a.openTar(b) }}
+			u = outer.NewReplay(b.tarSize, func() (io.ReadCloser, error) { return a.openTar(b) })
 		} else if u, err = a.spool(b); err != nil {
 			return nil, 0, err
 		}

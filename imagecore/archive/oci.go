@@ -109,7 +109,7 @@ func (l *layoutReader) descriptor(d v1.Descriptor, refs []string, depth int) ([]
 		return nil, nil
 	}
 	path := blobPath(d.Digest)
-	_, ok, err := l.files.lookup(path)
+	_, ok, err := l.files.Lookup(path)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (l *layoutReader) image(d v1.Descriptor, doc *layoutDocument, manifest []by
 			"the config has no valid digest: "+strconv.Quote(doc.Config.Digest.String()), "digest", doc.Config.Digest.String()).At(path, -1)
 	}
 	configPath := blobPath(doc.Config.Digest)
-	if _, ok, err := l.files.lookup(configPath); err != nil {
+	if _, ok, err := l.files.Lookup(configPath); err != nil {
 		return nil, err
 	} else if !ok {
 		l.warn("absent-platform", "the archive names an image that it does not hold",
@@ -181,7 +181,7 @@ func (l *layoutReader) image(d v1.Descriptor, doc *layoutDocument, manifest []by
 			return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format", "not yet: encrypted layers", "format", "encrypted").At(path, -1).In(i)
 		}
 		layers[i].Digest, layers[i].MediaType, layers[i].Size = ld.Digest, ld.MediaType, ld.Size
-		f, ok, err := l.files.lookup(blobPath(ld.Digest))
+		f, ok, err := l.files.Lookup(blobPath(ld.Digest))
 		if err != nil {
 			return nil, inLayer(err, i)
 		}
@@ -198,7 +198,7 @@ func (l *layoutReader) image(d v1.Descriptor, doc *layoutDocument, manifest []by
 	img.document("the config", doc.Config.Digest, doc.Config.Size, raw)
 	for i, ld := range doc.Layers {
 		if b := blobs[i]; b != nil {
-			img.claimed(i, claim{what: "the layer as stored", size: ld.Size, bytes: b.file.size})
+			img.claimed(i, claim{what: "the layer as stored", size: ld.Size, bytes: b.file.Size})
 		}
 	}
 	return img, nil

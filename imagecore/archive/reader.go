@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive/outer"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 	"github.com/opencontainers/go-digest"
 )
@@ -24,7 +25,7 @@ const (
 // reader is the state of one Open.
 type reader struct {
 	o        Options
-	files    files
+	files    outer.Files
 	source   imagecore.Source
 	found    []*image
 	warnings []imagecore.Warning
@@ -97,35 +98,35 @@ func missing(path, what string) *imagecore.Error {
 
 // document returns the bytes of a small file.
 func (r *reader) document(path, what string) ([]byte, error) {
-	f, ok, err := r.files.lookup(path)
+	f, ok, err := r.files.Lookup(path)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, missing(path, what)
 	}
-	if l := r.o.Limits.Document; f.size > l {
-		return nil, tooLarge("document-too-large", what+" is larger than the limit", f.size, l).At(path, -1)
+	if l := r.o.Limits.Document; f.Size > l {
+		return nil, tooLarge("document-too-large", what+" is larger than the limit", f.Size, l).At(path, -1)
 	}
-	if b, ok := r.docs[f.path]; ok {
+	if b, ok := r.docs[f.Path]; ok {
 		return b, nil
 	}
 	if err := r.tick(); err != nil {
 		return nil, err
 	}
-	src, err := r.files.open(f)
+	src, err := r.files.Open(f)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	b := make([]byte, f.size)
-	if n, err := io.ReadFull(src, b); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) && f.size > 0 {
+	b := make([]byte, f.Size)
+	if n, err := io.ReadFull(src, b); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) && f.Size > 0 {
 		return nil, imagecore.NewError(imagecore.ErrInvalid, "truncated", what+" ends early",
-			"want", strconv.FormatInt(f.size, 10), "got", strconv.Itoa(n)).At(path, int64(n))
+			"want", strconv.FormatInt(f.Size, 10), "got", strconv.Itoa(n)).At(path, int64(n))
 	} else if err != nil && err != io.EOF {
 		return nil, err
 	}
-	r.docs[f.path] = b
+	r.docs[f.Path] = b
 	return b, nil
 }
 

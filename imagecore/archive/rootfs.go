@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive/outer"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -26,8 +27,8 @@ const maxSniffed = 256
 // rootfs makes an image of a plain root file system or of what `docker export`
 // writes: one layer, which is the whole file, and a config that says no more
 // than can be seen. Its digest is the image's id.
-func (r *reader) rootfs(t *tarFiles) error {
-	if len(t.entries) == 0 {
+func (r *reader) rootfs(t *outer.Tar) error {
+	if len(t.Entries) == 0 {
 		return imagecore.NewError(imagecore.ErrInvalid, "no-image", "the tar is empty: it holds neither an image nor a file")
 	}
 	if r.root.diffID == "" {
@@ -35,13 +36,13 @@ func (r *reader) rootfs(t *tarFiles) error {
 			return err
 		}
 	}
-	if t.compression == codec.None {
-		for i := range t.entries {
+	if t.Compression == codec.None {
+		for i := range t.Entries {
 			if r.root.arch != "" || r.root.sniffed > maxSniffed {
 				break
 			}
-			e := &t.entries[i]
-			r.root.sniff(e, func() io.Reader { return io.NewSectionReader(t.src, e.DataOffset, e.Stored) })
+			e := &t.Entries[i]
+			r.root.sniff(e, func() io.Reader { return io.NewSectionReader(t.Source, e.DataOffset, e.Stored) })
 		}
 	}
 	created := "plain root file system"
@@ -66,16 +67,16 @@ func (r *reader) rootfs(t *tarFiles) error {
 		return err
 	}
 	b := &blob{
-		file:        file{size: t.src.Size()},
-		compression: t.compression, tarSize: r.root.tarSize,
-		entries: t.entries, warnings: t.warnings, scanned: true,
+		file:        outer.File{Size: t.Source.Size()},
+		compression: t.Compression, tarSize: r.root.tarSize,
+		entries: t.Entries, warnings: t.Warnings, scanned: true,
 	}
 	mediaType := mediaOCI
-	if t.compression != codec.None {
-		mediaType += "+" + t.compression
+	if t.Compression != codec.None {
+		mediaType += "+" + t.Compression
 	}
 	layers := []imagecore.Layer{{MediaType: mediaType}}
-	if t.compression == codec.None {
+	if t.Compression == codec.None {
 		layers[0].Digest = r.root.diffID
 	}
 	img, err := r.newImage("", raw, layers, []*blob{b}, nil)
@@ -85,21 +86,21 @@ func (r *reader) rootfs(t *tarFiles) error {
 	if err := r.add(img); err != nil {
 		return err
 	}
-	r.files = wholeFile{t}
+	r.files = outer.Whole{Source: t.Source}
 	return r.scanLayers()
 }
 
 // hashRoot computes the diffID: that of all bytes, what follows the end of the
 // tar included.
-func (r *reader) hashRoot(t *tarFiles) error {
-	tar, err := t.unpack()
+func (r *reader) hashRoot(t *outer.Tar) error {
+	tar, err := t.Unpack()
 	if err != nil {
 		return err
 	}
 	defer tar.Close()
 	hash := digest.SHA256.Digester()
 	n := &counted{r: tar, hash: hash.Hash()}
-	if t.compression == codec.None {
+	if t.Compression == codec.None {
 		n.told = r.progress
 	}
 	if err := r.drain(n); err != nil {
@@ -150,20 +151,3 @@ func (f *rootFacts) sniff(e *imagecore.Entry, content func() io.Reader) {
 		f.arch = "loong64"
 	}
 }
-
-// wholeFile is an archive that is itself the only layer.
-type wholeFile struct{ t *tarFiles }
-
-func (w wholeFile) lookup(string) (file, bool, error) { return file{}, false, nil }
-
-func (w wholeFile) open(file) (io.ReadCloser, error) {
-	return io.NopCloser(io.NewSectionReader(w.t.src, 0, w.t.src.Size())), nil
-}
-
-func (w wholeFile) at(file) (io.ReaderAt, bool, error) { return w.t.src, true, nil }
-
-func (w wholeFile) each(all []file, read func(io.Reader) error) error {
-	return eachOpened(w, all, read)
-}
-
-func (w wholeFile) close() error { return nil }

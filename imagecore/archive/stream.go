@@ -7,18 +7,19 @@ import (
 	"strings"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive/outer"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 	"github.com/opencontainers/go-digest"
 )
 
 // scanOuter reads the headers of a tar that is not compressed.
-func (r *reader) scanOuter(t *tarFiles) error {
-	s := tarscan.NewReaderAt(t.src, t.src.Size(), r.scanOptions(false))
+func (r *reader) scanOuter(t *outer.Tar) error {
+	s := tarscan.NewReaderAt(t.Source, t.Source.Size(), r.scanOptions(false))
 	var err error
-	t.entries, err = collect(s, nil)
-	t.warnings, t.endMarked = s.Warnings(), s.EndMarked()
-	r.root.tarSize = t.src.Size()
+	t.Entries, err = collect(s, nil)
+	t.Warnings, t.EndMarked = s.Warnings(), s.EndMarked()
+	r.root.tarSize = t.Source.Size()
 	return err
 }
 
@@ -27,11 +28,11 @@ func (r *reader) scanOuter(t *tarFiles) error {
 // come last, so everything that looks like one is read on the way: documents
 // are kept, layers are scanned. A guess that proves wrong costs another pass
 // over that file, and nothing else.
-func (r *reader) streamOuter(t *tarFiles) error {
-	stored := &counted{r: io.NewSectionReader(t.src, 0, t.src.Size()), told: r.progress}
+func (r *reader) streamOuter(t *outer.Tar) error {
+	stored := &counted{r: io.NewSectionReader(t.Source, 0, t.Source.Size()), told: r.progress}
 	l := r.o.Limits
 	l.Layer = l.Archive
-	tar, _, err := codec.NewReader(bufio.NewReaderSize(stored, t.window), l)
+	tar, _, err := codec.NewReader(bufio.NewReaderSize(stored, t.Window), l)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (r *reader) streamOuter(t *tarFiles) error {
 	sum := &counted{r: tar}
 	sum.hash = hash.Hash()
 	s := tarscan.NewReader(sum, r.scanOptions(false))
-	t.entries, err = collect(s, func(e *imagecore.Entry) error {
+	t.Entries, err = collect(s, func(e *imagecore.Entry) error {
 		if looksLikeImage(e.Path) {
 			sum.hash = nil
 		}
@@ -51,7 +52,7 @@ func (r *reader) streamOuter(t *tarFiles) error {
 		}
 		return r.keep(e, s)
 	})
-	t.warnings, t.endMarked = s.Warnings(), s.EndMarked()
+	t.Warnings, t.EndMarked = s.Warnings(), s.EndMarked()
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (r *reader) keep(e *imagecore.Entry, s *tarscan.Scanner) error {
 	if codec.Detect(head) == codec.None && !tarscan.IsHeader(head) {
 		return nil
 	}
-	b := &blob{file: file{path: e.Path, offset: e.DataOffset, size: e.Size}}
+	b := &blob{file: outer.File{Path: e.Path, Offset: e.DataOffset, Size: e.Size}}
 	b.err = r.scanStream(b, in)
 	r.blobs[e.Path] = b
 	return r.stopped

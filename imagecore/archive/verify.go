@@ -48,7 +48,7 @@ func (a *Archive) Verify(ctx context.Context, image int, tick func() error) erro
 
 // verifyLayer hashes a layer in one pass over its stored bytes.
 func (a *Archive) verifyLayer(l *imagecore.Layer, b *blob, ask func() error) error {
-	stored, err := a.files.open(b.file)
+	stored, err := a.files.Open(b.file)
 	if err != nil {
 		return err
 	}
@@ -83,9 +83,9 @@ func (a *Archive) verifyLayer(l *imagecore.Layer, b *blob, ask func() error) err
 	if _, err := io.Copy(io.Discard, all); err != nil {
 		return err
 	}
-	if all.n != b.file.size {
+	if all.n != b.file.Size {
 		return imagecore.NewError(imagecore.ErrInvalid, "truncated", "the layer ends early",
-			"want", strconv.FormatInt(b.file.size, 10), "got", strconv.FormatInt(all.n, 10))
+			"want", strconv.FormatInt(b.file.Size, 10), "got", strconv.FormatInt(all.n, 10))
 	}
 	diffID := digest.NewDigest(l.DiffID.Algorithm(), diffHash)
 	if l.Digest != "" {

@@ -3,7 +3,6 @@ package tarscan
 import (
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 
 	"github.com/layerlab/layerlab/imagecore"
@@ -245,144 +244,6 @@ func (s *Scanner) extension(h *header, at int64) error {
 	return nil
 }
 
-// record makes an entry of a header. known is false for a type that nobody
-// knows; its content is passed over all the same.
-func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, nsec int64) (known bool, _ error) {
-	if h.flag == flagRegA { // V7 has no type for folders, but a slash
-		h.flag = flagReg
-		if n := len(h.name); n > 0 && h.name[n-1] == '/' {
-			h.flag = flagDir
-		}
-	}
-	stored := h.size
-	if headerOnly(h.flag) {
-		stored = 0
-	}
-	if stored < 0 {
-		return false, bad("the size is negative").At(short(h.name), at)
-	}
-	data := at + blockSize
-	link := s.names.add(h.link)
-	name := h.name
-	if len(s.pax.sparseName) > 0 && s.isPAXSparse() {
-		name = s.pax.sparseName
-	}
-	*e = imagecore.Entry{
-		Name:    s.names.add(name),
-		Mode:    uint32(h.mode) & 0o7777,
-		ModTime: h.mtime,
-		ModNano: int32(nsec),
-		Offset:  begin,
-	}
-	if h.flag == flagSparse || len(s.pax.sparseMajor)+len(s.pax.sparseMin)+len(s.pax.sparseMap) > 0 {
-		copy(s.block[:], blk) // reading on may overwrite it
-		frags, is, err := s.sparse(h, s.block[:], &data, &stored)
-		if err != nil {
-			if ie, ok := err.(*imagecore.Error); ok {
-				return false, ie.At(short(e.Name), begin)
-			}
-			return false, s.trail(err)
-		}
-		if is {
-			e.Sparse = frags
-			if h.flag == flagSparse {
-				h.flag = flagReg
-			}
-		}
-	}
-	e.DataOffset, e.Stored = data, stored
-	if stored > math.MaxInt64-blockSize-data {
-		return false, bad("the size is beyond all bounds").At(short(e.Name), begin)
-	}
-	s.pos, s.content, s.end = data, data, data+stored
-	s.src.skipped(stored)
-	s.last, s.lastOff = e.Name, begin
-	if s.records++; s.records > s.o.Limits.Entries {
-		return false, tooLarge("too-many-entries", "more entries than the limit", s.records, s.o.Limits.Entries).At(short(e.Name), begin)
-	}
-	if s.records-s.tickedRecords >= tickRecords {
-		if err := s.doTick(s.content); err != nil {
-			return false, err
-		}
-	}
-	switch h.flag {
-	case flagReg, flagCont:
-		e.Kind, e.Size = imagecore.File, h.size
-	case flagDir, flagDumpDir:
-		e.Kind, e.Stored = imagecore.Dir, 0
-	case flagSymlink:
-		e.Kind, e.Link = imagecore.Symlink, link
-	case flagLink:
-		e.Kind = imagecore.Hardlink
-	case flagChar:
-		e.Kind = imagecore.Char
-	case flagBlock:
-		e.Kind = imagecore.Block
-	case flagFifo:
-		e.Kind = imagecore.Fifo
-	default:
-		s.warn("unknown-type", fmt.Sprintf("a record of the unknown type %q is left out", h.flag), e.Name, begin, "type", string(rune(h.flag)))
-		return false, nil
-	}
-	return true, s.finish(e, h, link)
-}
-
-// isPAXSparse reports whether the records name a version of sparse files that
-// is known, which is when their name takes precedence.
-func (s *Scanner) isPAXSparse() bool {
-	p := &s.pax
-	switch string(p.sparseMajor) + "." + string(p.sparseMin) {
-	case "0.0", "0.1", "1.0":
-		return true
-	case ".":
-		return len(p.sparseMap) > 0
-	}
-	return false
-}
-
-// finish checks the entry against the limits and gives it its path and ids.
-func (s *Scanner) finish(e *imagecore.Entry, h *header, link string) error {
-	place := func(err *imagecore.Error) error { return err.At(short(e.Name), e.Offset) }
-	l := &s.o.Limits
-	if err := checkName(e.Name, l); err != nil {
-		return place(err)
-	}
-	if len(link) > l.Path {
-		return place(tooLarge("path-too-long", "the link's target is longer than the limit", len(link), l.Path))
-	}
-	if e.Size > l.Layer-s.unpacked {
-		return place(tooLarge("layer-too-large", "the contents are larger than the limit", e.Size, l.Layer-s.unpacked))
-	}
-	s.unpacked += e.Size
-	var ok [4]bool
-	e.UID, ok[0] = id32(h.uid)
-	e.GID, ok[1] = id32(h.gid)
-	ok[2], ok[3] = true, true
-	if e.Kind == imagecore.Char || e.Kind == imagecore.Block {
-		e.Major, ok[2] = id32(h.major)
-		e.Minor, ok[3] = id32(h.minor)
-	}
-	if ok != [4]bool{true, true, true, true} {
-		return place(imagecore.NewError(imagecore.ErrInvalid, "id-too-large", "an owner or device number does not fit into 32 bits"))
-	}
-	xattrs, xerr := s.pax.sortedXattrs(&s.names)
-	if xerr != nil {
-		return place(xerr)
-	}
-	e.Xattrs = xattrs
-	code := classify(e, s.o.Whiteouts)
-	if e.Kind == imagecore.Hardlink {
-		var inside bool
-		if e.Link, inside = Clean(link); !inside && !e.Escapes {
-			e.Escapes, code = true, "escapes-root"
-		}
-	}
-	if code != "" {
-		s.warn(code, warningWords(code), e.Name, e.Offset)
-	}
-	return nil
-}
-
 // short is a name as errors give it: those that are refused for their length
 // would fill pages.
 func short[N string | []byte](name N) string {
@@ -395,23 +256,6 @@ func short[N string | []byte](name N) string {
 
 // padding returns the bytes from n to the next full block.
 func padding(n int64) int64 { return -n & (blockSize - 1) }
-
-func id32(n int64) (uint32, bool) { return uint32(n), n >= 0 && n <= math.MaxUint32 }
-
-// warningWords are the English sentences of classify's codes.
-func warningWords(code string) string {
-	switch code {
-	case "escapes-root":
-		return "the name or the hard link's target leaves the root; the entry is left out"
-	case "no-name":
-		return "the entry has no name and is not a folder; it is left out"
-	case "bad-whiteout":
-		return "the whiteout names its own folder or the one above; it is left out"
-	case "whiteout-in-rootfs":
-		return "the name looks like a whiteout, which has a meaning in layers only; it is a file like any other here"
-	}
-	return code
-}
 
 func (s *Scanner) warn(code, message, entry string, offset int64, args ...string) {
 	if len(s.warnings) >= maxWarnings {

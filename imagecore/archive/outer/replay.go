@@ -1,4 +1,4 @@
-package archive
+package outer
 
 import (
 	"io"
@@ -8,9 +8,11 @@ import (
 // replayBack is how far a read may go back without starting anew, in bytes.
 const replayBack = 1 << 20
 
-// replay reads a stream at random: forwards by reading on, a little backwards
+// Replay reads a stream at random: forwards by reading on, a little backwards
 // from what it remembers, farther by starting anew.
-type replay struct {
+//
+// All who read share what it remembers; it is safe for concurrent use.
+type Replay struct {
 	open func() (io.ReadCloser, error)
 	size int64
 
@@ -20,7 +22,13 @@ type replay struct {
 	off int64  // of buf
 }
 
-func (r *replay) ReadAt(p []byte, off int64) (int, error) {
+// NewReplay reads at random the stream of size bytes that open starts anew.
+func NewReplay(size int64, open func() (io.ReadCloser, error)) *Replay {
+	return &Replay{size: size, open: open}
+}
+
+// ReadAt implements io.ReaderAt.
+func (r *Replay) ReadAt(p []byte, off int64) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
@@ -38,7 +46,7 @@ func (r *replay) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // reach makes the byte at off stand in the buffer.
-func (r *replay) reach(off int64) error {
+func (r *Replay) reach(off int64) error {
 	if r.in == nil || off < r.off {
 		r.stop()
 		in, err := r.open()
@@ -73,7 +81,7 @@ func (r *replay) reach(off int64) error {
 	return nil
 }
 
-func (r *replay) stop() {
+func (r *Replay) stop() {
 	if r.in != nil {
 		r.in.Close()
 		r.in = nil
@@ -81,7 +89,7 @@ func (r *replay) stop() {
 }
 
 // Close ends the stream; a later read starts anew.
-func (r *replay) Close() error {
+func (r *Replay) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stop()
