@@ -189,9 +189,17 @@ func parseHierarchies(mountinfo []byte) map[string]string {
 // whichever of cgroup v1 and v2 has them.
 func cgroupValues(paths, where map[string]string) (string, []wire.CgroupValue) {
 	files := []struct{ controller, name string }{
-		{"pids", "pids.max"}, {"pids", "pids.current"},
-		{"memory", "memory.limit_in_bytes"}, {"memory", "memory.usage_in_bytes"}, {"memory", "memory.max"}, {"memory", "memory.current"},
-		{"cpu", "cpu.cfs_quota_us"}, {"cpu", "cpu.cfs_period_us"}, {"cpu", "cpu.shares"}, {"cpu", "cpu.max"}, {"cpu", "cpu.weight"},
+		{"pids", "pids.max"},
+		{"pids", "pids.current"},
+		{"memory", "memory.limit_in_bytes"},
+		{"memory", "memory.usage_in_bytes"},
+		{"memory", "memory.max"},
+		{"memory", "memory.current"},
+		{"cpu", "cpu.cfs_quota_us"},
+		{"cpu", "cpu.cfs_period_us"},
+		{"cpu", "cpu.shares"},
+		{"cpu", "cpu.max"},
+		{"cpu", "cpu.weight"},
 		{"cpuacct", "cpuacct.usage"},
 	}
 	path := paths["pids"]

@@ -32,8 +32,12 @@ func rlimits() []specs.POSIXRlimit {
 
 func namespaces() []specs.LinuxNamespace {
 	return []specs.LinuxNamespace{
-		{Type: specs.UserNamespace}, {Type: specs.MountNamespace}, {Type: specs.PIDNamespace},
-		{Type: specs.NetworkNamespace}, {Type: specs.UTSNamespace}, {Type: specs.IPCNamespace},
+		{Type: specs.UserNamespace},
+		{Type: specs.MountNamespace},
+		{Type: specs.PIDNamespace},
+		{Type: specs.NetworkNamespace},
+		{Type: specs.UTSNamespace},
+		{Type: specs.IPCNamespace},
 		{Type: specs.CgroupNamespace},
 	}
 }

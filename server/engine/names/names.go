@@ -30,22 +30,22 @@ func Pick(n func(int) int, taken func(string) bool) string {
 
 func words() (adjectives, nouns []string) {
 	return []string{
-			"agile", "amber", "ample", "ancient", "azure", "bold", "brave", "bright", "brisk", "calm",
-			"candid", "clear", "clever", "cosy", "crisp", "curious", "daring", "deep", "eager", "early",
-			"easy", "fair", "fancy", "fluent", "fond", "frank", "fresh", "gentle", "glad", "golden",
-			"grand", "green", "happy", "hardy", "honest", "humble", "jolly", "keen", "kind", "lively",
-			"loyal", "lucid", "lucky", "mellow", "merry", "mild", "modest", "neat", "nimble", "noble",
-			"open", "patient", "plain", "polite", "proud", "quick", "quiet", "ready", "sharp", "silver",
-			"simple", "smart", "snug", "sober", "solid", "spry", "steady", "sunny", "swift", "tidy",
-			"vivid", "warm", "wise", "witty",
-		}, []string{
-			"acorn", "amber", "atoll", "badger", "basalt", "beaver", "birch", "bramble", "canyon", "cedar",
-			"chalk", "cliff", "clover", "cobalt", "comet", "coral", "crane", "dune", "ember", "falcon",
-			"fern", "finch", "fjord", "flint", "geode", "geyser", "glacier", "granite", "grove", "harbor",
-			"hazel", "heron", "island", "jasper", "juniper", "kelp", "lagoon", "larch", "lichen", "lotus",
-			"magpie", "maple", "marble", "meadow", "mesa", "moraine", "moss", "onyx", "opal", "orchid",
-			"osprey", "otter", "pebble", "pine", "plateau", "quartz", "raven", "reef", "robin", "sable",
-			"sandstone", "shale", "slate", "sparrow", "spruce", "stratum", "summit", "thistle", "tundra", "walnut",
-			"willow", "wren",
-		}
+		"agile", "amber", "ample", "ancient", "azure", "bold", "brave", "bright", "brisk", "calm",
+		"candid", "clear", "clever", "cosy", "crisp", "curious", "daring", "deep", "eager", "early",
+		"easy", "fair", "fancy", "fluent", "fond", "frank", "fresh", "gentle", "glad", "golden",
+		"grand", "green", "happy", "hardy", "honest", "humble", "jolly", "keen", "kind", "lively",
+		"loyal", "lucid", "lucky", "mellow", "merry", "mild", "modest", "neat", "nimble", "noble",
+		"open", "patient", "plain", "polite", "proud", "quick", "quiet", "ready", "sharp", "silver",
+		"simple", "smart", "snug", "sober", "solid", "spry", "steady", "sunny", "swift", "tidy",
+		"vivid", "warm", "wise", "witty",
+	}, []string{
+		"acorn", "amber", "atoll", "badger", "basalt", "beaver", "birch", "bramble", "canyon", "cedar",
+		"chalk", "cliff", "clover", "cobalt", "comet", "coral", "crane", "dune", "ember", "falcon",
+		"fern", "finch", "fjord", "flint", "geode", "geyser", "glacier", "granite", "grove", "harbor",
+		"hazel", "heron", "island", "jasper", "juniper", "kelp", "lagoon", "larch", "lichen", "lotus",
+		"magpie", "maple", "marble", "meadow", "mesa", "moraine", "moss", "onyx", "opal", "orchid",
+		"osprey", "otter", "pebble", "pine", "plateau", "quartz", "raven", "reef", "robin", "sable",
+		"sandstone", "shale", "slate", "sparrow", "spruce", "stratum", "summit", "thistle", "tundra", "walnut",
+		"willow", "wren",
+	}
 }

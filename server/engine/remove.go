@@ -1,0 +1,103 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/layerlab/layerlab/runtime/snapshot"
+	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Delete removes a container that does not run, its layer included.
+func (s *Service) Delete(_ context.Context, id string) error {
+	c, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	c.op.Lock()
+	defer c.op.Unlock()
+	if err := s.settle(c); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	rec, removed := c.rec, c.removed
+	if removed {
+		c.mu.Unlock()
+		return notFound(id)
+	}
+	if rec.alive() {
+		c.mu.Unlock()
+		return stateError(rec, "container-running", "runs: stop it first")
+	}
+	if err := s.table.delete(rec.ID); err != nil {
+		c.mu.Unlock()
+		return fmt.Errorf("forget container %s: %w", bundle.ShortID(rec.ID), err)
+	}
+	c.removed = true
+	execs := c.execs
+	c.mu.Unlock()
+
+	s.mu.Lock()
+	delete(s.containers, rec.ID)
+	delete(s.names, rec.Name)
+	for _, e := range execs {
+		delete(s.execs, e)
+	}
+	s.mu.Unlock()
+	s.tell(wire.EventContainerDeleted, rec.ID, nil)
+	if err := s.discard(rec.ID); err != nil {
+		return fmt.Errorf("remove container %s: %w", bundle.ShortID(rec.ID), err)
+	}
+	return nil
+}
+
+// discard deletes a container's folder by way of trash/, so that what a crash
+// leaves there is known to be rubbish.
+func (s *Service) discard(id string) error {
+	trash := filepath.Join(s.o.Data, "trash", "container-"+id)
+	err := os.Rename(s.folder(id), trash)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return snapshot.Remove(trash)
+}
+
+// Rename gives a container another name. Codes: bad-name, name-taken.
+func (s *Service) Rename(_ context.Context, id, name string) (wire.Container, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	c.op.Lock()
+	defer c.op.Unlock()
+	old := c.record()
+	if name == "" {
+		return wire.Container{}, badName(name)
+	}
+	probe := record{ID: old.ID, Request: wire.CreateContainer{Name: name}}
+	if err := s.takeName(&probe); err != nil {
+		return wire.Container{}, err
+	}
+	view, err := s.change(c, func(r *record) error { r.Name = name; return nil })
+	s.mu.Lock()
+	if err != nil {
+		delete(s.names, name)
+	} else {
+		delete(s.names, old.Name)
+	}
+	s.mu.Unlock()
+	if err == nil {
+		s.tell(wire.EventContainerRenamed, view.ID, view)
+	}
+	return view, err
+}

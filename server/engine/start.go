@@ -1,0 +1,134 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/runtime/snapshot"
+	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Start runs a container that was created or has ended; one that runs is left
+// alone. A command that is absent or cannot be executed is an error, recorded
+// with the container.
+func (s *Service) Start(ctx context.Context, id string) (wire.Container, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	c.op.Lock()
+	defer c.op.Unlock()
+	if err := s.settle(c); err != nil {
+		return wire.Container{}, err
+	}
+	rec := c.record()
+	switch rec.State {
+	case wire.StateRunning:
+		return rec.view(), nil
+	case wire.StatePaused:
+		return wire.Container{}, stateError(rec, "container-paused", "is paused: resume it instead")
+	}
+	// A page that is closed meanwhile must not leave half a start.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
+	defer cancel()
+	if _, err := s.change(c, func(r *record) error { r.Starting = true; return nil }); err != nil {
+		return wire.Container{}, err
+	}
+	sh, pid, err := s.launch(ctx, rec)
+	if err != nil {
+		err = full(err)
+		view, changeErr := s.change(c, func(r *record) error { r.fail(err, s.o.Now()); return nil })
+		if changeErr == nil {
+			s.tell(wire.EventContainerExited, rec.ID, view)
+		}
+		return wire.Container{}, fmt.Errorf("start container %s: %w", bundle.ShortID(rec.ID), err)
+	}
+	view, err := s.change(c, func(r *record) error { r.begin(pid, s.o.Now()); return nil })
+	if err != nil {
+		s.abandon(ctx, sh, rec.ID)
+		return wire.Container{}, err
+	}
+	s.tell(wire.EventContainerStarted, rec.ID, view)
+	s.adopt(c, sh)
+	return view, nil
+}
+
+// launch brings up the shim and the command in it; on an error nothing is left
+// of either.
+func (s *Service) launch(ctx context.Context, rec record) (Shim, int, error) {
+	image, release, err := s.o.Images.Hold(ctx, rec.Image.String())
+	if err != nil {
+		return nil, 0, err
+	}
+	defer release()
+	dir := s.folder(rec.ID)
+	// What an earlier run left would pass for this one's end.
+	for _, name := range []string{"exit.json", "trace.json"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, 0, err
+		}
+	}
+	o := shim.Options{
+		ID: rec.ID, Bundle: dir, Socket: s.socket(rec.ID),
+		Log: filepath.Join(dir, "log"), ExitFile: filepath.Join(dir, "exit.json"),
+		Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work"),
+		Cgroup: cgroupOf(rec.ID), Cols: rec.Request.Cols, Rows: rec.Request.Rows,
+	}
+	for _, layer := range image.Dirs {
+		o.Layers = append(o.Layers, snapshot.Layer{Dir: layer})
+	}
+	init := filepath.Join(dir, "init")
+	if _, err := os.Lstat(init); err == nil {
+		o.Layers = append(o.Layers, snapshot.Layer{Dir: init})
+	}
+	sh, err := s.o.Shims.Start(ctx, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := sh.Start(ctx); err != nil {
+		s.abandon(ctx, sh, rec.ID)
+		return nil, 0, err
+	}
+	state, err := sh.State(ctx)
+	if err != nil {
+		s.abandon(ctx, sh, rec.ID)
+		return nil, 0, err
+	}
+	s.keepTrace(ctx, sh, rec.ID)
+	return sh, state.Pid, nil
+}
+
+// abandon ends a container whose start went wrong half way, and its shim.
+func (s *Service) abandon(ctx context.Context, sh Shim, id string) {
+	_ = sh.Signal(ctx, "", unix.SIGKILL, true) // may have ended already
+	ctx, cancel := context.WithTimeout(ctx, killTime)
+	defer cancel()
+	if _, err := sh.Wait(ctx, ""); err == nil {
+		_ = sh.AckExit(ctx)
+	}
+	if err := s.o.Shims.Clean(cgroupOf(id)); err != nil {
+		s.o.Log.Error("cgroup left behind", "container", id, "err", err)
+	}
+}
+
+// settle waits until the shim of a container that has ended is gone: its
+// socket and cgroup have the names that the next one's will have.
+func (s *Service) settle(c *container) error {
+	c.mu.Lock()
+	sh, exited := c.shim, c.exited
+	c.mu.Unlock()
+	if sh != nil || exited == nil {
+		return nil
+	}
+	return s.awaitEnd(c, exited)
+}
