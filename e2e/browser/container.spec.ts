@@ -29,6 +29,12 @@ test('a shell answers, its layer shows what it wrote, a reload finds it again, a
   await type(page, 'echo "sum: $((40+2)) 你好"');
   await expect(screen(page)).toContainText('sum: 42 你好');
 
+  await test.step('colours need no inline style', async () => {
+    await type(page, "printf '\\033[38;2;250;120;10mtrue\\033[31m colour\\033[0m\\n'");
+    await expect(screen(page)).toContainText('true colour');
+    await page.getByRole('button', { name: /^Colours/ }).click();
+  });
+
   await test.step('added, changed and deleted paths appear', async () => {
     await type(page, 'echo new > /added.txt; echo more >> /bin/my-app-tools; rm /etc/my-app.d/*.cfg');
     const list = changes(page).getByRole('listitem');
@@ -48,11 +54,19 @@ test('a shell answers, its layer shows what it wrote, a reload finds it again, a
   });
 
   await test.step('the terminal follows the size of its box', async () => {
+    const told: string[] = [];
+    page.on('websocket', (socket) => {
+      socket.on('framesent', (frame) => told.push(String(frame.payload)));
+    });
+    await page.reload();
+    await expect(page.getByText('Connected')).toBeVisible();
     await page.setViewportSize({ width: 900, height: 700 });
-    await expect(page.getByText(/^\d+×\d+$/)).toBeVisible();
-    const size = (await page.getByText(/^\d+×\d+$/).innerText()).split('×');
-    await type(page, 'stty size || tput cols');
-    await expect(screen(page)).toContainText(`${size[1]} ${size[0]}`);
+    await expect
+      .poll(async () => {
+        const [cols, rows] = (await page.getByText(/^\d+×\d+$/).innerText()).split('×').map(Number);
+        return cols < 80 && told.includes(JSON.stringify({ type: 'resize', cols, rows }));
+      })
+      .toBe(true);
     await page.setViewportSize({ width: 1280, height: 800 });
   });
 

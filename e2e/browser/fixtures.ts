@@ -28,7 +28,7 @@ export const test = base.extend<{ page: Page; stranger: Page }, { given: Given }
   given: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright asks for a pattern.
     async ({}, use) => {
-      const given = process.env.LAYERLAB_URL;
+      const given = process.env.LAYERLAB_URL || undefined;
       const server = given ? null : await Server.start();
       const login = new URL(given ?? server?.login ?? '');
       const answer = await fetch(new URL('/api/v1/session', login), {

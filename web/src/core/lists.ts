@@ -42,6 +42,13 @@ export function sharing(images: readonly Image[]): Map<string, number> {
   return shared;
 }
 
+/** What a container's creator asked for, an id cut short. */
+export function shownRef(ref: string): string {
+  return ref.startsWith('sha256:') || /^[0-9a-f]{64}$/.test(ref)
+    ? ref.replace(/^sha256:/, '').slice(0, 12)
+    : ref;
+}
+
 /** A name to show for an image: its first reference, else the beginning of its id. */
 export function imageName(image: { id: string; refs: string[] | null }): string {
   return image.refs?.[0] ?? image.id.replace(/^sha256:/, '').slice(0, 12);

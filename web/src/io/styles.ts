@@ -1,9 +1,12 @@
+// xterm.js writes its colours into <style> elements and `style` attributes,
+// which the content security policy (style-src 'self') rightly blocks.
+// Constructed sheets and the CSSOM say the same from our own script and need no
+// 'unsafe-inline'. Its option documentOverride does not reach all the places
+// that make elements, hence these two.
+
 /**
  * Runs `work` while every <style> element that it makes becomes a constructed
- * style sheet: xterm.js writes its colours into <style> elements, which the
- * content security policy (style-src 'self') rightly blocks. Constructed sheets
- * are made by our own script and need no 'unsafe-inline'. The returned function
- * takes the sheets away again.
+ * style sheet. The returned function takes the sheets away again.
  */
 export function withConstructedStyles(work: () => void): () => void {
   const sheets: CSSStyleSheet[] = [];
@@ -29,5 +32,13 @@ export function withConstructedStyles(work: () => void): () => void {
   }
   return () => {
     document.adoptedStyleSheets = document.adoptedStyleSheets.filter((s) => !sheets.includes(s));
+  };
+}
+
+/** Makes setAttribute('style', …) of a <span>, as which characters of 24-bit colours are drawn, go through the CSSOM. */
+export function styleSpansByCSSOM(): void {
+  HTMLSpanElement.prototype.setAttribute = function (this: HTMLSpanElement, name: string, value: string) {
+    if (name === 'style') this.style.cssText = value;
+    else Element.prototype.setAttribute.call(this, name, value);
   };
 }

@@ -1,7 +1,7 @@
 import { FitAddon } from '@xterm/addon-fit';
 import { type ITheme, Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
-import { withConstructedStyles } from '../io/styles.ts';
+import { styleSpansByCSSOM, withConstructedStyles } from '../io/styles.ts';
 
 const dark: ITheme = {
   background: '#14171a',
@@ -71,6 +71,7 @@ export class Screen {
       theme: isDark ? dark : light,
     });
     this.term.loadAddon(this.#fit);
+    styleSpansByCSSOM();
     this.#dropStyles = withConstructedStyles(() => this.term.open(box));
     this.#watch = new ResizeObserver(() => this.fit());
     this.#watch.observe(box);
