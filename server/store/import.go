@@ -105,6 +105,9 @@ func meter(progress func(wire.UploadProgress), phase string, total int64) func(d
 	step := max(total/200, 1<<20)
 	next := int64(0)
 	return func(done int64) {
+		if total >= 0 {
+			done = min(done, total)
+		}
 		if done >= next || done == total {
 			next = done + step
 			progress(wire.UploadProgress{Phase: phase, Done: done, Total: total})

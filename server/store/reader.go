@@ -22,6 +22,7 @@ import (
 type Reader func(ctx context.Context, f io.ReaderAt, size int64, progress func(done, total int64)) (Archive, error)
 
 // Archive is what a Reader makes of an archive. Digests are not yet verified.
+// OpenBlob may be called by several goroutines.
 type Archive interface {
 	// Report describes the images; their layers' Entries are filled.
 	Report() *imagecore.Report

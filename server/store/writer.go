@@ -12,23 +12,31 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
+// parallel is how many layers are hashed and written at a time: one core hashes
+// while another copies.
+const parallel = 2
+
 // writer makes the blobs and layers of images durable. It is used by whoever
 // has the store's turn.
 type writer struct {
-	store  *Store
-	ctx    context.Context // of the one call that the writer serves
-	report func(done int64)
-	done   int64 // bytes of blobs
+	store *Store
+	ctx   context.Context // of the one call that the writer serves
+
+	mu     sync.Mutex
+	report func(done int64) // called with mu held
+	done   int64            // bytes of blobs
 }
 
 // image stores one image of an archive and returns what meta.db shall know.
@@ -38,11 +46,18 @@ func (w *writer) image(a Archive, report *imagecore.Report, i int) (*record, err
 		return nil, mismatch("config", img.ID, got)
 	}
 	layers := make([]layerRecord, len(img.Layers))
+	var work errgroup.Group
+	work.SetLimit(parallel)
 	for l := range img.Layers {
-		var err error
-		if layers[l], err = w.layer(a, img, i, l); err != nil {
-			return nil, fmt.Errorf("store layer %d: %w", l, err)
-		}
+		work.Go(func() (err error) {
+			if layers[l], err = w.layer(a, img, i, l); err != nil {
+				err = fmt.Errorf("store layer %d: %w", l, err)
+			}
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
 	}
 	var chain digest.Digest
 	for l := range layers {
@@ -127,12 +142,29 @@ func (w *writer) record(report *imagecore.Report, i int, manifest v1.Descriptor,
 // bytes as stored and that of the tar within, each byte hashed once.
 func (w *writer) layer(a Archive, img *imagecore.Image, image, layer int) (layerRecord, error) {
 	claim := &img.Layers[layer]
-	blob, err := a.OpenBlob(image, layer)
-	if err != nil {
-		return layerRecord{}, err
+	read := func(take func(io.Reader) (layerRecord, error)) (layerRecord, error) {
+		blob, err := a.OpenBlob(image, layer)
+		if err != nil {
+			return layerRecord{}, err
+		}
+		defer blob.Close()
+		return take(blob)
 	}
-	defer blob.Close()
-	got, err := w.blob(blob)
+	want := claim.Digest
+	if want == "" {
+		want = claim.DiffID
+	}
+	// What is there already is only verified: the entries that the tree is made
+	// of come from these bytes, not from those that we have.
+	var got layerRecord
+	there, err := exists(w.store.root, blobFile(want))
+	if err == nil && there {
+		got, err = read(func(src io.Reader) (layerRecord, error) { return w.digest(src, io.Discard) })
+		there = got.Blob == want
+	}
+	if err == nil && !there {
+		got, err = read(w.blob)
+	}
 	if err != nil {
 		return layerRecord{}, err
 	}
@@ -177,8 +209,7 @@ func (w *writer) digest(src io.Reader, dst io.Writer) (layerRecord, error) {
 		n, err := src.Read(p)
 		if n > 0 {
 			size += int64(n)
-			w.done += int64(n)
-			w.report(w.done)
+			w.count(n)
 			asStored.Write(p[:n])
 			if _, err := dst.Write(p[:n]); err != nil {
 				return 0, err
@@ -218,6 +249,13 @@ func (w *writer) digest(src io.Reader, dst io.Writer) (layerRecord, error) {
 		DiffID: digest.NewDigest(digest.SHA256, tarball), Blob: digest.NewDigest(digest.SHA256, asStored),
 		MediaType: v1.MediaTypeImageLayer + "+" + kind, Size: size, TarSize: n,
 	}, nil
+}
+
+func (w *writer) count(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done += int64(n)
+	w.report(w.done)
 }
 
 type readerFunc func(p []byte) (int, error)
