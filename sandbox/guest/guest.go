@@ -75,9 +75,9 @@ func (g *Guest) survey(r Request) error {
 		return badRequest("negative size")
 	}
 	g.arch = nil
-	lens := tree.Lens(r.Lens)
-	if lens == "" {
-		lens = "spec"
+	lens, err := tree.ParseLens(r.Lens)
+	if err != nil {
+		return err
 	}
 	p := &progress{host: g.host, total: r.Size}
 	o := archive.Options{Limits: *r.Limits, Access: tarscan.Browser(), Tick: p.tick, Progress: p.set}

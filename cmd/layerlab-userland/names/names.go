@@ -9,7 +9,7 @@ func All() []string {
 		"echo", "env", "false", "find", "free", "grep", "gunzip", "gzip", "head", "hexdump", "hostname", "id",
 		"kill", "less", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mknod", "mktemp", "more", "mount", "mv",
 		"nproc", "printenv", "printf", "ps", "pwd", "readlink", "realpath", "rev", "rm", "rmdir", "seq", "sh",
-		"sha1sum", "sha256sum", "sleep", "sort", "stat", "sync", "tail", "tar", "tee", "test", "touch", "tr",
+		"sha1sum", "sha256sum", "sleep", "sort", "stat", "stty", "sync", "tail", "tar", "tee", "test", "touch", "tr",
 		"true", "truncate", "tty", "uname", "uniq", "uptime", "wc", "which", "whoami", "xargs", "yes",
 	}
 }

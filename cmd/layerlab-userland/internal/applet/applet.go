@@ -128,7 +128,7 @@ func Table() map[string]Func {
 		"uname": uname, "id": id, "whoami": whoami, "ps": ps, "kill": kill, "hostname": hostname,
 		"df": df, "mount": mount, "date": date, "sleep": sleep, "env": env, "printenv": printenv,
 		"tty": tty, "nproc": nproc, "free": free, "uptime": uptime, "sync": syncDisks,
-		"clear": clearScreen,
+		"clear": clearScreen, "stty": stty,
 		// also in the shell, but programs look for them
 		"echo": echo, "pwd": pwd, "true": succeed, "false": fail, "yes": yes, "test": test, "[": test,
 		"printf": printf,

@@ -243,8 +243,12 @@ func TestPromptKeepsExitCodeAndHistory(t *testing.T) {
 	s.typed("echo n$i; done\r")
 	s.expect("n1\r\nn2\r\n/proc # ")
 	s.typed("tty | grep -c pts\r")
-	s.expect("\r\n1\r\n")
-	s.typed("exit 3\r")
+	s.expect("\r\n1\r\n/proc # ")
+	s.typed("stty size; stty rows 30 cols 100 -echo; stty -a\r")
+	s.expect("\r\n24 80\r\nrows 30; columns 100;\r\n")
+	s.expect(" -echo ")
+	s.expect("/proc # ")
+	s.typed("stty echo; exit 3\r")
 	if code := s.exit(); code != 3 {
 		t.Errorf("exit code %d, want 3", code)
 	}
@@ -254,7 +258,7 @@ func TestTabCompletes(t *testing.T) {
 	s := open(t, 0)
 	s.expect("/ # ")
 	s.typed("cat /etc/host\tname | wc -l\r")
-	s.expect("\r\n1\r\n")
+	s.expect("\r\n1\r\n/ # ")
 	s.typed("\x04")
 	s.expect("exit")
 	if code := s.exit(); code != 0 {
