@@ -147,7 +147,7 @@ func (r *realImages) Commit(ctx context.Context, c engine.Commit) (wire.Image, e
 }
 
 // userland builds the program that the test's containers run.
-func userland(t *testing.T) []byte {
+func userland(t testing.TB) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "lab")
 	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", out, "./testdata/userland")
@@ -170,7 +170,7 @@ type member struct {
 	kind       byte
 }
 
-func tarOf(t *testing.T, members ...member) []byte {
+func tarOf(t testing.TB, members ...member) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -196,7 +196,7 @@ func tarOf(t *testing.T, members ...member) []byte {
 }
 
 // addLab adds the image lab:1: two layers, the second with a whiteout.
-func (r *realImages) addLab(t *testing.T, program []byte) {
+func (r *realImages) addLab(t testing.TB, program []byte) {
 	t.Helper()
 	base := tarOf(t,
 		member{name: "bin/", mode: 0o755},

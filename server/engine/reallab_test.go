@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 // realLab is an engine over the kernel, with a real event bus and terminals.
 type realLab struct {
 	*engine.Service
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	images *realImages
 	bus    *events.Bus
@@ -55,7 +55,7 @@ func realPool() idrange.Pool {
 	return idrange.NewPool(nil, nil, "layerlab", idrange.Range{First: 0x6fff_0000 - 64*idrange.Size, Count: 64 * idrange.Size})
 }
 
-func newRealLab(t *testing.T) *realLab {
+func newRealLab(t testing.TB) *realLab {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: makes namespaces, mounts and cgroups")
@@ -261,7 +261,7 @@ func (l *realLab) end(id string) int {
 
 // screen is a terminal in a page that acknowledges what it gets.
 type screen struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 	text strings.Builder
 	got  int64
