@@ -29,7 +29,7 @@ func Pick(n func(int) int, taken func(string) bool) string {
 }
 
 func words() (adjectives, nouns []string) {
-	return []string{
+	adjectives = []string{
 		"agile", "amber", "ample", "ancient", "azure", "bold", "brave", "bright", "brisk", "calm",
 		"candid", "clear", "clever", "cosy", "crisp", "curious", "daring", "deep", "eager", "early",
 		"easy", "fair", "fancy", "fluent", "fond", "frank", "fresh", "gentle", "glad", "golden",
@@ -38,7 +38,8 @@ func words() (adjectives, nouns []string) {
 		"open", "patient", "plain", "polite", "proud", "quick", "quiet", "ready", "sharp", "silver",
 		"simple", "smart", "snug", "sober", "solid", "spry", "steady", "sunny", "swift", "tidy",
 		"vivid", "warm", "wise", "witty",
-	}, []string{
+	}
+	nouns = []string{
 		"acorn", "amber", "atoll", "badger", "basalt", "beaver", "birch", "bramble", "canyon", "cedar",
 		"chalk", "cliff", "clover", "cobalt", "comet", "coral", "crane", "dune", "ember", "falcon",
 		"fern", "finch", "fjord", "flint", "geode", "geyser", "glacier", "granite", "grove", "harbor",
@@ -48,4 +49,5 @@ func words() (adjectives, nouns []string) {
 		"sandstone", "shale", "slate", "sparrow", "spruce", "stratum", "summit", "thistle", "tundra", "walnut",
 		"willow", "wren",
 	}
+	return adjectives, nouns
 }
