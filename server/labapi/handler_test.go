@@ -92,13 +92,17 @@ func (fakeContainers) List(context.Context) ([]wire.Container, error) { return n
 func (fakeContainers) Get(context.Context, string) (wire.Container, error) {
 	return wire.Container{}, nil
 }
+
 func (fakeContainers) Changes(context.Context, string) (wire.Changes, error) {
 	return wire.Changes{}, nil
 }
+
 func (fakeContainers) Facts(context.Context, string) (wire.Facts, error) { return wire.Facts{}, nil }
+
 func (fakeContainers) Plan(context.Context, string) (json.RawMessage, error) {
 	return json.RawMessage("{}"), nil
 }
+
 func (fakeContainers) Trace(context.Context, string) (json.RawMessage, error) {
 	return json.RawMessage("{}"), nil
 }

@@ -122,10 +122,26 @@ func schemas(t *testing.T) string {
 	t.Helper()
 	queue := []reflect.Type{}
 	for _, v := range []any{
-		wire.Error{}, wire.ImageList{}, wire.ContainerList{}, wire.CreateContainer{}, wire.StopContainer{},
-		wire.KillContainer{}, wire.CommitContainer{}, wire.ExecContainer{}, wire.Exec{}, wire.Changes{}, wire.Facts{},
-		wire.Event{}, wire.UploadProgress{}, wire.SessionRequest{}, wire.Session{}, wire.TicketRequest{},
-		wire.Ticket{}, wire.Control{}, wire.Info{}, imagecore.Report{},
+		wire.Error{},
+		wire.ImageList{},
+		wire.ContainerList{},
+		wire.CreateContainer{},
+		wire.StopContainer{},
+		wire.KillContainer{},
+		wire.CommitContainer{},
+		wire.ExecContainer{},
+		wire.Exec{},
+		wire.Changes{},
+		wire.Facts{},
+		wire.Event{},
+		wire.UploadProgress{},
+		wire.SessionRequest{},
+		wire.Session{},
+		wire.TicketRequest{},
+		wire.Ticket{},
+		wire.Control{},
+		wire.Info{},
+		imagecore.Report{},
 	} {
 		queue = append(queue, reflect.TypeOf(v))
 	}

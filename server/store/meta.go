@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/layerlab/layerlab/imagecore"
 )
@@ -78,7 +79,7 @@ func (r *record) top() digest.Digest {
 func openDB(dir string) (*bolt.DB, error) {
 	db, err := bolt.Open(filepath.Join(dir, "meta.db"), 0o600, &bolt.Options{Timeout: 500 * time.Millisecond})
 	if err != nil {
-		if errors.Is(err, bolt.ErrTimeout) {
+		if errors.Is(err, bolterrors.ErrTimeout) {
 			return nil, imagecore.NewError(imagecore.ErrConflict, "data-in-use",
 				fmt.Sprintf("another layerlab serves %s: stop it or choose another --data", dir), "dir", dir)
 		}

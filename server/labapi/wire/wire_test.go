@@ -28,11 +28,29 @@ var target = filepath.FromSlash("../../../web/src/core/wire.ts")
 
 // roots are the types that the page sees; what they refer to follows by itself.
 var roots = []any{
-	wire.Error{}, wire.Image{}, wire.ImageList{}, wire.Container{}, wire.ContainerList{},
-	wire.CreateContainer{}, wire.StopContainer{}, wire.KillContainer{}, wire.CommitContainer{},
-	wire.ExecContainer{}, wire.Exec{}, wire.Change{}, wire.Changes{}, wire.Event{},
-	wire.UploadProgress{}, wire.SessionRequest{}, wire.Session{}, wire.TicketRequest{},
-	wire.Ticket{}, wire.Control{}, wire.Info{}, wire.Facts{}, imagecore.Report{},
+	wire.Error{},
+	wire.Image{},
+	wire.ImageList{},
+	wire.Container{},
+	wire.ContainerList{},
+	wire.CreateContainer{},
+	wire.StopContainer{},
+	wire.KillContainer{},
+	wire.CommitContainer{},
+	wire.ExecContainer{},
+	wire.Exec{},
+	wire.Change{},
+	wire.Changes{},
+	wire.Event{},
+	wire.UploadProgress{},
+	wire.SessionRequest{},
+	wire.Session{},
+	wire.TicketRequest{},
+	wire.Ticket{},
+	wire.Control{},
+	wire.Info{},
+	wire.Facts{},
+	imagecore.Report{},
 }
 
 // unions are the groups of string constants of the package, by the prefix of their
