@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/imagetest"
@@ -521,4 +522,28 @@ func TestDataFolderBelongsToOneServer(t *testing.T) {
 	if _, err := Open(t.Context(), Options{Dir: dir}); kindOf(err) != "data-folder-open" {
 		t.Errorf("folder open to others: %v", err)
 	}
+}
+
+// TestRealFullDiskIsNamedAndLeavesNothing fills a small tmpfs.
+func TestRealFullDiskIsNamedAndLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("layerlab", dir, "tmpfs", 0, "size=4m,mode=0700"); err != nil {
+		t.Skipf("needs root: no tmpfs (%v)", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	b := openBench(t, dir, nil)
+	before := files(t, dir)
+	// Received it fits, stored it does not.
+	archive := dockerSave(t, "", saved{stack: "-- layer --\nf big \"" + strings.Repeat("x", 5<<19) + "\"\n"})
+	_, err := b.Import(t.Context(), bytes.NewReader(archive), -1, nil)
+	if kindOf(err) != "disk-full" || !errors.Is(err, unix.ENOSPC) {
+		t.Error(err)
+	}
+	b.sweeper.Wait()
+	if diff := cmp.Diff(before, files(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+	b.load(t, dockerSave(t, "", saved{stack: changed}))
+	b.Close()
+	check(t, dir)
 }
