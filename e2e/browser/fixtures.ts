@@ -20,6 +20,17 @@ export function corpusFile(name: string): string | null {
   return existsSync(path) ? path : null;
 }
 
+/** Exchanges the one-time code of an address for a session's secret. */
+async function redeem(login: URL): Promise<string> {
+  const answer = await fetch(new URL('/api/v1/session', login), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ code: new URLSearchParams(login.hash.slice(1)).get('code') }),
+  });
+  const { secret } = (await answer.json()) as { secret: string };
+  return secret;
+}
+
 /**
  * `given` is the server, logged in to once a worker. `page` has the session and
  * fails its test when the content security policy was violated or a script threw.
@@ -30,15 +41,14 @@ export const test = base.extend<{ page: Page; stranger: Page }, { given: Given }
     async ({}, use) => {
       const given = process.env.LAYERLAB_URL || undefined;
       const server = given ? null : await Server.start();
-      const login = new URL(given ?? server?.login ?? '');
-      const answer = await fetch(new URL('/api/v1/session', login), {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ code: new URLSearchParams(login.hash.slice(1)).get('code') }),
-      });
-      const { secret } = (await answer.json()) as { secret: string };
-      await use({ origin: login.origin, secret, server });
-      await server?.stop();
+      let secret = '';
+      try {
+        const login = new URL(given ?? server?.login ?? '');
+        secret = await redeem(login);
+        await use({ origin: login.origin, secret, server });
+      } finally {
+        await server?.stop(secret);
+      }
     },
     { scope: 'worker', timeout: 90_000 },
   ],

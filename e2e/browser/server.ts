@@ -34,9 +34,22 @@ export class Server {
     await this.#run(new URL(this.origin).host);
   }
 
-  async stop(): Promise<void> {
+  /** Ends the server for good, with the containers of this session: they would outlive it. */
+  async stop(secret?: string): Promise<void> {
+    if (secret) await this.#removeContainers({ Authorization: `Bearer ${secret}` });
     await this.#end('SIGTERM');
     rmSync(this.data, { recursive: true, force: true });
+  }
+
+  async #removeContainers(headers: Record<string, string>): Promise<void> {
+    const base = `${this.origin}/api/v1/containers`;
+    const list = (await (await fetch(base, { headers })).json()) as {
+      containers: { id: string; state: string }[];
+    };
+    for (const c of list.containers) {
+      if (c.state !== 'exited') await fetch(`${base}/${c.id}/kill`, { method: 'POST', headers });
+      await fetch(`${base}/${c.id}`, { method: 'DELETE', headers });
+    }
   }
 
   #run(listen: string): Promise<void> {

@@ -396,6 +396,7 @@ export const en = {
   'code.bad-zstd': 'The zstd data are damaged.',
   'code.bind-source-missing': 'The folder {source} to be mounted is not there.',
   'code.canceled': 'Stopped on request.',
+  'code.cannot-run': 'This host cannot run containers: {reason}',
   'code.cgroup-failed': 'The container’s control group {path} could not be set up.',
   'code.cgroup-not-found': 'There is no control group {path}.',
   'code.changed-meanwhile': '{path} changed while it was being read. Pause the container and try again.',
@@ -459,6 +460,7 @@ export const en = {
   'code.layer-too-large': 'A layer is larger than the limit of {limit} bytes.',
   'code.link-loop': 'Links lead in a circle.',
   'code.link-metadata': 'The hard link’s own header changes mode or owner of the file that it names.',
+  'code.listen-failed': 'The server cannot listen on {address}: choose another address.',
   'code.listen-refused':
     '{address} can be reached from other machines. That needs more protection; listen on 127.0.0.1 instead.',
   'code.manifests-disagree': 'The archive’s two lists of images, manifest.json and index.json, disagree.',
@@ -473,9 +475,12 @@ export const en = {
   'code.no-command': 'The image names no command: give one.',
   'code.no-content': 'This path has no content to read.',
   'code.no-devpts': 'The container has no /dev/pts, so it cannot have a terminal.',
+  'code.no-end-mark': 'Nothing marks the end of the tar: it may have been cut short.',
   'code.no-id-range':
     'No range of user ids is left: remove containers, or grant more in /etc/subuid and /etc/subgid.',
   'code.no-image': 'The archive holds no whole image.',
+  'code.no-manifest':
+    'The archive has pieces of an image, but neither manifest.json nor index.json: it was cut short.',
   'code.no-name': 'A record without a name is left out.',
   'code.no-namespaces': 'This host does not allow namespaces.',
   'code.no-such-image': 'The archive has no such image.',
@@ -484,7 +489,10 @@ export const en = {
   'code.not-an-archive': 'This is neither an image nor a root file system: the file is not a tar.',
   'code.not-an-image': 'Something that is not a container image lies beside the images.',
   'code.not-built': 'This layerlab was built without {name}: build it with make build.',
+  'code.opaque-root':
+    'An opaque whiteout of the root empties the whole tree; overlayfs does not heed it there.',
   'code.owner-outside': 'The owner of {path} is outside of the container’s id range: chown it.',
+  'code.parent-loop': 'An image is its own ancestor.',
   'code.parent-not-dir': 'The name passes through what is no folder: a folder takes its place.',
   'code.path-not-found': 'The image has no such path.',
   'code.path-too-long': 'A path is longer than the limit.',
@@ -500,6 +508,7 @@ export const en = {
   'code.terminal-input-full': 'The program does not read its input; the rest of what was typed is lost.',
   'code.through-link':
     'The name passes through a symbolic link of a lower layer: a folder takes the link’s place.',
+  'code.tls-half': 'TLS needs both a certificate and a key.',
   'code.token-file-empty': 'The token file {path} is empty.',
   'code.token-file-open': 'The token file {path} can be read by others: chmod 0600 it.',
   'code.too-deep': 'A path has more components than the limit of {limit}.',
