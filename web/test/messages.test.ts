@@ -135,10 +135,15 @@ function uses(): Use[] {
           .find((c) => c);
         if (code) found.push({ code, where: at(m.index ?? 0), args: null });
       }
+      // The table of HTTP statuses that the router itself answers with.
+      if (file.endsWith('labapi/errors.go')) {
+        for (const m of text.matchAll(/return "([a-z]+(?:-[a-z]+)+)"/g))
+          found.push({ code: m[1], where: at(m.index ?? 0), args: null });
+      }
       // Composite literals: Warning{Code: "…"}, Error{Code: "…"}.
       for (const m of text.matchAll(/\bCode:\s*"([a-z][a-z0-9-]*)"/g)) {
         if (
-          !/imagecore\.(Warning|Error)\b|wire\.Error\b|guest\.Failure\b|\bWarning\{|\bFailure\{/.test(
+          !/imagecore\.(Warning|Error)\b|wire\.Error\b|guest\.Failure\b|\bWarning\{|\bRefusal\{|\bFailure\{/.test(
             text.slice(Math.max(0, (m.index ?? 0) - 300), m.index),
           )
         )

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { decodeIndex, findNode, nodePath } from '../src/core/index.ts';
-import { filter, hasChildren, type Mode, rows, Status, view } from '../src/core/tree.ts';
+import { filter, hasChildren, type Mode, reveal, rows, Status, view } from '../src/core/tree.ts';
 import { example } from './encode.ts';
 
 const index = decodeIndex(example());
@@ -105,4 +105,10 @@ test.each([
 
 test('an empty filter is none', () => {
   expect(filter(index, view(index, 'merged', 2), '  ')).toBeNull();
+});
+
+test('the folders that lead to what a layer did are revealed, unless it did much', () => {
+  const v = view(index, 'merged', 2);
+  expect([...reveal(index, v, 50)].map((n) => nodePath(index, n)).sort()).toEqual(['etc', 'etc/my-app.d']);
+  expect(reveal(index, v, 3).size).toBe(0);
 });

@@ -10,6 +10,8 @@ export interface Lists {
 export function apply(lists: Lists, event: ApiEvent): Lists {
   switch (event.kind) {
     case 'image.created':
+    case 'image.tagged':
+    case 'image.untagged':
       return { ...lists, images: put(lists.images, event.data as Image) };
     case 'image.deleted':
       return { ...lists, images: lists.images.filter((i) => i.id !== event.id) };

@@ -170,6 +170,21 @@ export function rows(
   return out.subarray(0, n);
 }
 
+/**
+ * The folders to open so that all that the view's layer added, changed or
+ * deleted is seen; none where that is more than `most` paths.
+ */
+export function reveal(index: ImageIndex, v: View, most: number): ReadonlySet<number> {
+  const open = new Set<number>();
+  let count = 0;
+  for (let i = 1; i < index.nodes; i++) {
+    if (v.status[i] === Status.same || v.version[i] < 0) continue;
+    if (++count > most) return new Set();
+    for (let p = index.parent[i]; p > 0 && !open.has(p); p = index.parent[p]) open.add(p);
+  }
+  return open;
+}
+
 /** Whether a node has something to unfold in this view. */
 export function hasChildren(index: ImageIndex, v: View, node: number): boolean {
   for (let i = node + 1; i < index.end[node]; i = index.end[i]) if (v.version[i] >= 0) return true;

@@ -11,6 +11,8 @@ export type ContainerState =
 export type EventKind =
   | 'image.created'
   | 'image.deleted'
+  | 'image.tagged'
+  | 'image.untagged'
   | 'upload.progress'
   | 'container.created'
   | 'container.started'

@@ -395,11 +395,14 @@ export const en = {
   'code.bad-xz': 'The xz data are damaged.',
   'code.bad-zstd': 'The zstd data are damaged.',
   'code.bind-source-missing': 'The folder {source} to be mounted is not there.',
+  'code.body-too-large': 'The request is too large.',
   'code.canceled': 'Stopped on request.',
   'code.cannot-run': 'This host cannot run containers: {reason}',
   'code.cgroup-failed': 'The container’s control group {path} could not be set up.',
   'code.cgroup-not-found': 'There is no control group {path}.',
   'code.changed-meanwhile': '{path} changed while it was being read. Pause the container and try again.',
+  'code.code-used':
+    'This code is unknown or was used before. Open the address that the server printed last, or restart the server for a new one.',
   'code.command-not-executable':
     'The command cannot be executed in this container: it is no program for this machine, or may not be executed.',
   'code.command-not-found': 'The image has no such command. Look for it in the file tree.',
@@ -437,6 +440,8 @@ export const en = {
   'code.hardlink-to-dir': 'A hard link cannot name a folder.',
   'code.header-too-large': 'A tar header is larger than the limit of {limit} bytes.',
   'code.history-mismatch': 'The history does not tell of as many layers as there are.',
+  'code.host-refused':
+    'This server does not answer to that name. Use localhost, or start it with --allow-host.',
   'code.id-out-of-range': 'The id “{id}” of {what} {name} is not below 65,536.',
   'code.id-too-large': 'An owner or device number does not fit into 32 bits.',
   'code.image-ambiguous': 'Several images have ids that begin with {ref}.',
@@ -463,6 +468,8 @@ export const en = {
   'code.listen-failed': 'The server cannot listen on {address}: choose another address.',
   'code.listen-refused':
     '{address} can be reached from other machines. That needs more protection; listen on 127.0.0.1 instead.',
+  'code.login-expired': 'The session is over. Open the address that the server printed.',
+  'code.login-needed': 'Log in first: open the address that the server printed.',
   'code.manifests-disagree': 'The archive’s two lists of images, manifest.json and index.json, disagree.',
   'code.media-type-mismatch': 'The layer is not compressed the way its media type says.',
   'code.missing-file':
@@ -481,8 +488,10 @@ export const en = {
   'code.no-image': 'The archive holds no whole image.',
   'code.no-manifest':
     'The archive has pieces of an image, but neither manifest.json nor index.json: it was cut short.',
+  'code.no-method': 'The server does not answer to this kind of request.',
   'code.no-name': 'A record without a name is left out.',
   'code.no-namespaces': 'This host does not allow namespaces.',
+  'code.no-route': 'The server has no such address.',
   'code.no-such-image': 'The archive has no such image.',
   'code.no-such-layer': 'The image has no such layer.',
   'code.not-a-file': '{path} is not a file.',
@@ -491,6 +500,7 @@ export const en = {
   'code.not-built': 'This layerlab was built without {name}: build it with make build.',
   'code.opaque-root':
     'An opaque whiteout of the root empties the whole tree; overlayfs does not heed it there.',
+  'code.origin-refused': 'The request comes from another origin and was refused.',
   'code.owner-outside': 'The owner of {path} is outside of the container’s id range: chown it.',
   'code.parent-loop': 'An image is its own ancestor.',
   'code.parent-not-dir': 'The name passes through what is no folder: a folder takes its place.',
@@ -503,11 +513,13 @@ export const en = {
   'code.sandbox-time': 'Reading the archive takes more time than allowed.',
   'code.seccomp-too-large': 'The seccomp profile is too large for the kernel.',
   'code.several-images': 'There are several images: choose one.',
+  'code.site-refused': 'The request comes from another site and was refused.',
   'code.size-mismatch': 'The layer has another size than the manifest says.',
   'code.step-failed': 'The container could not be made: step {step} failed with {errno}.',
   'code.terminal-input-full': 'The program does not read its input; the rest of what was typed is lost.',
   'code.through-link':
     'The name passes through a symbolic link of a lower layer: a folder takes the link’s place.',
+  'code.ticket-refused': 'The ticket is for another address, was used, or is older than 30 seconds.',
   'code.tls-half': 'TLS needs both a certificate and a key.',
   'code.token-file-empty': 'The token file {path} is empty.',
   'code.token-file-open': 'The token file {path} can be read by others: chmod 0600 it.',

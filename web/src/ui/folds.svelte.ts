@@ -1,27 +1,28 @@
-import { SvelteSet } from 'svelte/reactivity';
+import { SvelteMap } from 'svelte/reactivity';
 
 /**
- * Which folders are open. A folder follows `open` until the reader says
- * otherwise; only what differs is kept, so that half a million folders cost
- * nothing.
+ * Which folders the reader has opened or closed; the others follow `open`.
+ * Only what was touched is kept, so that half a million folders cost nothing.
  */
 export class Folds {
   open = $state(false);
-  readonly #other = new SvelteSet<number>();
+  readonly #chosen = new SvelteMap<number, boolean>();
 
   constructor(open: boolean) {
     this.open = open;
   }
 
-  isOpen = (node: number): boolean => this.#other.has(node) !== this.open;
+  /** `shown`: open unless the reader closed it, because something in it changed. */
+  isOpen(node: number, shown: boolean): boolean {
+    return this.#chosen.get(node) ?? (this.open || shown);
+  }
 
   set(node: number, open: boolean): void {
-    if (open === this.open) this.#other.delete(node);
-    else this.#other.add(node);
+    this.#chosen.set(node, open);
   }
 
   all(open: boolean): void {
-    this.#other.clear();
+    this.#chosen.clear();
     this.open = open;
   }
 }
