@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -22,46 +23,49 @@ import (
 	"github.com/layerlab/layerlab/sandbox"
 )
 
-// childArg makes the test binary the sandbox's child, with a module's file as
-// the argument after it.
-const childArg = "sandbox-child"
+// built is the folder of child and imagecore.wasm, and of compiled modules.
+var built string
 
-func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == childArg {
-		module, err := os.ReadFile(os.Args[2])
-		if err != nil {
-			panic(err)
-		}
-		os.Exit(sandbox.Child(module))
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run builds what the tests need once, then runs them.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "layerlab-sandbox-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	os.Exit(m.Run())
+	defer os.RemoveAll(dir)
+	built = dir
+	for _, b := range []struct {
+		out, pkg string
+		args     []string
+		env      []string
+	}{
+		{"child", "./testdata/child", nil, []string{"CGO_ENABLED=0"}},
+		{"imagecore.wasm", "../cmd/imagecore-wasm", []string{"-buildmode=c-shared"}, []string{"GOOS=wasip1", "GOARCH=wasm"}},
+	} {
+		args := append([]string{"build", "-ldflags", "-s -w", "-o", filepath.Join(dir, b.out)}, b.args...)
+		cmd := exec.Command("go", append(args, b.pkg)...)
+		cmd.Env = append(os.Environ(), b.env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", b.pkg, err, out)
+			return 1
+		}
+	}
+	return m.Run()
 }
 
 // options runs the module in a file of that name.
-func options(t testing.TB, module string) sandbox.Options {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+func options(module string) sandbox.Options {
+	return sandbox.Options{
+		Command: func() *exec.Cmd { return exec.Command(filepath.Join(built, "child"), module) },
+		Cache:   filepath.Join(built, "cache"),
 	}
-	return sandbox.Options{Command: func() *exec.Cmd { return exec.Command(exe, childArg, module) }}
 }
 
-// build compiles imagecore-wasm; the compiled machine code is kept between the
-// test's runs.
-func build(t testing.TB) sandbox.Options {
-	t.Helper()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "imagecore.wasm")
-	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-buildmode=c-shared", "-o", path, "github.com/layerlab/layerlab/cmd/imagecore-wasm")
-	cmd.Env = append(cmd.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the module: %v\n%s", err, out)
-	}
-	o := options(t, path)
-	o.Cache = filepath.Join(dir, "cache")
-	return o
-}
+// imagecoreOptions runs imagecore-wasm.
+func imagecoreOptions() sandbox.Options { return options(filepath.Join(built, "imagecore.wasm")) }
 
 // results are what a survey gave.
 type results struct {
@@ -136,7 +140,7 @@ func compare(t *testing.T, o sandbox.Options, b []byte, lenses ...tree.Lens) {
 }
 
 func TestGeneratedImagesGiveTheSameBytes(t *testing.T) {
-	o := build(t)
+	o := imagecoreOptions()
 	for seed := range uint64(4) {
 		stack := imagetest.Random(seed)
 		for _, format := range []imagetest.Format{imagetest.DockerSave, imagetest.DockerHybrid, imagetest.OCI} {
@@ -158,7 +162,7 @@ func TestCorpusGivesTheSameBytes(t *testing.T) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("no corpus of real archives: set LAYERLAB_CORPUS (%v)", err)
 	}
-	o := build(t)
+	o := imagecoreOptions()
 	tested := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.Contains(d.Name(), ".tar") {
@@ -191,7 +195,7 @@ func TestCorpusGivesTheSameBytes(t *testing.T) {
 }
 
 func TestProgressAndCancel(t *testing.T) {
-	o := build(t)
+	o := imagecoreOptions()
 	var big bytes.Buffer
 	if _, err := (imagetest.Big{Files: 20000, FileSize: 10, Layers: 2}).WriteTo(&big); err != nil {
 		t.Fatal(err)
@@ -224,7 +228,7 @@ func looping() []byte {
 }
 
 func TestWhoOverstaysIsKilled(t *testing.T) {
-	o := options(t, file(t, looping()).Name())
+	o := options(file(t, looping()).Name())
 	o.Time = time.Second
 	begin := time.Now()
 	err := sandbox.Survey(t.Context(), file(t, nil), 0, o, &results{})
@@ -237,7 +241,7 @@ func TestWhoOverstaysIsKilled(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	o := build(t)
+	o := imagecoreOptions()
 	var big bytes.Buffer
 	if _, err := (imagetest.Big{Files: 100_000, Layers: 1}).WriteTo(&big); err != nil {
 		t.Fatal(err)
@@ -254,7 +258,7 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestBrokenChildIsTheHostsError(t *testing.T) {
-	o := options(t, file(t, []byte("not a module")).Name())
+	o := options(file(t, []byte("not a module")).Name())
 	err := sandbox.Survey(t.Context(), file(t, nil), 0, o, &results{})
 	if !errors.Is(err, imagecore.ErrHost) || !strings.Contains(err.Error(), "compile the module") {
 		t.Errorf("got %v", err)
