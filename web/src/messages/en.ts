@@ -381,6 +381,7 @@ export const en = {
   'code.bad-hostname': '“{hostname}” is no host name: letters, digits, dots and hyphens only, 64 at most.',
   'code.bad-index': 'The image’s index is damaged. Restart the server to make it anew.',
   'code.bad-json': 'A JSON document of the archive is malformed.',
+  'code.bad-rules': 'The file of rules for ci does not say what it should.',
   'code.bad-listen': '“{address}” is no address to listen on: write host:port.',
   'code.bad-name':
     '“{name}” is no container name: letters, digits, dots, hyphens and underscores, beginning with a letter or digit.',

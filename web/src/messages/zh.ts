@@ -350,6 +350,7 @@ export const zh: Record<keyof typeof en, string> = {
   'code.bad-hostname': '“{hostname}”不是合法的主机名：只能用字母、数字、点和连字符，最多 64 个字符。',
   'code.bad-index': '镜像索引已损坏。请重启服务器以重新生成。',
   'code.bad-json': '归档中有格式错误的 JSON 文档。',
+  'code.bad-rules': 'ci 的规则文件内容有误。',
   'code.bad-listen': '“{address}”不是可监听的地址，请写成 主机:端口。',
   'code.bad-name': '“{name}”不是合法的容器名：可用字母、数字、点、连字符和下划线，并以字母或数字开头。',
   'code.bad-range': '这些字节不在该层范围内。',

@@ -87,8 +87,11 @@ func (r *run) root() *cobra.Command {
 		Short:         "See what a container image really is, and run it",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:          r.rootArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return r.ciAlone(cmd.Context(), args[0])
+			}
 			return cmd.Help()
 		},
 	}
@@ -104,6 +107,7 @@ func (r *run) root() *cobra.Command {
 	root.AddCommand(
 		r.inspectCommand(), r.treeCommand(), r.diffCommand(), r.flattenCommand(),
 		r.whyCommand(), r.findCommand(), r.catCommand(), r.verifyCommand(),
+		r.wasteCommand(), r.ciCommand(),
 		r.serveCommand(), r.versionCommand(), r.sandboxCommand(),
 	)
 	return root

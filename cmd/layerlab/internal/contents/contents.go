@@ -52,6 +52,11 @@ func SumLayer(ctx context.Context, t *tree.Tree, layer, entries int, layers Laye
 	return sum(ctx, t, refs, layers)
 }
 
+// SumEntries hashes the contents of entries, each once, and sorts refs.
+func SumEntries(ctx context.Context, t *tree.Tree, refs []tree.Ref, layers Layers) (Sums, error) {
+	return sum(ctx, t, refs, layers)
+}
+
 // sum hashes in the order of the tars: going back in a compressed layer means
 // unpacking it anew.
 func sum(ctx context.Context, t *tree.Tree, refs []tree.Ref, layers Layers) (Sums, error) {
