@@ -30,6 +30,16 @@ define install_changed
 	@cmp -s $(1) $(2) || cp $(1) $(2)
 endef
 
+# Installs the packages of commands that are missing: COMMAND:PACKAGE …
+define apt
+	@missing=; for x in $(1); do command -v "$${x%%:*}" >/dev/null || missing="$$missing $${x##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+		else echo "please install:$$missing"; exit 1; fi; \
+	fi
+endef
+
 ##@ Build and run
 
 .PHONY: help
@@ -129,6 +139,16 @@ test-e2e: build e2e/browser/node_modules/.ready ## the page in Chromium against 
 e2e/browser/node_modules/.ready: e2e/browser/package.json e2e/browser/package-lock.json
 	cd e2e/browser && $(NPM) ci --no-audit --no-fund
 	@touch $@
+
+.PHONY: test-oci
+test-oci: bin/layerlab-runtime ## the validation programs of OCI's runtime-tools against our runtime, runc and crun (root)
+	$(call apt,runc:runc crun:crun unshare:util-linux)
+	cd e2e/oci && GOWORK=off $(GO) vet . && GOWORK=off $(GO) run . -runtime ../../bin/layerlab-runtime
+
+.PHONY: test-interop
+test-interop: bin/layerlab-runtime ## podman, containerd and Docker with our runtime (root)
+	$(call apt,podman:podman containerd:containerd dockerd:docker.io runc:runc busybox:busybox-static)
+	$(GO) test -tags interop -count=1 -v ./e2e/interop
 
 .PHONY: cross
 cross: ## build for the systems on which the archive commands run: Linux on arm64, macOS, Windows

@@ -74,7 +74,7 @@ func features(_ context.Context, g *global, args []string) error {
 			nodiratime noexec norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime relatime
 			rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate
 			rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave
-			strictatime suid symfollow sync unbindable`),
+			strictatime suid symfollow sync tmpcopyup unbindable`),
 		Linux: &feature.Linux{
 			Namespaces:   []string{"cgroup", "ipc", "mount", "network", "pid", "user", "uts"},
 			Capabilities: plan.CapNames(),

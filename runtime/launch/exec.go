@@ -23,6 +23,9 @@ type ExecConfig struct {
 	Stdio       [3]int // as in Config; ignored if the process wants a terminal
 	Cols, Rows  uint16
 	PreserveFDs int
+	// EvenPaused starts the process in a paused container too; it and Exec stand
+	// still until somebody resumes the container.
+	EvenPaused bool
 }
 
 // Target is a container that runs, as seen from outside.
@@ -60,6 +63,9 @@ func ExecIn(ctx context.Context, t Target, p *specs.Process, c ExecConfig) (*Pro
 }
 
 func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c ExecConfig) (*Process, error) {
+	if t.Cgroup != nil && !c.EvenPaused && t.Cgroup.Frozen() {
+		return nil, imagecore.NewError(imagecore.ErrConflict, "container-paused", "cannot exec in a paused container")
+	}
 	filter, err := filterOf(t.Spec.Linux)
 	if err != nil {
 		return nil, err

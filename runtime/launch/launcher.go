@@ -126,6 +126,12 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 	if err := l.host(p); err != nil {
 		return nil, err
 	}
+	for _, c := range l.plan.Copies {
+		slot := func(name string) int { return int(l.prog.slots[l.prog.names[name]]) }
+		if err := copyUp(slot("rootfs"), c.From, slot(c.To)); err != nil {
+			return nil, err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ type mountOptions struct {
 	spread    string // MS_PRIVATE …, "" if the config names none
 	spreadAll bool   // rprivate …
 	superRO   bool   // "ro": the file system too, where it is made here
+	copyUp    bool   // begin with what the image has at that place (tmpfs)
 	data      []string
 }
 
@@ -94,7 +95,10 @@ func parseMountOptions(dest string, options []string) (mountOptions, error) {
 			continue
 		case "remount":
 			return o, unsupported("mounts[" + dest + "] option remount")
-		case "tmpcopyup", "idmap", "ridmap":
+		case "tmpcopyup":
+			o.copyUp = true
+			continue
+		case "idmap", "ridmap":
 			return o, unsupported("mounts[" + dest + "] option " + s)
 		}
 		if p := propagation(strings.TrimPrefix(s, "r")); p != "" {

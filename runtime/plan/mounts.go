@@ -27,6 +27,8 @@ func (b *builder) mounts() {
 			b.cgroups(m, o)
 		case m.Type == "devpts":
 			b.devpts(m, o)
+		case o.copyUp && m.Type == "tmpfs":
+			b.copied(m, o)
 		default:
 			b.fresh(m, o)
 		}
@@ -100,6 +102,24 @@ func (b *builder) fresh(m specs.Mount, o mountOptions) {
 		code = "mount-cgroup"
 	}
 	b.step(Child, code, []string{"type", m.Type, "path", m.Destination}, -1, calls...)
+}
+
+// copied makes a tmpfs outside, where the launcher can copy into it what the
+// root holds at its place, and moves it in.
+func (b *builder) copied(m specs.Mount, o mountOptions) {
+	ro := o.superRO
+	o.superRO = false
+	o.set = slices.DeleteFunc(slices.Clone(o.set), func(s string) bool { return s == "MOUNT_ATTR_RDONLY" })
+	args := []string{"type", m.Type, "path", m.Destination}
+	calls, out := b.filesystem(m.Type, m.Source, o)
+	b.step(Host, "mount-tmpfs", args, 0, calls...)
+	b.plan.Copies = append(b.plan.Copies, Copy{From: m.Destination, To: out})
+	at, t := b.target(m.Destination, true, false)
+	at = append(at, call("fstatfs", ref(t), scratch(120)).check(CheckNotProc))
+	if ro {
+		at = append(at, call("mount_setattr", ref(out), str(""), flags("AT_EMPTY_PATH"), mountAttr("MOUNT_ATTR_RDONLY", "0", "0"), num(32)))
+	}
+	b.step(Child, "mount-tmpfs", args, -1, append(at, move(out, t))...)
 }
 
 // filesystem returns the calls that make a detached mount of a new file system,

@@ -26,6 +26,16 @@ type Plan struct {
 	// clone(2); "" for none.
 	Clone string `json:"clone"`
 	Steps []Step `json:"steps"`
+	// Copies are made by the launcher between the host's steps and the fork.
+	Copies []Copy `json:"copies,omitempty"`
+}
+
+// Copy fills a detached mount with what the root holds at a path (the mount
+// option tmpcopyup). It is not a list of system calls: nobody knows before how
+// many they are.
+type Copy struct {
+	From string `json:"from"` // path inside the root
+	To   string `json:"to"`   // name of the result that holds the mount
 }
 
 // Step is one idea of a plan and the system calls that carry it out.

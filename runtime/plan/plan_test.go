@@ -187,7 +187,7 @@ func TestRefusals(t *testing.T) {
 		"sysctl escape":    {func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"net/../../x": "1"} }, "invalid-config"},
 		"capability":       {func(s *specs.Spec) { s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_X"}} }, "invalid-config"},
 		"mount option": {func(s *specs.Spec) {
-			s.Mounts = []specs.Mount{{Destination: "/x", Type: "tmpfs", Options: []string{"tmpcopyup"}}}
+			s.Mounts = []specs.Mount{{Destination: "/x", Type: "tmpfs", Options: []string{"idmap"}}}
 		}, "unsupported-setting"},
 		"relative mount": {func(s *specs.Spec) { s.Mounts = []specs.Mount{{Destination: "x", Type: "tmpfs"}} }, "invalid-config"},
 		"notify":         {func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{ListenerPath: "/x"} }, "unsupported-setting"},
