@@ -19,7 +19,7 @@ func shellConfig() *v1.ImageConfig {
 func sample(userland []byte, names []string) []step {
 	return []step{
 		{
-			createdBy: "layerlab-sample: the user land, one Go program under many names",
+			createdBy: "the user land, one Go program under many names",
 			items: rootfs(userland, names, `NAME="layerlab sample"
 ID=layerlab-sample
 VERSION_ID=1
@@ -27,7 +27,7 @@ PRETTY_NAME="layerlab sample 1"
 `),
 		},
 		{
-			createdBy: "layerlab-sample: add etc/my-app-config bin/my-app-binary bin/my-app-tools",
+			createdBy: "add etc/my-app-config bin/my-app-binary bin/my-app-tools",
 			items: []pack.Item{
 				file("etc/my-app-config", 0o644, "greeting = hello from one file\n"),
 				file("bin/my-app-binary", 0o755, `#!/bin/sh
@@ -45,7 +45,7 @@ echo "my-app-tools 1: my-app reads /etc/my-app-config"
 			},
 		},
 		{
-			createdBy: "layerlab-sample: add etc/my-app.d/default.cfg, modify bin/my-app-tools, delete etc/my-app-config",
+			createdBy: "add etc/my-app.d/default.cfg, modify bin/my-app-tools, delete etc/my-app-config",
 			items: []pack.Item{
 				file("etc/my-app.d/default.cfg", 0o644, "greeting = hello from a folder of files\n"),
 				file("bin/my-app-tools", 0o755, `#!/bin/sh
@@ -55,14 +55,14 @@ echo "my-app-tools 2: my-app reads every file in /etc/my-app.d"
 			},
 		},
 		{
-			createdBy: "layerlab-sample: replace etc/my-app.d by a new folder, with two names of one file in it",
+			createdBy: "replace etc/my-app.d by a new folder, with two names of one file in it",
 			items: []pack.Item{
 				opaque("etc/my-app.d", 0o755),
 				file("etc/my-app.d/active.cfg", 0o644, "greeting = hello from a new folder\n"),
 				hardlink("etc/my-app.d/site.cfg", "etc/my-app.d/active.cfg"),
 			},
 		},
-		{createdBy: `layerlab-sample: set PATH, the working folder / and the command ["sh"]`, config: shellConfig()},
+		{createdBy: `set PATH, the working folder / and the command ["sh"]`, config: shellConfig()},
 	}
 }
 
@@ -72,7 +72,7 @@ func other(userland []byte) []step {
 	few := []string{"cat", "echo", "env", "hostname", "id", "ls", "ps", "sh", "uname"}
 	return []step{
 		{
-			createdBy: "layerlab-sample: a smaller user land, nine names of the same program",
+			createdBy: "a smaller user land, nine names of the same program",
 			items: append(rootfs(userland, few, `NAME="layerlab other"
 ID=layerlab-other
 VERSION_ID=7
@@ -80,11 +80,11 @@ PRETTY_NAME="layerlab other 7"
 `), dir("etc/notes", 0o755), file("etc/notes/first", 0o644, "a file in a folder\n")),
 		},
 		{
-			createdBy: "layerlab-sample: a file in the place of the folder etc/notes",
+			createdBy: "a file in the place of the folder etc/notes",
 			items: []pack.Item{
 				file("etc/notes", 0o644, "Another root file system on the same kernel: compare\n  cat /etc/os-release\n  uname -r\nwith the sample image.\n"),
 			},
 		},
-		{createdBy: `layerlab-sample: set PATH, the working folder / and the command ["sh"]`, config: shellConfig()},
+		{createdBy: `set PATH, the working folder / and the command ["sh"]`, config: shellConfig()},
 	}
 }

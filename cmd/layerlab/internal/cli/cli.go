@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -68,9 +69,21 @@ func (p *Program) Run(ctx context.Context) int {
 	return exitCode(err)
 }
 
-// oneLine keeps an error on one line, whatever the library that worded it.
+// oneLine keeps an error on one line, whatever the library that worded it, and
+// its characters from moving the cursor, whatever archive they came from.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	var b strings.Builder
+	for _, r := range strings.TrimRight(text, "\r\n") {
+		switch {
+		case r == '\n':
+			b.WriteString("; ")
+		case strconv.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // run is a Program at work.

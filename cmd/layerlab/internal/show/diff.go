@@ -16,7 +16,7 @@ import (
 
 // LayerTitle writes the line above a layer's changes.
 func LayerTitle(w io.Writer, l *imagecore.Layer) error {
-	_, err := fmt.Fprintf(w, "# layer %d %s %s\n", l.Index, short(l.DiffID.Encoded()), Text(l.CreatedBy))
+	_, err := fmt.Fprintf(w, "# layer %d %s %s\n", l.Index, short(l.DiffID), Text(l.CreatedBy))
 	return err
 }
 

@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"unicode/utf8"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/diff"
 )
@@ -62,7 +64,7 @@ func image(w io.Writer, img *imagecore.Image) error {
 		if !l.Present {
 			tar = "absent"
 		}
-		fmt.Fprintf(tw, "  %d\t%s\t%s\t%s\t%d\t%s\n", l.Index, short(l.DiffID.Encoded()), Bytes(l.Size), tar, l.EntryCount, Text(l.CreatedBy))
+		fmt.Fprintf(tw, "  %d\t%s\t%s\t%s\t%d\t%s\n", l.Index, short(l.DiffID), Bytes(l.Size), tar, l.EntryCount, Text(l.CreatedBy))
 	}
 	// In the order of the history; layers that it does not know come last.
 	next := 0
@@ -141,18 +143,22 @@ func Text(s string) string {
 	return s
 }
 
-// short is the beginning of a digest's hexadecimal digits, as Docker shows it.
-func short(hex string) string { return hex[:min(12, len(hex))] }
+// short is the beginning of a digest's hexadecimal digits, as Docker shows it;
+// a layer that is absent may have no digest.
+func short(d digest.Digest) string {
+	_, hex, _ := strings.Cut(d.String(), ":")
+	return diff.Quote(hex[:min(12, len(hex))])
+}
 
-// Bytes shows a number of bytes in units of 1024.
+// Bytes shows a number of bytes in units of 1000, as Docker and the page do.
 func Bytes(n int64) string {
-	if n < 1024 {
+	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
-	f, unit := float64(n)/1024, 0
+	f, unit := float64(n)/1000, 0
 	for f >= 999.5 && unit < 4 {
-		f /= 1024
+		f /= 1000
 		unit++
 	}
-	return fmt.Sprintf("%.3g %ciB", f, "KMGTP"[unit])
+	return fmt.Sprintf("%.3g %cB", f, "kMGTP"[unit])
 }
