@@ -78,7 +78,8 @@ func params(dir string) testscript.Params {
 func TestCommandLine(t *testing.T) { testscript.Run(t, params("testdata")) }
 
 // makeImage writes an archive: image FORMAT[+gzip][+gziplayers] OUT LAYER… [-- LAYER…]…
-// A layer is a file in imagetest's notation. The first image is
+// A layer is a file in imagetest's notation; a first line "#! COMMAND" is what
+// the history says of it. The first image is
 // test/image:latest, those after a -- are test/image-1:latest and so on.
 func makeImage(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -88,12 +89,19 @@ func makeImage(ts *testscript.TestScript, neg bool, args []string) {
 	a := imagetest.Archive{Format: imagetest.Format(parts[0])}
 	for i, layers := range split(args[2:], "--") {
 		var text strings.Builder
-		for _, name := range layers {
-			text.WriteString("-- layer --\n" + ts.ReadFile(name))
+		var commands []string
+		for n, name := range layers {
+			layer := ts.ReadFile(name)
+			text.WriteString("-- layer --\n" + layer)
+			if command, ok := strings.CutPrefix(layer, "#! "); ok {
+				command, _, _ = strings.Cut(command, "\n")
+				commands = append(commands, fmt.Sprintf("%q", fmt.Sprintf("layer %d", n)), fmt.Sprintf("%q", command))
+			}
 		}
 		stack, err := imagetest.Parse(text.String())
 		ts.Check(err)
 		one := imagetest.One(a.Format, stack).Images[0]
+		one.Edit = func(config []byte) []byte { return []byte(strings.NewReplacer(commands...).Replace(string(config))) }
 		if i > 0 {
 			one.Refs = []string{fmt.Sprintf("test/image-%d:latest", i)}
 		}

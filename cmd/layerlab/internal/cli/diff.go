@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layerlab/layerlab/cmd/layerlab/internal/show"
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/diff"
 )
 
@@ -17,7 +18,7 @@ type differ struct {
 	*run
 	json  bool
 	found bool
-	sums  *show.Summary // nil: the changes themselves
+	sums  *diff.Summary // nil: the changes themselves
 }
 
 func (r *run) diffCommand() *cobra.Command {
@@ -33,7 +34,7 @@ func (r *run) diffCommand() *cobra.Command {
 			ctx := cmd.Context()
 			d := &differ{run: r, json: c.json}
 			if summary {
-				d.sums = &show.Summary{}
+				d.sums = &diff.Summary{}
 			}
 			p, err := r.pick(ctx, args[0], &c)
 			if err != nil {
@@ -68,7 +69,7 @@ func (r *run) diffCommand() *cobra.Command {
 				}
 			}
 			if d.sums != nil {
-				if err := d.sums.Print(r.out, c.json); err != nil {
+				if err := show.Summary(r.out, d.sums, c.json); err != nil {
 					return err
 				}
 			}
@@ -83,7 +84,7 @@ func (r *run) diffCommand() *cobra.Command {
 	f.IntVar(&layer, "layer", -1, "with one image: this layer's changes; with two: the tree after this layer")
 	f.IntVar(&layer2, "layer2", -1, "the second tree is the one after this layer")
 	f.StringVar(&ref2, "ref2", "", "like --ref, for IMAGE2")
-	f.BoolVar(&summary, "summary", false, "bytes gained and lost: in total, by layer and by folder")
+	f.BoolVar(&summary, "summary", false, "bytes gained and lost: in total, by layer, command and folder")
 	f.BoolVar(&exit, "exit-code", false, "exit with 1 if anything differs")
 	return cmd
 }
@@ -100,14 +101,21 @@ func (d *differ) views(ctx context.Context, p *picked, layer int, q *picked, lay
 	if layer2 >= 0 {
 		after = q.tree.View(layer2 + 1)
 	}
+	first, second := 0, 0 // numbers of the images, where there are two
+	if p != q {
+		first, second = 1, 2
+	}
+	if d.sums != nil {
+		d.sums.Growth(p.image.Layers[:before.Layers()], q.image.Layers[:after.Layers()], first, second)
+	}
 	changes := diff.Trees(before, after, diff.SameContent(p.layers(), q.layers()))
-	return d.print(ctx, changes, func(ch diff.Change) int {
+	return d.print(ctx, changes, func(ch diff.Change) maker {
 		// The layer of what is there now, else of what was.
 		if ch.After != nil {
-			return ch.After.Layer()
+			return maker{second, &q.image.Layers[ch.After.Layer()]}
 		}
-		return ch.Before.Layer()
-	}, q)
+		return maker{first, &p.image.Layers[ch.Before.Layer()]}
+	})
 }
 
 // layers prints each layer's changes against those below, or one layer's.
@@ -121,15 +129,24 @@ func (d *differ) layers(ctx context.Context, p *picked, only int) error {
 				return err
 			}
 		}
+		if d.sums != nil {
+			d.sums.Carried(0, &p.image.Layers[n])
+		}
 		changes := diff.Layer(p.tree, n, diff.SameContent(p.layers(), p.layers()))
-		if err := d.print(ctx, changes, func(diff.Change) int { return n }, p); err != nil {
+		if err := d.print(ctx, changes, func(diff.Change) maker { return maker{0, &p.image.Layers[n]} }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *differ) print(ctx context.Context, changes iter.Seq2[diff.Change, error], layer func(diff.Change) int, p *picked) error {
+// maker is the layer that made a change, of which image.
+type maker struct {
+	image int // as in diff.LayerTally
+	layer *imagecore.Layer
+}
+
+func (d *differ) print(ctx context.Context, changes iter.Seq2[diff.Change, error], by func(diff.Change) maker) error {
 	enc := json.NewEncoder(d.out)
 	enc.SetEscapeHTML(false)
 	for ch, err := range changes {
@@ -143,12 +160,12 @@ func (d *differ) print(ctx context.Context, changes iter.Seq2[diff.Change, error
 			continue
 		}
 		d.found = true
-		n := layer(ch)
+		made := by(ch)
 		switch {
 		case d.sums != nil:
-			d.sums.Add(ch, n, p.image.Layers)
+			d.sums.Change(ch, made.image, made.layer)
 		case d.json:
-			err = enc.Encode(diff.JSON(ch, n))
+			err = enc.Encode(diff.JSON(ch, made.layer.Index))
 		default:
 			_, err = fmt.Fprintf(d.out, "%c %s\n", ch.Kind, diff.Quote(ch.Path))
 		}
