@@ -150,6 +150,10 @@ test-interop: bin/layerlab-runtime ## podman, containerd and Docker with our run
 	$(call apt,podman:podman containerd:containerd dockerd:docker.io runc:runc busybox:busybox-static)
 	$(GO) test -tags interop -count=1 -v ./e2e/interop
 
+.PHONY: screenshots
+screenshots: build e2e/browser/node_modules/.ready ## take the README's screenshots anew, from the running page
+	cd e2e/browser && $(NPM) run screenshots
+
 .PHONY: cross
 cross: ## build for the systems on which the archive commands run: Linux on arm64, macOS, Windows
 	GOOS=linux GOARCH=arm64 $(GO) build ./...
