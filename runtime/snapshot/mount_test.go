@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -87,6 +88,9 @@ func TestMountShowsTheImagesIDsShiftedAndWritesToTheUpper(t *testing.T) {
 				if _, err := os.Stat(filepath.Join(upper, "new")); err != nil {
 					t.Error(err)
 				}
+				if source := mountSource(t, at); source != "overlay" {
+					t.Errorf("the mount's source reads %q, want overlay", source)
+				}
 				var fs unix.Statfs_t
 				if err := unix.Statfs(at, &fs); err != nil || fs.Flags&unix.ST_NODEV == 0 {
 					t.Errorf("flags %#x, %v: want nodev", fs.Flags, err)
@@ -94,6 +98,24 @@ func TestMountShowsTheImagesIDsShiftedAndWritesToTheUpper(t *testing.T) {
 			})
 		}
 	}
+}
+
+// mountSource is what /proc names as the source of a mount point. Not of
+// /proc/self: overlayByName may have left the first thread in another mount
+// namespace.
+func mountSource(t testing.TB, at string) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/thread-self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == at {
+			return f[0]
+		}
+	}
+	t.Fatalf("%s is no mount point", at)
+	return ""
 }
 
 func TestMountRefusesMoreLayersThanOverlayfsTakes(t *testing.T) {
