@@ -101,7 +101,9 @@ func (h *Handler) Close() {
 	h.mu.Lock()
 	h.closed = true
 	for s := range h.open {
-		s.hangUp(websocket.CloseGoingAway, "server stops")
+		// Each may wait two seconds for a page that takes nothing: not one
+		// after the other, and not with the lock held.
+		h.work.Go(func() { s.hangUp(websocket.CloseGoingAway, "server stops") })
 	}
 	h.mu.Unlock()
 	h.work.Wait()

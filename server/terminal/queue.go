@@ -4,14 +4,15 @@ package terminal
 
 import "sync"
 
-// queue holds input that the process has not taken yet, up to a limit.
+// queue holds input that the process has not taken yet, up to a limit. It is
+// one run of bytes: frames of a byte, or of none, cost no more than what they
+// hold.
 type queue struct {
 	limit int // bytes
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	pieces  [][]byte
-	bytes   int
+	waiting []byte
 	closed  bool
 }
 
@@ -25,28 +26,31 @@ func newQueue(limit int) *queue {
 func (q *queue) put(data []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.bytes+len(data) > q.limit {
+	if len(q.waiting)+len(data) > q.limit {
 		return false
 	}
-	q.pieces = append(q.pieces, data)
-	q.bytes += len(data)
+	q.waiting = append(q.waiting, data...)
 	q.changed.Broadcast()
 	return true
 }
 
-// take waits for the next piece; false after close.
+// piece is how much input the process is given at once.
+const piece = 64 << 10 // bytes
+
+// take waits for input and returns the next piece of it; false after close.
 func (q *queue) take() ([]byte, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.pieces) == 0 && !q.closed {
+	for len(q.waiting) == 0 && !q.closed {
 		q.changed.Wait()
 	}
 	if q.closed {
 		return nil, false
 	}
-	data := q.pieces[0]
-	q.pieces = q.pieces[1:]
-	q.bytes -= len(data)
+	data := q.waiting[:min(piece, len(q.waiting))]
+	if q.waiting = q.waiting[len(data):]; len(q.waiting) == 0 {
+		q.waiting = nil // its memory goes with data
+	}
 	return data, true
 }
 
