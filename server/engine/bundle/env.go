@@ -44,10 +44,6 @@ func Environment(image, request []string, hostname string, tty bool) ([]string, 
 	return env, nil
 }
 
-// withHome adds HOME unless it is there: what login(1) does, and programs
-// started by Docker expect.
-func withHome(env []string, home string) []string { return set(env, "HOME="+home, false) }
-
 // set puts e in the place of the entry with the same key, or at the end;
 // without replace an entry that is there stays.
 func set(env []string, e string, replace bool) []string {

@@ -68,6 +68,12 @@ func Spec(image v1.ImageConfig, req Request, host Host, files Files) (*specs.Spe
 	if err != nil {
 		return nil, err
 	}
+	// An exec as another user gets that user's HOME, unless somebody chose one.
+	var notes map[string]string
+	if _, chosen := find(env, "HOME"); !chosen {
+		env = set(env, "HOME="+who.Home, false)
+		notes = map[string]string{homeOfUser: "true"}
+	}
 	s := &specs.Spec{
 		Version:  specs.Version,
 		Hostname: hostname,
@@ -77,13 +83,14 @@ func Spec(image v1.ImageConfig, req Request, host Host, files Files) (*specs.Spe
 			ConsoleSize:     consoleSize(req.TTY, req.Cols, req.Rows),
 			User:            who.User,
 			Args:            args,
-			Env:             withHome(env, who.Home),
+			Env:             env,
 			Cwd:             cwd,
 			Capabilities:    capabilities(),
 			Rlimits:         rlimits(),
 			NoNewPrivileges: host.Teaching,
 		},
-		Mounts: mounts(host.Folder),
+		Mounts:      mounts(host.Folder),
+		Annotations: notes,
 		Linux: &specs.Linux{
 			UIDMappings:   []specs.LinuxIDMapping{{ContainerID: 0, HostID: host.IDs, Size: IDCount}},
 			GIDMappings:   []specs.LinuxIDMapping{{ContainerID: 0, HostID: host.IDs, Size: IDCount}},
@@ -99,6 +106,10 @@ func Spec(image v1.ImageConfig, req Request, host Host, files Files) (*specs.Spe
 	return s, nil
 }
 
+// homeOfUser is the annotation of a container whose HOME is that of its user in
+// /etc/passwd, and not one that image or request chose.
+const homeOfUser = "layerlab.home-of-user"
+
 // Exec is what the creator of a further process asked for; empty fields take
 // the container's.
 type Exec struct {
@@ -112,8 +123,8 @@ type Exec struct {
 
 // Process returns the process of an exec in a container with the given spec.
 func Process(container *specs.Spec, req Exec, files Files) (*specs.Process, error) {
-	if len(req.Command) == 0 {
-		return nil, noCommand()
+	if err := checkArgs(req.Command); err != nil {
+		return nil, err
 	}
 	main := container.Process
 	p := &specs.Process{
@@ -142,8 +153,8 @@ func Process(container *specs.Spec, req Exec, files Files) (*specs.Process, erro
 			return nil, err
 		}
 		p.User = who.User
-		if _, given := find(req.Env, "HOME"); !given {
-			p.Env = withHome(without(env, "HOME"), who.Home)
+		if _, given := find(req.Env, "HOME"); !given && container.Annotations[homeOfUser] != "" {
+			p.Env = set(without(env, "HOME"), "HOME="+who.Home, false)
 		}
 	}
 	return p, nil
@@ -164,18 +175,20 @@ func Args(image v1.ImageConfig, entrypoint, command []string) ([]string, error) 
 		}
 	}
 	args := append(append([]string{}, entry...), cmd...)
-	if len(args) == 0 {
-		return nil, noCommand()
-	}
-	if args[0] == "" {
-		return nil, noCommand()
+	return args, checkArgs(args)
+}
+
+// checkArgs refuses what execve(2) could not be given.
+func checkArgs(args []string) error {
+	if len(args) == 0 || args[0] == "" {
+		return noCommand()
 	}
 	for _, a := range args {
 		if strings.ContainsRune(a, 0) {
-			return nil, imagecore.NewError(imagecore.ErrInvalid, "bad-argument", "an argument holds a zero byte", "argument", quote(a))
+			return imagecore.NewError(imagecore.ErrInvalid, "bad-argument", "an argument holds a zero byte", "argument", quote(a))
 		}
 	}
-	return args, nil
+	return nil
 }
 
 func noCommand() error {

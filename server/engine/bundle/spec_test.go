@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -265,6 +266,35 @@ func TestExecTakesOverTheContainer(t *testing.T) {
 	}
 	_, err = bundle.Process(spec, bundle.Exec{}, etc)
 	wantCode(t, err, "no-command")
+	_, err = bundle.Process(spec, bundle.Exec{Command: []string{""}}, etc)
+	wantCode(t, err, "no-command")
+	_, err = bundle.Process(spec, bundle.Exec{Command: []string{"sh", "a\x00b"}}, etc)
+	wantCode(t, err, "bad-argument")
+}
+
+func TestExecAsAnotherUserKeepsAHomeThatWasChosen(t *testing.T) {
+	for name, c := range map[string]struct {
+		image, request, exec []string
+		want                 string
+	}{
+		"nobody chose":           {want: "HOME=/home/ada"},
+		"the image chose":        {image: []string{"HOME=/data"}, want: "HOME=/data"},
+		"the image chose root's": {image: []string{"HOME=/root"}, want: "HOME=/root"},
+		"the request chose":      {request: []string{"HOME=/data"}, want: "HOME=/data"},
+		"the exec chose":         {exec: []string{"HOME=/data"}, want: "HOME=/data"},
+	} {
+		spec, err := bundle.Spec(v1.ImageConfig{Cmd: []string{"x"}, Env: c.image}, bundle.Request{ID: id, Env: c.request}, host, etc)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		p, err := bundle.Process(spec, bundle.Exec{Command: []string{"sh"}, Env: c.exec, User: "ada"}, etc)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if got := slices.DeleteFunc(p.Env, func(e string) bool { return !strings.HasPrefix(e, "HOME=") }); !slices.Equal(got, []string{c.want}) {
+			t.Errorf("%s: %q, want %s", name, got, c.want)
+		}
+	}
 }
 
 func wantCode(t *testing.T, err error, code string) {
