@@ -135,6 +135,7 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit) (*record, e
 	if err != nil {
 		return nil, err
 	}
+	r.Parent = parent.ID
 	return r, w.flush()
 }
 

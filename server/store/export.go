@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layerlab/layerlab/imagecore/pack"
@@ -20,12 +21,46 @@ func (s *Store) Save(ctx context.Context, ref string, open func(name string) io.
 		return err
 	}
 	defer release()
-	img := pack.Image{Refs: refs}
+	img, err := s.packed(r, refs)
+	if err != nil {
+		return err
+	}
+	return pack.DockerSave(stopper{ctx, open(fileName(r, refs, ".tar"))}, []pack.Image{img})
+}
+
+// Named is an image and those of its names that an archive shall carry.
+type Named struct {
+	ID   digest.Digest
+	Refs []string // "name:tag"; none saves the image without a name
+}
+
+// SaveAll writes several images as one archive, as docker save does when it is
+// given several names. open is called once all of them are found.
+func (s *Store) SaveAll(ctx context.Context, list []Named, open func() io.Writer) error {
+	images := make([]pack.Image, 0, len(list))
+	for _, n := range list {
+		r, _, release, err := s.hold(n.ID.String())
+		if err != nil {
+			return err
+		}
+		defer release() // all of them stay until the last is written
+		img, err := s.packed(r, n.Refs)
+		if err != nil {
+			return err
+		}
+		images = append(images, img)
+	}
+	return pack.DockerSave(stopper{ctx, open()}, images)
+}
+
+// packed is a held image as package pack wants it.
+func (s *Store) packed(r *record, refs []string) (img pack.Image, err error) {
+	img.Refs = refs
 	if img.Config, err = s.readFile(blobFile(r.ID)); err != nil {
-		return fmt.Errorf("config of image %s: %w", r.ID, err)
+		return img, fmt.Errorf("config of image %s: %w", r.ID, err)
 	}
 	if img.Manifest, err = s.readFile(blobFile(r.Manifest.Digest)); err != nil {
-		return fmt.Errorf("manifest of image %s: %w", r.ID, err)
+		return img, fmt.Errorf("manifest of image %s: %w", r.ID, err)
 	}
 	for _, l := range r.Layers {
 		img.Layers = append(img.Layers, pack.Layer{
@@ -33,7 +68,7 @@ func (s *Store) Save(ctx context.Context, ref string, open func(name string) io.
 			Open:       func() (io.ReadCloser, error) { return s.openBlob(l.Blob) },
 		})
 	}
-	return pack.DockerSave(stopper{ctx, open(fileName(r, refs, ".tar"))}, []pack.Image{img})
+	return img, nil
 }
 
 // Flatten writes an image's merged tree as one tar, as docker export does, to

@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/layerlab/layerlab/imagecore"
@@ -20,10 +22,17 @@ import (
 
 // Image is a stored image as the engine needs it.
 type Image struct {
-	ID     digest.Digest
-	Refs   []string // sorted
-	Config []byte   // the config document, byte for byte
-	Layers []Layer  // base first
+	ID       digest.Digest
+	Refs     []string // sorted
+	Config   []byte   // the config document, byte for byte
+	Layers   []Layer  // base first
+	Manifest v1.Descriptor
+	// Parent is the image that this one was committed on, "" for one that came
+	// from outside. It may be gone.
+	Parent   digest.Digest
+	Platform string    // os/arch[/variant]
+	Created  time.Time // as the config says, zero where it does not
+	Stored   time.Time
 }
 
 // Layer is a layer of an Image.
@@ -177,7 +186,14 @@ func (s *Store) Hold(_ context.Context, ref string) (img Image, release func(), 
 		release()
 		return Image{}, nil, fmt.Errorf("config of image %s: %w", r.ID, err)
 	}
-	img = Image{ID: r.ID, Refs: refs, Config: config}
+	return s.image(r, refs, config), release, nil
+}
+
+func (s *Store) image(r *record, refs []string, config []byte) Image {
+	img := Image{
+		ID: r.ID, Refs: refs, Config: config, Manifest: r.Manifest, Parent: r.Parent,
+		Platform: r.Platform, Created: r.Created, Stored: r.Stored,
+	}
 	for _, l := range r.Layers {
 		img.Layers = append(img.Layers, Layer{
 			DiffID: l.DiffID, ChainID: l.ChainID, Blob: l.Blob, MediaType: l.MediaType,
@@ -185,7 +201,29 @@ func (s *Store) Hold(_ context.Context, ref string) (img Image, release func(), 
 			Dir: filepath.Join(s.o.Dir, layerDir(l.ChainID)),
 		})
 	}
-	return img, release, nil
+	return img
+}
+
+// All gives all images whole, newest first. Unlike those of Hold they may be
+// removed while they are looked at.
+func (s *Store) All(ctx context.Context) ([]Image, error) {
+	list, err := s.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Image, 0, len(list))
+	for _, one := range list {
+		img, release, err := s.Hold(ctx, one.ID)
+		if errors.Is(err, imagecore.ErrNotFound) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		release()
+		out = append(out, img)
+	}
+	return out, nil
 }
 
 // Get describes one image.

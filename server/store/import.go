@@ -23,16 +23,35 @@ import (
 // unknown. All images of the archive are stored or none; an error leaves
 // nothing behind. progress may be nil.
 func (s *Store) Import(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]wire.Image, error) {
+	return images(s.load(ctx, body, size, progress, false))
+}
+
+// Loaded is an image of an archive, with the names that this archive gives it.
+type Loaded struct {
+	Image wire.Image
+	Names []string
+}
+
+// Load is Import for those who have to tell which names came with the archive.
+func (s *Store) Load(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]Loaded, error) {
 	return s.load(ctx, body, size, progress, false)
+}
+
+func images(list []Loaded, err error) ([]wire.Image, error) {
+	var out []wire.Image
+	for _, l := range list {
+		out = append(out, l.Image)
+	}
+	return out, err
 }
 
 // ImportSample is Import of an image that comes with layerlab. One that is
 // there already is left as it is, its names included.
 func (s *Store) ImportSample(ctx context.Context, body io.Reader) ([]wire.Image, error) {
-	return s.load(ctx, body, -1, nil, true)
+	return images(s.load(ctx, body, -1, nil, true))
 }
 
-func (s *Store) load(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress), sample bool) ([]wire.Image, error) {
+func (s *Store) load(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress), sample bool) ([]Loaded, error) {
 	if progress == nil {
 		progress = func(wire.UploadProgress) {}
 	}
@@ -55,13 +74,13 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, progress f
 		return nil, err
 	}
 	defer give()
-	images, err := s.keep(ctx, a, progress, sample)
+	list, err := s.keep(ctx, a, progress, sample)
 	if err != nil {
 		// What was written for images that are not there now is in nobody's
 		// way, but it takes space that the next try may need.
 		return nil, errors.Join(diskError(err), s.sweep())
 	}
-	return images, nil
+	return list, nil
 }
 
 // receive writes the body to a nameless file.
@@ -175,7 +194,7 @@ func candidates(report *imagecore.Report) ([]int, error) {
 }
 
 // keep makes blobs and layers durable and then the images known.
-func (s *Store) keep(ctx context.Context, a Archive, progress func(wire.UploadProgress), sample bool) ([]wire.Image, error) {
+func (s *Store) keep(ctx context.Context, a Archive, progress func(wire.UploadProgress), sample bool) ([]Loaded, error) {
 	report := a.Report()
 	list, err := candidates(report)
 	if err != nil {
@@ -208,7 +227,12 @@ func (s *Store) keep(ctx context.Context, a Archive, progress func(wire.UploadPr
 		img := &report.Images[i]
 		refs[img.ID] = append(refs[img.ID], s.goodRefs(img.Refs)...)
 	}
-	return s.enter(made, refs)
+	stored, err := s.enter(made, refs)
+	out := make([]Loaded, 0, len(stored))
+	for i, img := range stored {
+		out = append(out, Loaded{Image: img, Names: refs[made[i].ID]})
+	}
+	return out, err
 }
 
 // enter makes images known under their names in one transaction, and tells of

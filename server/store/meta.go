@@ -41,6 +41,7 @@ type record struct {
 	Created  time.Time       `json:"created"`
 	Stored   time.Time       `json:"stored"`
 	Sample   bool            `json:"sample,omitempty"`
+	Parent   digest.Digest   `json:"parent,omitempty"` // what it was committed on
 	Layers   []layerRecord   `json:"layers"`
 	Report   json.RawMessage `json:"report"` // imagecore.Report with this image alone
 	Head     []byte          `json:"head"`   // of the binary index, see index.go

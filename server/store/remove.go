@@ -40,8 +40,54 @@ func (s *Store) Tag(ctx context.Context, ref, name string) (wire.Image, error) {
 		out = describe(r, names(tx)[r.ID])
 		return nil
 	})
+	if err != nil {
+		return wire.Image{}, err
+	}
 	out.Containers = s.users(digest.Digest(out.ID))
-	return out, err
+	s.publish(wire.EventImageTagged, out.ID, out)
+	return out, nil
+}
+
+// Untag takes a name away from its image and leaves the image, be it without a
+// name.
+func (s *Store) Untag(ctx context.Context, name string) (wire.Image, error) {
+	name, err := Normalize(name)
+	if err != nil {
+		return wire.Image{}, err
+	}
+	give, err := s.take(ctx)
+	if err != nil {
+		return wire.Image{}, err
+	}
+	defer give()
+	return s.untag(name)
+}
+
+// untag does it. The caller has the turn.
+func (s *Store) untag(name string) (wire.Image, error) {
+	var out wire.Image
+	err := s.change(func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte(bucketNames))
+		id := b.Get([]byte(name))
+		if id == nil {
+			return notFound(name)
+		}
+		r, err := getRecord(tx, digest.Digest(id))
+		if err != nil || r == nil {
+			return errors.Join(err, b.Delete([]byte(name)))
+		}
+		if err := b.Delete([]byte(name)); err != nil {
+			return err
+		}
+		out = describe(r, names(tx)[r.ID])
+		return nil
+	})
+	if err != nil {
+		return wire.Image{}, err
+	}
+	out.Containers = s.users(digest.Digest(out.ID))
+	s.publish(wire.EventImageUntagged, out.ID, out)
+	return out, nil
 }
 
 // Remove takes a name away from its image. With its last name the image goes
@@ -59,9 +105,8 @@ func (s *Store) Remove(ctx context.Context, ref string) error {
 	}
 	defer s.setGoing("")
 	if untag != "" {
-		return s.change(func(tx *bolt.Tx) error {
-			return tx.Bucket([]byte(bucketNames)).Delete([]byte(untag))
-		})
+		_, err := s.untag(untag)
+		return err
 	}
 	var moved []string
 	err = s.change(func(tx *bolt.Tx) error {

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -22,6 +23,8 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/imagetest"
+	"github.com/layerlab/layerlab/imagecore/pack"
+	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -546,4 +549,77 @@ func TestRealFullDiskIsNamedAndLeavesNothing(t *testing.T) {
 	b.load(t, dockerSave(t, "", saved{stack: changed}))
 	b.Close()
 	check(t, dir)
+}
+
+func TestUntagLeavesTheImageAndTellsSo(t *testing.T) {
+	b := setUp(t, nil)
+	b.load(t, dockerSave(t, "", saved{stack: base, refs: []string{"one:1"}}))
+	id := saved{stack: base}.id(t)
+	if _, err := b.Tag(t.Context(), id.String(), "two:2"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one:1", "two:2"} {
+		if _, err := b.Untag(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Untag(t.Context(), "two:2"); !errors.Is(err, imagecore.ErrNotFound) {
+		t.Errorf("a name that is gone: %v", err)
+	}
+	got, err := b.Get(t.Context(), id.String())
+	if err != nil || len(got.Refs) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	want := []string{"image.created " + id.String(), "image.tagged " + id.String(), "image.untagged " + id.String(), "image.untagged " + id.String()}
+	if !slices.Equal(b.events, want) {
+		t.Errorf("events %v", b.events)
+	}
+}
+
+func TestSaveAllCarriesTheNamesAskedForAndLoadTellsThem(t *testing.T) {
+	b := setUp(t, nil)
+	b.load(t, dockerSave(t, "", saved{stack: base, refs: []string{"one:1", "one:2"}}, saved{stack: changed, refs: []string{"three:3"}}))
+	var out bytes.Buffer
+	err := b.SaveAll(t.Context(), []Named{
+		{ID: saved{stack: base}.id(t), Refs: []string{"one:2"}},
+		{ID: saved{stack: changed}.id(t)},
+	}, func() io.Writer { return &out })
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := setUp(t, nil)
+	list, err := fresh.Load(t.Context(), &out, -1, nil)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if !slices.Equal(list[0].Names, []string{"one:2"}) || len(list[1].Names) != 0 {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestExportLaysALayerOverAnImage(t *testing.T) {
+	b := setUp(t, nil)
+	b.load(t, dockerSave(t, "", saved{stack: base, refs: []string{"one:1"}}))
+	layer := imagetest.MustParse("-- layer --\nf new \"content\"\nf bin/.wh.my-app-tools \"\"\n")[0].Tar()
+	var out bytes.Buffer
+	if err := b.Export(t.Context(), saved{stack: base}.id(t), bytes.NewReader(layer), func(v *tree.View, content func(int) (io.ReaderAt, error)) error {
+		return pack.Flatten(&out, v, content)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for r := tar.NewReader(&out); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(r)
+		got[h.Name] = string(text)
+	}
+	if _, hidden := got["bin/my-app-tools"]; hidden || got["new"] != "content" || got["bin/my-app-binary"] == "" {
+		t.Errorf("%v", got)
+	}
 }

@@ -149,7 +149,9 @@ type Changes struct {
 // Event kinds. Data is the Image or Container concerned, but for those noted.
 const (
 	EventImageCreated     = "image.created"
-	EventImageDeleted     = "image.deleted"   // data null
+	EventImageDeleted     = "image.deleted" // data null
+	EventImageTagged      = "image.tagged"
+	EventImageUntagged    = "image.untagged"
 	EventUploadProgress   = "upload.progress" // data UploadProgress; never replayed
 	EventContainerCreated = "container.created"
 	EventContainerStarted = "container.started"
