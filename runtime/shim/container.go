@@ -59,6 +59,7 @@ type process struct {
 	host *console.Host
 	hub  *hub
 	tty  bool
+	pump sync.Once     // begin
 	done chan struct{} // closed once exit is set and all output is out
 
 	// guarded by the container's mu
@@ -66,6 +67,9 @@ type process struct {
 	startErr error
 	exit     *Exit
 }
+
+// begin takes the process's output from now on.
+func (p *process) begin() { p.pump.Do(func() { p.host.Pump(p.hub.publish) }) }
 
 // newContainer creates the container; it does not run yet.
 func newContainer(ctx context.Context, o *Options) (*container, error) {
@@ -88,7 +92,7 @@ func newContainer(ctx context.Context, o *Options) (*container, error) {
 		return nil, err
 	}
 	c.main = &process{proc: proc, host: host, hub: newHub(c.log), tty: spec.Process.Terminal, done: make(chan struct{})}
-	host.Pump(c.main.hub.publish)
+	c.main.begin()
 	c.watchers.Go(c.watchMain)
 	return c, nil
 }
@@ -149,6 +153,7 @@ func (c *container) watchMain() {
 func (c *container) watchExec(p *process) {
 	status, err := p.proc.Wait()
 	at := time.Now().UTC()
+	p.begin()
 	p.host.Finish(execQuiet, execMost)
 	exit := exitOf(status, p.started, at)
 	if err != nil {
@@ -321,7 +326,9 @@ func (c *container) exec(ctx context.Context, spec *specs.Process, o ExecOptions
 		done: make(chan struct{}), started: time.Now().UTC(),
 	}
 	c.execs[o.ID] = p
-	host.Pump(p.hub.publish)
+	if !o.Hold {
+		p.begin()
+	}
 	c.watchers.Go(func() { c.watchExec(p) })
 	return o.ID, nil
 }

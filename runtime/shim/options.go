@@ -45,6 +45,9 @@ type ExecOptions struct {
 	Cols  uint16 `json:"cols"`
 	Rows  uint16 `json:"rows"`
 	Stdin bool   `json:"stdin"` // as in Options
+	// Hold keeps the output in the process's pipes until somebody attaches, or
+	// it ends: so that the first viewer misses nothing, however much it is.
+	Hold bool `json:"hold,omitempty"`
 }
 
 // States of a container, as OCI's runtime-spec names them but for the last two,

@@ -186,6 +186,7 @@ func (s *server) attach(conn *net.UnixConn, id string) {
 		return
 	}
 	v, replay := p.hub.join()
+	p.begin()
 	defer p.hub.leave(v)
 	defer v.abandon()
 	answer, err := json.Marshal(attached{TTY: p.tty, Replay: replay})

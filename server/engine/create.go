@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,11 @@ import (
 // bundle.Spec and of the store: bad-name, name-taken, no-id-range,
 // bad-stop-signal.
 func (s *Service) Create(ctx context.Context, req wire.CreateContainer) (wire.Container, error) {
+	return s.CreateWith(ctx, req, Settings{})
+}
+
+// CreateWith is Create with what the page has no field for.
+func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more Settings) (wire.Container, error) {
 	image, release, err := s.o.Images.Hold(ctx, req.Image)
 	if err != nil {
 		return wire.Container{}, err
@@ -42,8 +48,8 @@ func (s *Service) Create(ctx context.Context, req wire.CreateContainer) (wire.Co
 		return wire.Container{}, err
 	}
 	rec := record{
-		ID: newID(), Image: image.ID, ImageRef: req.Image, TTY: req.TTY, Request: req,
-		StopSignal: config.Config.StopSignal, State: wire.StateCreated, CreatedAt: s.o.Now().UTC(),
+		ID: newID(), Image: image.ID, ImageRef: req.Image, TTY: req.TTY, Request: req, Settings: more,
+		StopSignal: cmp.Or(more.StopSignal, config.Config.StopSignal), State: wire.StateCreated, CreatedAt: s.o.Now().UTC(),
 	}
 	giveBack, err := s.reserve(&rec)
 	if err != nil {

@@ -20,34 +20,9 @@ func (s *Service) Exec(ctx context.Context, id string, req wire.ExecContainer) (
 	if err != nil {
 		return wire.Exec{}, err
 	}
-	c.op.Lock()
-	defer c.op.Unlock()
-	rec, sh, err := c.mustRun()
-	if err != nil {
+	exec := newID()
+	if _, err := s.enter(ctx, c, req, shim.ExecOptions{ID: exec, Cols: req.Cols, Rows: req.Rows}); err != nil {
 		return wire.Exec{}, err
-	}
-	if rec.State == wire.StatePaused {
-		return wire.Exec{}, stateError(rec, "container-paused", "is paused: resume it first")
-	}
-	spec, err := s.readSpec(c.id)
-	if err != nil {
-		return wire.Exec{}, err
-	}
-	root, err := openRoot(rec.Pid)
-	if err != nil {
-		return wire.Exec{}, stateError(rec, "container-not-running", "is not running")
-	}
-	defer root.Close()
-	p, err := bundle.Process(spec, bundle.Exec{
-		Command: req.Command, Env: req.Env, WorkingDir: req.WorkingDir, User: req.User,
-		TTY: req.TTY, Cols: req.Cols, Rows: req.Rows,
-	}, root)
-	if err != nil {
-		return wire.Exec{}, err
-	}
-	exec, err := sh.Exec(ctx, p, shim.ExecOptions{ID: newID(), Cols: req.Cols, Rows: req.Rows})
-	if err != nil {
-		return wire.Exec{}, fmt.Errorf("exec in container %s: %w", bundle.ShortID(c.id), err)
 	}
 	c.mu.Lock()
 	c.execs = append(c.execs, exec)
@@ -56,6 +31,39 @@ func (s *Service) Exec(ctx context.Context, id string, req wire.ExecContainer) (
 	s.execs[exec] = c
 	s.mu.Unlock()
 	return wire.Exec{ID: exec}, nil
+}
+
+// enter runs a further process in a container.
+func (s *Service) enter(ctx context.Context, c *container, req wire.ExecContainer, o shim.ExecOptions) (Shim, error) {
+	c.op.Lock()
+	defer c.op.Unlock()
+	rec, sh, err := c.mustRun()
+	if err != nil {
+		return nil, err
+	}
+	if rec.State == wire.StatePaused {
+		return nil, stateError(rec, "container-paused", "is paused: resume it first")
+	}
+	spec, err := s.readSpec(c.id)
+	if err != nil {
+		return nil, err
+	}
+	root, err := openRoot(rec.Pid)
+	if err != nil {
+		return nil, stateError(rec, "container-not-running", "is not running")
+	}
+	defer root.Close()
+	p, err := bundle.Process(spec, bundle.Exec{
+		Command: req.Command, Env: req.Env, WorkingDir: req.WorkingDir, User: req.User,
+		TTY: req.TTY, Cols: req.Cols, Rows: req.Rows,
+	}, root)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sh.Exec(ctx, p, o); err != nil {
+		return nil, fmt.Errorf("exec in container %s: %w", bundle.ShortID(c.id), err)
+	}
+	return sh, nil
 }
 
 // Wait returns a container's exit code once it has ended.

@@ -66,6 +66,8 @@ func (f *fakeShims) Clean(cgroup string) error {
 	return nil
 }
 
+func (f *fakeShims) Pids(string) ([]int, error) { return []int{4242}, nil }
+
 // one returns the only shim.
 func (f *fakeShims) one(t *testing.T) *fakeShim {
 	t.Helper()
@@ -215,6 +217,10 @@ func (f fakeImages) Tree(context.Context, digest.Digest) (*tree.Tree, error) {
 
 func (f fakeImages) LayerAt(context.Context, digest.Digest, int) (engine.LayerReader, error) {
 	return nil, errors.New("no layer has a file")
+}
+
+func (f fakeImages) Export(context.Context, digest.Digest, io.Reader, func(*tree.View, func(int) (io.ReaderAt, error)) error) error {
+	return errors.New("not exported here")
 }
 
 func (f fakeImages) Commit(_ context.Context, c engine.Commit) (wire.Image, error) {

@@ -21,6 +21,8 @@ type Images interface {
 	Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error)
 	// LayerAt gives the uncompressed tar of a layer.
 	LayerAt(ctx context.Context, id digest.Digest, layer int) (LayerReader, error)
+	// Export merges an image's layers and one more, and hands the tree to use.
+	Export(ctx context.Context, id digest.Digest, layer io.Reader, use func(v *tree.View, content func(layer int) (io.ReaderAt, error)) error) error
 	// Commit stores an image made of parent's layers and one more.
 	Commit(ctx context.Context, c Commit) (wire.Image, error)
 }

@@ -34,6 +34,9 @@ func (s *Service) Stop(ctx context.Context, id string, req wire.StopContainer) (
 		}
 	}
 	timeout := 10
+	if more := c.record().Settings.StopTimeout; more != nil {
+		timeout = *more
+	}
 	if req.Timeout != nil {
 		timeout = *req.Timeout
 	}

@@ -26,6 +26,7 @@ func (s *Service) adopt(c *container, sh Shim) {
 	c.mu.Lock()
 	c.shim, c.exited = sh, exited
 	c.mu.Unlock()
+	c.handOver(sh) // those who came while it was being started
 
 	ctx, stop := context.WithCancel(s.ctx)
 	s.work.Add(2)
@@ -72,6 +73,7 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}) {
 	c.exited = nil
 	c.mu.Unlock()
 	close(exited)
+	s.autoRemove(c)
 }
 
 // lastExit returns what the shim wrote before it went, or, where it was killed
@@ -93,6 +95,8 @@ func (s *Service) finish(c *container, exit *shim.Exit) {
 		r.end(exit.Code, exit.At)
 		return nil
 	})
+	c.ends++
+	c.tellWaiters()
 	c.mu.Unlock()
 	if err != nil {
 		s.o.Log.Error("end not recorded", "container", c.id, "err", err)

@@ -34,6 +34,7 @@ type record struct {
 	// Hostname, and the rest of what was asked for, is what commit makes the
 	// new image's config of.
 	Request    wire.CreateContainer
+	Settings   Settings
 	StopSignal string // "SIGTERM" in any of its spellings
 
 	State    string // wire.State…

@@ -36,6 +36,9 @@ func (s *Service) recover(ctx context.Context) error {
 		if rec := c.record(); rec.alive() || rec.Starting {
 			s.reconcile(ctx, c, rec)
 		}
+		if rec := c.record(); !rec.alive() {
+			s.autoRemove(c)
+		}
 	}
 	return nil
 }

@@ -42,13 +42,16 @@ func (s *Service) Delete(_ context.Context, id string) error {
 	}
 	c.removed = true
 	execs := c.execs
+	c.tellWaiters()
 	c.mu.Unlock()
+	c.dismiss(notFound(rec.ID))
 
 	s.mu.Lock()
 	delete(s.containers, rec.ID)
 	delete(s.names, rec.Name)
 	for _, e := range execs {
 		delete(s.execs, e)
+		delete(s.further, e)
 	}
 	s.mu.Unlock()
 	s.tell(wire.EventContainerDeleted, rec.ID, nil)

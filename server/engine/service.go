@@ -63,6 +63,7 @@ type Service struct {
 	mu         sync.Mutex
 	containers map[string]*container
 	execs      map[string]*container // by id of the exec
+	further    map[string]*execution // those that were prepared by PrepareExec
 	names      map[string]string     // name → id
 	taken      []idrange.Range       // of creations under way
 }
@@ -84,6 +85,9 @@ type container struct {
 	exited  chan struct{} // closed once the end is recorded and the shim gone; else nil
 	execs   []string
 	removed bool
+	ends    int           // how many runs have ended since the server began
+	changed chan struct{} // closed and made anew at each change of what stands here
+	waiting []*Waiting    // viewers of the next run
 }
 
 // Open reads the records and finds the containers that outlived the last
@@ -96,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{
 		o: o, table: table{o.Bucket}, trees: newTrees(o.Images),
-		containers: map[string]*container{}, execs: map[string]*container{}, names: map[string]string{},
+		containers: map[string]*container{}, execs: map[string]*container{}, further: map[string]*execution{}, names: map[string]string{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
@@ -198,7 +202,7 @@ func notFound(id string) error {
 }
 
 func newContainer(r record) *container {
-	return &container{id: r.ID, image: r.Image, ids: r.IDs, rec: r}
+	return &container{id: r.ID, image: r.Image, ids: r.IDs, rec: r, changed: make(chan struct{})}
 }
 
 func (c *container) view() wire.Container {
@@ -233,6 +237,7 @@ func (s *Service) changeLocked(c *container, step func(*record) error) (wire.Con
 		return wire.Container{}, fmt.Errorf("record container %s: %w", bundle.ShortID(next.ID), full(err))
 	}
 	c.rec = next
+	c.tellWaiters()
 	return next.view(), nil
 }
 

@@ -26,6 +26,8 @@ type Shims interface {
 	Dial(ctx context.Context, socket string) (Shim, error)
 	// Clean kills what is left in a container's cgroup and removes the cgroup.
 	Clean(cgroup string) error
+	// Pids lists the processes of a container's cgroup.
+	Pids(cgroup string) ([]int, error)
 }
 
 // Shim is one container's shim. Process ids are "" for the container's command
@@ -94,6 +96,15 @@ func (p processes) Clean(path string) error {
 		return err
 	}
 	return errors.Join(g.Kill(), g.Remove())
+}
+
+// Pids lists the processes of a container's cgroup.
+func (p processes) Pids(path string) ([]int, error) {
+	g, err := cgroup.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return g.Pids()
 }
 
 type client struct{ *shim.Client }

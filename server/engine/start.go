@@ -26,6 +26,17 @@ func (s *Service) Start(ctx context.Context, id string) (wire.Container, error) 
 	if err != nil {
 		return wire.Container{}, err
 	}
+	view, err := s.start(ctx, c)
+	if err != nil {
+		if rec := c.record(); !rec.alive() {
+			c.dismiss(err)
+			s.autoRemove(c)
+		}
+	}
+	return view, err
+}
+
+func (s *Service) start(ctx context.Context, c *container) (wire.Container, error) {
 	c.op.Lock()
 	defer c.op.Unlock()
 	if err := s.settle(c); err != nil {
@@ -44,10 +55,10 @@ func (s *Service) Start(ctx context.Context, id string) (wire.Container, error) 
 	if _, err := s.change(c, func(r *record) error { r.Starting = true; return nil }); err != nil {
 		return wire.Container{}, err
 	}
-	sh, pid, err := s.launch(ctx, rec)
+	sh, pid, err := s.launch(ctx, c, rec)
 	if err != nil {
 		err = full(err)
-		view, changeErr := s.change(c, func(r *record) error { r.fail(err, s.o.Now()); return nil })
+		view, changeErr := s.change(c, func(r *record) error { c.ends++; r.fail(err, s.o.Now()); return nil })
 		if changeErr == nil {
 			s.tell(wire.EventContainerExited, rec.ID, view)
 		}
@@ -65,7 +76,7 @@ func (s *Service) Start(ctx context.Context, id string) (wire.Container, error) 
 
 // launch brings up the shim and the command in it; on an error nothing is left
 // of either.
-func (s *Service) launch(ctx context.Context, rec record) (Shim, int, error) {
+func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, int, error) {
 	image, release, err := s.o.Images.Hold(ctx, rec.Image.String())
 	if err != nil {
 		return nil, 0, err
@@ -83,6 +94,7 @@ func (s *Service) launch(ctx context.Context, rec record) (Shim, int, error) {
 		Log: filepath.Join(dir, "log"), ExitFile: filepath.Join(dir, "exit.json"),
 		Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work"),
 		Cgroup: cgroupOf(rec.ID), Cols: rec.Request.Cols, Rows: rec.Request.Rows,
+		Stdin: rec.Settings.OpenStdin,
 	}
 	for _, layer := range image.Dirs {
 		o.Layers = append(o.Layers, snapshot.Layer{Dir: layer})
@@ -95,6 +107,7 @@ func (s *Service) launch(ctx context.Context, rec record) (Shim, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	c.handOver(sh) // viewers that wait see the first byte
 	if err := sh.Start(ctx); err != nil {
 		s.abandon(ctx, sh, rec.ID)
 		return nil, 0, err

@@ -42,6 +42,10 @@ func (i images) LayerAt(ctx context.Context, id digest.Digest, layer int) (engin
 	return l, nil
 }
 
+func (i images) Export(ctx context.Context, id digest.Digest, layer io.Reader, use func(v *tree.View, content func(layer int) (io.ReaderAt, error)) error) error {
+	return i.store.Export(ctx, id, layer, use)
+}
+
 func (i images) Commit(ctx context.Context, c engine.Commit) (wire.Image, error) {
 	return i.store.Commit(ctx, store.Commit{Parent: c.Parent, Layer: c.Layer, Config: c.Config, Ref: c.Ref})
 }

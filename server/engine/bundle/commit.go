@@ -3,6 +3,7 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ type Committed struct {
 	// What the container was created with; empty fields leave the image's.
 	Command, Entrypoint, Env []string
 	WorkingDir, User         string
+	Labels                   map[string]string // added to the image's
 
 	Ran     []string // what the container ran, for the history
 	Author  string
@@ -74,6 +76,14 @@ func Commit(parent []byte, c Committed) ([]byte, error) {
 }
 
 func override(config *v1.ImageConfig, c Committed) {
+	if len(c.Labels) > 0 {
+		labels := maps.Clone(config.Labels)
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		maps.Copy(labels, c.Labels)
+		config.Labels = labels
+	}
 	if len(c.Entrypoint) > 0 {
 		config.Entrypoint, config.Cmd = c.Entrypoint, nil
 		if len(c.Entrypoint) == 1 && c.Entrypoint[0] == "" {

@@ -1,0 +1,160 @@
+//go:build linux
+
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Further is a further process of a container, as PrepareExec made it. It is
+// remembered until its container or this server goes.
+type Further struct {
+	ID, Container string
+	Request       wire.ExecContainer
+	Stdin         bool
+	Started       bool
+	Pid           int  // on the host, 0 unless it runs
+	ExitCode      *int // nil until it has ended; 126 or 127 where it could not start
+}
+
+// execution is a Further in memory; mu of its container guards it.
+type execution struct {
+	c    *container
+	info Further
+}
+
+// PrepareExec notes a process to be started in a running container.
+func (s *Service) PrepareExec(_ context.Context, id string, req wire.ExecContainer, stdin bool) (Further, error) {
+	c, err := s.find(id)
+	if err != nil {
+		return Further{}, err
+	}
+	rec, _, err := c.mustRun()
+	if err != nil {
+		return Further{}, err
+	}
+	if rec.State == wire.StatePaused {
+		return Further{}, stateError(rec, "container-paused", "is paused: resume it first")
+	}
+	if len(req.Command) == 0 {
+		return Further{}, imagecore.NewError(imagecore.ErrInvalid, "no-command", "no command: give one")
+	}
+	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Stdin: stdin}}
+	c.mu.Lock()
+	c.execs = append(c.execs, e.info.ID)
+	c.mu.Unlock()
+	s.mu.Lock()
+	s.further[e.info.ID] = e
+	s.mu.Unlock()
+	return e.info, nil
+}
+
+// StartExec starts a prepared process and attaches to it: the stream has its
+// output from the first byte. ctx ends the stream, not the process.
+func (s *Service) StartExec(ctx context.Context, id string, cols, rows uint16) (Stream, error) {
+	e, err := s.execution(id)
+	if err != nil {
+		return nil, err
+	}
+	c := e.c
+	c.mu.Lock()
+	if e.info.Started {
+		c.mu.Unlock()
+		return nil, imagecore.NewError(imagecore.ErrConflict, "exec-started", "exec "+bundle.ShortID(id)+" has been started already", "exec", id)
+	}
+	e.info.Started = true
+	req := e.info.Request
+	c.mu.Unlock()
+	if cols > 0 && rows > 0 {
+		req.Cols, req.Rows = cols, rows
+	}
+	sh, err := s.enter(ctx, c, req, shim.ExecOptions{ID: id, Cols: req.Cols, Rows: req.Rows, Stdin: e.info.Stdin, Hold: true})
+	if err != nil {
+		code := startFailure(err)
+		c.mu.Lock()
+		e.info.ExitCode = &code
+		c.mu.Unlock()
+		return nil, err
+	}
+	s.mu.Lock()
+	s.execs[id] = c
+	s.mu.Unlock()
+	s.work.Go(func() { s.watchExec(e, sh) })
+	stream, err := sh.Attach(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("attach to exec %s: %w", bundle.ShortID(id), err)
+	}
+	return stream, nil
+}
+
+// InspectExec tells what became of a prepared process.
+func (s *Service) InspectExec(ctx context.Context, id string) (Further, error) {
+	e, err := s.execution(id)
+	if err != nil {
+		return Further{}, err
+	}
+	e.c.mu.Lock()
+	info, sh := e.info, e.c.shim
+	e.c.mu.Unlock()
+	if info.Started && info.ExitCode == nil && sh != nil {
+		if state, err := sh.State(ctx); err == nil {
+			for _, p := range state.Execs {
+				if p.ID == id {
+					info.Pid = p.Pid
+					if p.Exit != nil { // sooner than watchExec noticed
+						info.ExitCode = &p.Exit.Code
+					}
+				}
+			}
+		}
+	}
+	return info, nil
+}
+
+func (s *Service) execution(id string) (*execution, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.further[id]; e != nil {
+		return e, nil
+	}
+	return nil, noExec(id)
+}
+
+// watchExec notes the end of a process.
+func (s *Service) watchExec(e *execution, sh Shim) {
+	code := killed // where the shim goes first, the container was killed
+	if exit, err := sh.Wait(s.ctx, e.info.ID); err == nil {
+		code = exit.Code
+	}
+	e.c.mu.Lock()
+	defer e.c.mu.Unlock()
+	e.info.ExitCode = &code
+}
+
+// running lists the prepared processes of a container that run.
+func (s *Service) running(c *container) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []string
+	for _, id := range c.execs {
+		if e := s.further[id]; e != nil && e.info.Started && e.info.ExitCode == nil {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// startFailure is the exit code of a command that did not start.
+func startFailure(err error) int {
+	var r record
+	r.fail(err, r.CreatedAt)
+	return *r.ExitCode
+}
