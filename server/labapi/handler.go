@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -106,9 +107,17 @@ func (h *Handler) ticket(c echo.Context) error {
 // bodyLimit is the most bytes of a JSON body.
 const bodyLimit = 1 << 20
 
+// bodyTime is how long all of a JSON body may take: one that trickles in must
+// not keep a connection, least of all that of POST /session, which anybody may
+// send.
+const bodyTime = 20 * time.Second
+
 // body reads a request's JSON. Unknown fields are refused, so that a misspelt
 // one is not silently without effect; no body at all is the zero value.
 func body[T any](c echo.Context) (v T, err error) {
+	set := http.NewResponseController(c.Response()).SetReadDeadline
+	_ = set(time.Now().Add(bodyTime))       // fails only where there is no connection
+	defer func() { _ = set(time.Time{}) }() // see deadlineReader
 	r := http.MaxBytesReader(c.Response(), c.Request().Body, bodyLimit)
 	dec := json.NewDecoder(r)
 	dec.DisallowUnknownFields()

@@ -53,7 +53,22 @@ func (s *server) handler() (http.Handler, error) {
 	})
 	e.GET("/metrics", echo.WrapHandler(counters.handler()))
 	e.Any("/*", echo.WrapHandler(shell))
-	return requestIDs(s.gate.Guard(e)), nil
+	return requestIDs(dropBodies(s.gate.Guard(e))), nil
+}
+
+// leftover is how long the rest of a body may take that no handler has read.
+const leftover = 2 * time.Second
+
+// dropBodies bounds the wait for what is left of a body once the request is
+// answered: net/http reads on for up to 256 KiB before it sends the answer, so
+// that a client who was refused could hold the connection for ever.
+func dropBodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		if r.ContentLength != 0 { // of a WebSocket it is 0: its connection is not ours any more
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(leftover)) // or the client has gone
+		}
+	})
 }
 
 // requestIDs names each request, for the answer and the log. What the client
