@@ -136,7 +136,7 @@ func TestResizeAndCtrlCReachTheProgram(t *testing.T) {
 }
 
 func TestAChildLeftBehindOnTheTerminalDoesNotKeepFinishWaiting(t *testing.T) {
-	h, cmd := onPTY(t, "trap '' HUP; (while :; do echo again; done) & exit 0")
+	h, cmd := onPTY(t, "trap '' HUP; (while echo again; do :; done) 2>/dev/null & exit 0")
 	s := newSink()
 	h.Pump(s.take)
 	cmd.Wait()
