@@ -16,7 +16,6 @@ var pending = []struct {
 	reason   string
 }{
 	{1, 1, "version 1 of the image JSON, with its checksums, comes with its own reader"},
-	{3, 3, "the writer of the combined form alone comes with convert"},
 	{8, 8, "the tree of images that share layers is the docker command line's"},
 	{10, 28, "containers through the docker command line need the Docker Engine API"},
 	{30, 62, "names, building and registries need the Docker Engine API"},

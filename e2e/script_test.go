@@ -1,11 +1,13 @@
 package e2e_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -71,6 +73,9 @@ func params(dir string) testscript.Params {
 			"hostile": makeHostile,
 			"exits":   exits,
 			"cut":     cutFile,
+			"ids":     sameIDs,
+			"diffids": sameDiffIDs,
+			"spoil":   spoil,
 		},
 	}
 }
@@ -171,4 +176,47 @@ func cutFile(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: cut FILE BYTES")
 	}
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+// ids wants the same image ids, diffIDs and chainIDs of all its arguments:
+// ids IMAGE IMAGE….
+func sameIDs(ts *testscript.TestScript, neg bool, args []string) {
+	same(ts, neg, args, `"(id|diffID|chainID)":"[^"]*"`)
+}
+
+// diffids is ids without the image ids.
+func sameDiffIDs(ts *testscript.TestScript, neg bool, args []string) {
+	same(ts, neg, args, `"(diffID|chainID)":"[^"]*"`)
+}
+
+func same(ts *testscript.TestScript, neg bool, args []string, pattern string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: ids IMAGE IMAGE…")
+	}
+	want := ""
+	for _, name := range args {
+		ts.Check(ts.Exec("layerlab", "inspect", "--json", name))
+		found := strings.Join(regexp.MustCompile(pattern).FindAllString(ts.ReadFile("stdout"), -1), "\n")
+		if want == "" {
+			want = found
+		}
+		if found == "" || found != want {
+			ts.Fatalf("%s has\n%s\nwant\n%s", name, found, want)
+		}
+	}
+}
+
+// spoil changes a byte where a text stands last in a file: spoil FILE TEXT.
+func spoil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: spoil FILE TEXT")
+	}
+	b, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	i := bytes.LastIndex(b, []byte(args[1]))
+	if i < 0 {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	b[i] ^= 0x20
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
 }

@@ -41,12 +41,26 @@ type Layer struct {
 // 1.9, whose layer.tar are symbolic links to the blobs. A blob that several
 // images share is written once.
 func DockerSave(w io.Writer, images []Image) error {
-	s := saver{blobs: map[digest.Digest]Item{}, dirs: map[string]bool{}, repositories: map[string]map[string]string{}}
+	s := newSaver()
 	for i := range images {
 		if err := s.image(&images[i]); err != nil {
 			return err
 		}
 	}
+	s.layout()
+	s.document("manifest.json", s.saved)
+	if len(s.repositories) > 0 {
+		s.document("repositories", s.repositories)
+	}
+	return WriteItems(w, s.sorted())
+}
+
+func newSaver() *saver {
+	return &saver{blobs: map[digest.Digest]Item{}, dirs: map[string]bool{}, repositories: map[string]map[string]string{}}
+}
+
+// layout adds what makes the blobs an OCI image layout.
+func (s *saver) layout() {
 	for _, it := range s.blobs {
 		s.items = append(s.items, it)
 	}
@@ -54,14 +68,18 @@ func DockerSave(w io.Writer, images []Image) error {
 	s.folder("blobs/sha256")
 	s.document("oci-layout", v1.ImageLayout{Version: v1.ImageLayoutVersion})
 	s.document("index.json", v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: s.manifests})
-	s.document("manifest.json", s.saved)
-	if len(s.repositories) > 0 {
-		s.document("repositories", s.repositories)
-	}
+}
+
+func (s *saver) sorted() []Item {
 	sort.Slice(s.items, func(i, j int) bool { return s.items[i].Path < s.items[j].Path })
+	return s.items
+}
+
+// WriteItems writes items as one tar, in their order.
+func WriteItems(w io.Writer, items []Item) error {
 	tw := tar.NewWriter(w)
-	for i := range s.items {
-		if err := writeItem(tw, &s.items[i]); err != nil {
+	for i := range items {
+		if err := writeItem(tw, &items[i]); err != nil {
 			return err
 		}
 	}
@@ -85,35 +103,69 @@ type saver struct {
 	repositories map[string]map[string]string // name → tag → top layer
 }
 
+// image adds an image in all forms of docker save.
 func (s *saver) image(img *Image) error {
+	config, err := img.config()
+	if err != nil {
+		return err
+	}
 	entry := saved{RepoTags: img.Refs, LayerSources: map[digest.Digest]v1.Descriptor{}, Layers: []string{}}
 	if entry.RepoTags == nil {
 		entry.RepoTags = []string{}
 	}
+	for i, l := range img.Layers {
+		d := l.Descriptor
+		entry.Layers = append(entry.Layers, blobPath(d.Digest))
+		entry.LayerSources[config.RootFS.DiffIDs[i]] = v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest}
+	}
+	desc, err := s.content(img)
+	if err != nil {
+		return err
+	}
+	entry.Config = blobPath(digest.FromBytes(img.Config))
+	s.saved = append(s.saved, entry)
+	for _, ref := range img.Refs {
+		_, tag := splitRef(ref)
+		s.name(desc, ref, tag)
+	}
+	if len(img.Refs) == 0 {
+		s.manifests = append(s.manifests, desc)
+	}
+	return s.v1(img, config, func(id string, l *Layer) Item {
+		return Item{Path: id + "/layer.tar", Kind: imagecore.Symlink, Link: "../" + blobPath(l.Descriptor.Digest), Attr: plain()}
+	})
+}
+
+// config parses the image's config and checks that it goes with its layers.
+func (img *Image) config() (*v1.Image, error) {
 	var config v1.Image
 	if err := json.Unmarshal(img.Config, &config); err != nil {
-		return badConfig(err)
+		return nil, badConfig(err)
 	}
 	if got, want := len(img.Layers), len(config.RootFS.DiffIDs); got != want {
-		return imagecore.NewError(imagecore.ErrInvalid, "layer-count",
+		return nil, imagecore.NewError(imagecore.ErrInvalid, "layer-count",
 			"the config names "+strconv.Itoa(want)+" layers, there are "+strconv.Itoa(got), "want", strconv.Itoa(want), "got", strconv.Itoa(got))
 	}
-	layers := make([]v1.Descriptor, len(img.Layers))
 	for i, l := range img.Layers {
 		if l.Open == nil {
-			return imagecore.NewError(imagecore.ErrNotFound, "layer-absent", "the layer's content is not here", "digest", l.Descriptor.Digest.String()).In(i)
+			return nil, imagecore.NewError(imagecore.ErrNotFound, "layer-absent", "the layer's content is not here", "digest", l.Descriptor.Digest.String()).In(i)
 		}
+	}
+	return &config, nil
+}
+
+// content adds an image's blobs and returns its manifest's descriptor.
+func (s *saver) content(img *Image) (v1.Descriptor, error) {
+	layers := make([]v1.Descriptor, len(img.Layers))
+	for i, l := range img.Layers {
 		layers[i] = l.Descriptor
-		path := blobPath(l.Descriptor.Digest)
-		entry.Layers = append(entry.Layers, path)
-		entry.LayerSources[config.RootFS.DiffIDs[i]] = v1.Descriptor{MediaType: l.Descriptor.MediaType, Size: l.Descriptor.Size, Digest: l.Descriptor.Digest}
-		s.blobs[l.Descriptor.Digest] = Item{Path: path, Kind: imagecore.File, Attr: plain(), Size: l.Descriptor.Size, Open: l.Open}
+		s.blobs[l.Descriptor.Digest] = Item{Path: blobPath(l.Descriptor.Digest), Kind: imagecore.File, Attr: plain(), Size: l.Descriptor.Size, Open: l.Open}
 	}
 	raw, desc := img.Manifest, v1.Descriptor{}
 	if raw == nil {
 		var err error
 		if raw, desc, err = Manifest(img.Config, layers); err != nil {
-			return err
+			return desc, err
 		}
 	} else {
 		desc = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
@@ -122,19 +174,15 @@ func (s *saver) image(img *Image) error {
 			desc.MediaType = m.MediaType
 		}
 	}
-	entry.Config = s.blob(img.Config)
+	s.blob(img.Config)
 	s.blob(raw)
-	s.saved = append(s.saved, entry)
-	for _, ref := range img.Refs {
-		named := desc
-		_, tag := splitRef(ref)
-		named.Annotations = map[string]string{"io.containerd.image.name": fullRef(ref), v1.AnnotationRefName: tag}
-		s.manifests = append(s.manifests, named)
-	}
-	if len(img.Refs) == 0 {
-		s.manifests = append(s.manifests, desc)
-	}
-	return s.v1(img, &config)
+	return desc, nil
+}
+
+// name adds a manifest to the index under a name.
+func (s *saver) name(desc v1.Descriptor, ref, refName string) {
+	desc.Annotations = map[string]string{"io.containerd.image.name": fullRef(ref), v1.AnnotationRefName: refName}
+	s.manifests = append(s.manifests, desc)
 }
 
 // blob adds a small document and returns its path.
@@ -199,8 +247,9 @@ func cutSlash(s string) (first, rest string) {
 }
 
 // v1 adds the image in the form of Docker's image specification v1.0: a chain
-// of layers, each of which is an image that names its parent.
-func (s *saver) v1(img *Image, config *v1.Image) error {
+// of layers, each of which is an image that names its parent; tar gives the
+// item of a layer's layer.tar.
+func (s *saver) v1(img *Image, config *v1.Image, tar func(id string, l *Layer) Item) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(img.Config, &fields); err != nil {
 		return badConfig(err)
@@ -212,7 +261,7 @@ func (s *saver) v1(img *Image, config *v1.Image) error {
 		}
 	}
 	parent := ""
-	for i, l := range img.Layers {
+	for i := range img.Layers {
 		j := map[string]json.RawMessage{}
 		if i == len(img.Layers)-1 {
 			for k, v := range fields {
@@ -245,7 +294,7 @@ func (s *saver) v1(img *Image, config *v1.Image) error {
 			s.folder(id)
 			s.raw(id+"/VERSION", []byte("1.0"))
 			s.raw(id+"/json", named)
-			s.items = append(s.items, Item{Path: id + "/layer.tar", Kind: imagecore.Symlink, Link: "../" + blobPath(l.Descriptor.Digest), Attr: plain()})
+			s.items = append(s.items, tar(id, &img.Layers[i]))
 		}
 		parent = id
 	}

@@ -173,6 +173,8 @@ export const en = {
 
   'content.title': 'Content',
   'content.of': 'Content of {name}',
+  'content.sparse': 'Holes as zeros',
+  'content.sparseAbout': 'A sparse file: the tar leaves its holes out, they read as zeros.',
   'content.hex': 'Hexadecimal',
   'content.empty': 'The file is empty.',
   'content.show': 'Show the first {size}',
@@ -461,6 +463,7 @@ export const en = {
     'The process was killed while its container was being made. The kernel’s log may say why.',
   'code.launcher-gone': 'The launcher ended before the container was ready.',
   'code.layer-absent': 'The layer’s content is not here.',
+  'code.layer-compressed': 'The form takes bare tars as layers; this one is compressed.',
   'code.layer-count': 'The config and the archive disagree about the number of layers.',
   'code.layer-not-found': 'The image has no such layer.',
   'code.layer-too-large': 'A layer is larger than the limit of {limit} bytes.',
@@ -487,6 +490,7 @@ export const en = {
   'code.no-id-range':
     'No range of user ids is left: remove containers, or grant more in /etc/subuid and /etc/subgid.',
   'code.no-image': 'The archive holds no whole image.',
+  'code.no-layers': 'An image without layers cannot be written in this form, whose images are layers.',
   'code.no-manifest':
     'The archive has pieces of an image, but neither manifest.json nor index.json: it was cut short.',
   'code.no-method': 'The server does not answer to this kind of request.',

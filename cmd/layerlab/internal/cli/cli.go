@@ -120,7 +120,7 @@ func (r *run) root() *cobra.Command {
 	root.AddCommand(
 		r.inspectCommand(), r.treeCommand(), r.diffCommand(), r.flattenCommand(),
 		r.whyCommand(), r.findCommand(), r.catCommand(), r.verifyCommand(),
-		r.wasteCommand(), r.ciCommand(),
+		r.wasteCommand(), r.ciCommand(), r.convertCommand(),
 		r.serveCommand(), r.versionCommand(), r.sandboxCommand(),
 	)
 	return root
