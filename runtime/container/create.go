@@ -77,6 +77,7 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 		if group != nil {
 			err = errors.Join(err, group.Kill(), group.Remove())
 		}
+		err = errors.Join(err, c.unmount())
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
 	if o.Spec.Linux != nil {
@@ -186,6 +187,9 @@ func (c *Container) Delete(ctx context.Context, force bool) error {
 		if err := g.Remove(); err != nil {
 			return err
 		}
+	}
+	if err := c.unmount(); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(c.dir); err != nil {
 		return err

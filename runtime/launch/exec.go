@@ -42,7 +42,16 @@ func Exec(ctx context.Context, target *Process, p *specs.Process, c ExecConfig) 
 	if target.pidfd < 0 {
 		return nil, imagecore.NewError(imagecore.ErrConflict, "container-stopped", "the container is not running")
 	}
-	return exec(ctx, Target{PID: target.pid, Spec: target.spec, Cgroup: target.cgroup}, target.pidfd, target.devpts, p, c)
+	t := Target{PID: target.pid, Spec: target.spec, Cgroup: target.cgroup}
+	if p.Terminal && target.devpts < 0 {
+		devpts, err := findDevpts(target.pid)
+		if err != nil {
+			return nil, err
+		}
+		defer unix.Close(devpts)
+		return exec(ctx, t, target.pidfd, devpts, p, c)
+	}
+	return exec(ctx, t, target.pidfd, target.devpts, p, c)
 }
 
 // ExecIn is Exec for a container that another program launched.

@@ -84,6 +84,10 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 	if c.Cgroup != nil {
 		o.CgroupFiles = c.Cgroup.Files()
 	}
+	if spec.Linux != nil && spec.Linux.MountLabel != "" {
+		_, err := os.Stat("/sys/fs/selinux/enforce")
+		o.SELinux = err == nil
+	}
 	if slices.ContainsFunc(spec.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" }) {
 		o.Hierarchies = cgroup.Hierarchies()
 	}

@@ -12,7 +12,7 @@ import (
 
 // check refuses what this runtime does not do, by name, before anything is
 // done. What it lets through, the plan does.
-func check(s *specs.Spec) error {
+func check(s *specs.Spec, o Options) error {
 	switch {
 	case s.Process == nil:
 		return invalid("process", "is missing")
@@ -36,7 +36,8 @@ func check(s *specs.Spec) error {
 	}
 	l := s.Linux
 	switch {
-	case l.MountLabel != "":
+	case l.MountLabel != "" && o.SELinux:
+		// Without SELinux nothing on the host has labels.
 		return unsupported("linux.mountLabel (SELinux)")
 	case l.IntelRdt != nil:
 		return unsupported("linux.intelRdt")
@@ -62,8 +63,9 @@ func check(s *specs.Spec) error {
 			return invalid("linux.namespaces", "path "+n.Path+" is not absolute")
 		}
 	}
-	if !newNamespace(s, specs.MountNamespace) {
-		return unsupported("a container without a mount namespace of its own")
+	if !slices.Contains(seen, specs.MountNamespace) && (s.Root.Readonly || o.Rootfs || s.Linux.RootfsPropagation != "") {
+		// All three change a mount that would be the host's own.
+		return unsupported("root.readonly or linux.rootfsPropagation without a mount namespace")
 	}
 	user := slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace && n.Path == "" })
 	if user != (len(l.UIDMappings) > 0) || user != (len(l.GIDMappings) > 0) {

@@ -123,7 +123,8 @@ func (b *builder) terminalHost() {
 			m = x
 		}
 	}
-	if (p.Terminal || b.hasDevpts()) && !b.opt.OwnDevpts {
+	// Without a terminal the child makes it, in the order of the mounts.
+	if p.Terminal && !b.opt.OwnDevpts {
 		o, err := parseMountOptions("/dev/pts", m.Options)
 		if err != nil {
 			b.err = err
@@ -147,9 +148,7 @@ func (b *builder) terminalHost() {
 				o.data[i] = k + "=" + strconv.FormatUint(uint64(host), 10)
 			}
 		}
-		if !slices.ContainsFunc(o.data, func(s string) bool { return strings.HasPrefix(s, "max=") }) {
-			o.data = append(o.data, "max=64")
-		}
+		o.data = limitTerminals(o.data)
 		calls, out := b.filesystem("devpts", "devpts", o)
 		calls[len(calls)-2].Out = "devpts"
 		_ = out
@@ -177,6 +176,15 @@ func (b *builder) terminalHost() {
 		call("ioctl", ref("master"), flags("TIOCGPTPEER"), flags("O_RDWR|O_NOCTTY|O_CLOEXEC")).as("slave"),
 		call("ioctl", ref("master"), flags("TIOCSWINSZ"), size),
 		call("fchown", ref("slave"), unsigned(uint64(uid)), unsigned(uint64(gid))))
+}
+
+// limitTerminals bounds the number of terminals: all containers share the host's
+// (kernel.pty.max).
+func limitTerminals(data []string) []string {
+	if slices.ContainsFunc(data, func(s string) bool { return strings.HasPrefix(s, "max=") }) {
+		return data
+	}
+	return append(data, "max=64")
 }
 
 // console binds the terminal onto /dev/console. It is the first of a fresh

@@ -161,17 +161,23 @@ func move(mount, target string) Call {
 	return call("move_mount", ref(mount), str(""), ref(target), str(""), flags("MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH"))
 }
 
-// devpts is made by the launcher: it opens the terminal in it without ever
-// taking a descriptor from inside the container.
+// devpts is made by the launcher where the command has a terminal: it opens that
+// in it without ever taking a descriptor from inside the container.
 func (b *builder) devpts(m specs.Mount, o mountOptions) {
 	at, t := b.target(m.Destination, true, false)
 	at = append(at, call("fstatfs", ref(t), scratch(120)).check(CheckNotProc))
-	if path.Clean(m.Destination) == "/dev/pts" {
+	own := path.Clean(m.Destination) == "/dev/pts"
+	if own && b.spec.Process.Terminal {
 		b.step(Child, "mount-devpts", []string{"path", m.Destination}, -1, append(at, move("devpts", t))...)
 		return
 	}
+	code := "mount-filesystem"
+	if own {
+		code = "mount-devpts"
+		o.data = limitTerminals(o.data)
+	}
 	calls, out := b.filesystem("devpts", m.Source, o)
-	b.step(Child, "mount-filesystem", []string{"type", "devpts", "path", m.Destination}, -1, append(append(at, calls...), move(out, t))...)
+	b.step(Child, code, []string{"type", "devpts", "path", m.Destination}, -1, append(append(at, calls...), move(out, t))...)
 }
 
 // cgroups mounts each v1 hierarchy in a folder of a small tmpfs; inside a

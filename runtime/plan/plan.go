@@ -92,6 +92,8 @@ type Options struct {
 	// Target are the namespaces of the container that an exec enters, as flags
 	// of setns(2): those that differ from the launcher's.
 	Target string
+	// SELinux says that the host's kernel labels files.
+	SELinux bool
 	// Terse leaves out the texts; Describe adds them.
 	Terse bool
 	// OwnDevpts opens the terminal in a devpts that the launcher holds already
@@ -113,7 +115,7 @@ type builder struct {
 // command. A setting that is not served is an error that names it (kind
 // ErrUnsupported, code "unsupported-setting").
 func For(spec *specs.Spec, o Options) (*Plan, error) {
-	if err := check(spec); err != nil {
+	if err := check(spec, o); err != nil {
 		return nil, err
 	}
 	b := &builder{spec: spec, opt: o, plan: &Plan{}}

@@ -172,7 +172,7 @@ func TestRefusals(t *testing.T) {
 		"relative cwd": {func(s *specs.Spec) { s.Process.Cwd = "x" }, "invalid-config"},
 		"zero byte":    {func(s *specs.Spec) { s.Process.Env = []string{"A=\x00"} }, "invalid-config"},
 		"no root":      {func(s *specs.Spec) { s.Root = nil }, "invalid-config"},
-		"no mounts":    {func(s *specs.Spec) { s.Linux.Namespaces = nil }, "unsupported-setting"},
+		"no mounts":    {func(s *specs.Spec) { s.Linux.Namespaces, s.Root.Readonly = nil, true }, "unsupported-setting"},
 		"time namespace": {func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
 		}, "unsupported-setting"},

@@ -3,12 +3,19 @@ package plan
 import (
 	"path"
 	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // rootHost makes the root a detached mount while the launcher still walks paths
 // with its own rights: a container's ids may not pass a 0700 folder above it.
 func (b *builder) rootHost() {
 	if b.opt.Rootfs {
+		return
+	}
+	if b.inherits() {
+		b.step(Host, "open-root", []string{"path", b.spec.Root.Path}, 0,
+			call("openat", here(), str(b.spec.Root.Path), flags("O_PATH|O_DIRECTORY|O_CLOEXEC")).as("rootfs"))
 		return
 	}
 	b.step(Host, "open-root", []string{"path", b.spec.Root.Path}, 0,
@@ -20,11 +27,23 @@ func (b *builder) rootHost() {
 
 // root attaches the detached root on top of the old one, so that no folder of
 // the host is needed for it; paths still begin at the old root until pivot_root.
+//
+// In the launcher's own mount namespace nothing is attached: the mounts of the
+// config end up in the folder of the root, where everybody sees them, and
+// whoever removes the container takes them away.
 func (b *builder) root() {
+	if b.inherits() {
+		return
+	}
 	b.step(Child, "private-mounts", nil, 0,
 		call("mount", null(), str("/"), null(), flags("MS_REC|MS_PRIVATE"), null()))
 	b.step(Child, "attach-root", nil, 0,
 		call("move_mount", ref("rootfs"), str(""), here(), str("/"), flags("MOVE_MOUNT_F_EMPTY_PATH")))
+}
+
+// inherits reports whether the container lives in the launcher's mount namespace.
+func (b *builder) inherits() bool {
+	return !b.has(specs.MountNamespace) && !b.joined(specs.MountNamespace)
 }
 
 // hooks stops for the launcher to run the hooks that come before the root is
@@ -44,7 +63,9 @@ func (b *builder) changeRoot() {
 		b.step(Child, "readonly-root", nil, 0,
 			call("mount_setattr", ref("rootfs"), str(""), flags("AT_EMPTY_PATH"), mountAttr("MOUNT_ATTR_RDONLY", "0", "0"), num(32)))
 	}
-	if b.opt.NoPivot {
+	// In a mount namespace that others live in, pivot_root would take their root
+	// away.
+	if b.opt.NoPivot || !b.has(specs.MountNamespace) {
 		b.step(Child, "chroot", nil, 1,
 			call("fchdir", ref("rootfs")), call("chroot", str(".")), call("chdir", str("/")))
 	} else {
