@@ -112,7 +112,7 @@ describe('decodeIndex', () => {
     expect(index.nodes).toBe(500_001);
     expect(nodePath(index, 500_000)).toBe('d999/f498');
     expect(index.end[1]).toBe(501);
-  });
+  }, 60_000);
 });
 
 interface GoldenVersion {

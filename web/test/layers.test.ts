@@ -78,5 +78,5 @@ test('an opaque whiteout is blamed by the folder that it stands in', () => {
 test('hard links know each other and where their content lies', () => {
   const [v] = versionsOf(index, findNode(index, 'etc/my-app.d/same.cfg'));
   expect(otherNames(index, v.at, 10)).toEqual(['etc/my-app.d/other.cfg']);
-  expect(contentOf(index, v.at)).toEqual({ layer: 2, offset: 1536, size: 60 });
+  expect(contentOf(index, v.at)).toEqual({ layer: 2, header: 1024, offset: 1536, size: 60 });
 });

@@ -2,8 +2,9 @@
 // thread on the largest image that the page takes.
 import { bench, describe } from 'vitest';
 import { decodeIndex } from '../src/core/index.ts';
-import { layerFacts } from '../src/core/layers.ts';
-import { filter, rows, view } from '../src/core/tree.ts';
+import { prepare } from '../src/core/prepare.ts';
+import { Stepper } from '../src/core/steps.ts';
+import { filter, reveal, rows, view } from '../src/core/tree.ts';
 import { encode, root } from './encode.ts';
 
 function half(): Uint8Array {
@@ -26,9 +27,20 @@ const index = decodeIndex(bytes);
 const merged = view(index, 'merged', 10);
 
 describe('500,000 nodes', () => {
-  bench('decodeIndex', () => void decodeIndex(bytes));
-  bench('layerFacts', () => void layerFacts(index));
-  bench('view, a step of the slider', () => void view(index, 'merged', 10));
+  bench('in the worker: prepare', () => void prepare(bytes));
+  let layer = 10;
+  const stepper = new Stepper(index);
+  bench('a step of the slider: view, reveal, rows', () => {
+    layer = (layer + 1) % 20;
+    const v = stepper.view('merged', layer);
+    const open = reveal(index, v, 50);
+    rows(index, v, (n) => open.has(n), null);
+  });
+  bench('the first view', () => void view(index, 'merged', 10));
+  bench('a step from layer to layer alone', () => {
+    layer = (layer + 1) % 20;
+    stepper.view('only', layer);
+  });
   bench('rows, all folded', () => void rows(index, merged, () => false, null));
   bench('rows, all unfolded', () => void rows(index, merged, () => true, null));
   bench('filter', () => void filter(index, merged, 'file-42'));

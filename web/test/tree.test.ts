@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
 import { decodeIndex, findNode, nodePath } from '../src/core/index.ts';
-import { filter, hasChildren, type Mode, reveal, rows, Status, view } from '../src/core/tree.ts';
+import {
+  filter,
+  hasChildren,
+  type Mode,
+  reveal,
+  rows,
+  Status,
+  touchedBelow,
+  view,
+} from '../src/core/tree.ts';
 import { example } from './encode.ts';
 
 const index = decodeIndex(example());
@@ -72,8 +81,8 @@ test('folders sum what is in them, each inode once and deleted files not', () =>
 
 test('a folder says whether something beneath it changed', () => {
   const v = view(index, 'merged', 1);
-  expect([v.below[findNode(index, 'bin')], v.below[findNode(index, 'etc')]]).toEqual([1, 1]);
-  expect(view(index, 'merged', 2).below[findNode(index, 'bin')]).toBe(0);
+  expect(['bin', 'etc'].map((p) => touchedBelow(v, findNode(index, p)))).toEqual([true, true]);
+  expect(touchedBelow(view(index, 'merged', 2), findNode(index, 'bin'))).toBe(false);
 });
 
 test('closed folders hide what is in them', () => {

@@ -1,11 +1,10 @@
 import { Cursor } from './bytes.ts';
+import { Flag, Kind } from './kinds.ts';
 import { nameOf } from './names.ts';
+import { deeds } from './status.ts';
 import type { ReportImage, ReportWarning } from './wire.ts';
 
-/** Kinds of versions, as the binary index numbers them. */
-export const Kind = { file: 1, dir: 2, symlink: 3, char: 4, block: 5, fifo: 6, whiteout: 7 } as const;
-export const Flag = { implicit: 1, xattrs: 2, nanoseconds: 4, linked: 8, opaque: 16, copied: 32 } as const;
-export const Cause = { none: 0, replaced: 1, whiteout: 2, hidden: 3, opaque: 4, retyped: 5 } as const;
+export { Cause, Flag, Kind } from './kinds.ts';
 
 export interface Head {
   image: ReportImage;
@@ -31,6 +30,10 @@ export interface ImageIndex {
   nameLen: Uint16Array;
   first: Uint32Array;
   versions: Versions;
+  /** What the layer of each version did by making it; see deeds. */
+  did: Uint8Array;
+  /** Inodes with more than one name. */
+  inodes: number;
 }
 
 export interface Versions {
@@ -133,7 +136,11 @@ export function decodeIndex(bytes: Uint8Array): ImageIndex {
   while (open.length > 0) end[open.pop() as number] = nodes;
   first[nodes] = count;
   v.count = count;
+  let inodes = 0;
+  for (let k = 0; k < count; k++) if (v.inode[k] >= inodes) inodes = v.inode[k] + 1;
   return {
+    did: deeds({ nodes, first, versions: v }),
+    inodes,
     head,
     bytes,
     nodes,

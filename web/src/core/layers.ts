@@ -1,6 +1,6 @@
 import { type Command, parseCommand } from './command.ts';
-import { Cause, Flag, type ImageIndex, Kind } from './index.ts';
-import { Status, statusOf } from './tree.ts';
+import type { ImageIndex } from './index.ts';
+import { Cause, Flag, Kind, Status } from './kinds.ts';
 import type { ReportHistory, ReportImage, ReportLayer } from './wire.ts';
 
 /** What one layer did, in numbers of paths and bytes. */
@@ -25,31 +25,28 @@ export function layerFacts(index: ImageIndex): LayerFacts[] {
     hiddenBytes: 0,
     hidden: 0,
   }));
-  const { first, versions: v } = index;
-  for (let i = 0; i < index.nodes; i++) {
-    for (let k = first[i]; k < first[i + 1]; k++) {
-      const own = facts[v.layer[k]];
-      if (!own) continue;
-      if (v.flags[k] & Flag.opaque) own.opaques++;
-      if (v.kind[k] === Kind.whiteout) {
-        own.whiteouts++;
-        continue;
-      }
-      if (!(v.flags[k] & Flag.implicit)) {
-        const status = statusOf(index, i, k);
-        if (status === Status.added) own.added++;
-        else if (status === Status.changed) own.changed++;
-      }
-      const until = v.until[k];
-      if (until === 0) continue;
-      if (v.cause[k] !== Cause.replaced) {
-        const ender = facts[until - 1];
-        if (ender) ender.deleted++;
-      }
-      if (v.kind[k] === Kind.file) {
-        own.hidden++;
-        own.hiddenBytes += v.size[k];
-      }
+  const { versions: v, did } = index;
+  for (let k = 0; k < v.count; k++) {
+    const own = facts[v.layer[k]];
+    if (!own) continue;
+    if (v.flags[k] & Flag.opaque) own.opaques++;
+    if (v.kind[k] === Kind.whiteout) {
+      own.whiteouts++;
+      continue;
+    }
+    if (!(v.flags[k] & Flag.implicit)) {
+      if (did[k] === Status.added) own.added++;
+      else if (did[k] === Status.changed) own.changed++;
+    }
+    const until = v.until[k];
+    if (until === 0) continue;
+    if (v.cause[k] !== Cause.replaced) {
+      const ender = facts[until - 1];
+      if (ender) ender.deleted++;
+    }
+    if (v.kind[k] === Kind.file) {
+      own.hidden++;
+      own.hiddenBytes += v.size[k];
     }
   }
   return facts;

@@ -1,6 +1,6 @@
 import { Cause, extra, Flag, type ImageIndex, Kind, nodePath } from './index.ts';
 import { nameOf } from './names.ts';
-import { relisted } from './tree.ts';
+import { relisted } from './status.ts';
 
 /** One version of a path, worded for people by the page. */
 export interface Version {
@@ -40,7 +40,7 @@ export function versionsOf(index: ImageIndex, node: number): Version[] {
       endedBy: v.until[k] - 1,
       cause: v.until[k] > 0 ? v.cause[k] : Cause.none,
       implicit: (v.flags[k] & Flag.implicit) !== 0,
-      relisted: before >= first[node] && v.until[before] === v.layer[k] + 1 && relisted(index, k, before),
+      relisted: before >= first[node] && v.until[before] === v.layer[k] + 1 && relisted(v, k, before),
       opaque: (v.flags[k] & Flag.opaque) !== 0,
       opaqueAt: more.opaqueAt ?? -1,
       copiedFrom: v.flags[k] & Flag.copied ? v.home[k] : -1,
@@ -96,12 +96,27 @@ export function ender(index: ImageIndex, node: number, version: number): string 
   return null;
 }
 
-/** Where the content of a version lies, or null where there is none to read. */
-export function contentOf(
-  index: ImageIndex,
-  version: number,
-): { layer: number; offset: number; size: number } | null {
+/** Where the content of a version lies in a layer's tar, and where the headers of the entry that holds it begin. */
+export interface Content {
+  layer: number;
+  header: number;
+  offset: number;
+  size: number;
+}
+
+/** The content of a version, or null where there is none to read. */
+export function contentOf(index: ImageIndex, version: number): Content | null {
   const v = index.versions;
   if (v.kind[version] !== Kind.file) return null;
-  return { layer: v.home[version], offset: v.data[version], size: v.size[version] };
+  const [layer, offset] = [v.home[version], v.data[version]];
+  let header = v.offset[version];
+  // A hard link's own header lies elsewhere: the one before the content is the nearest.
+  if (v.flags[version] & (Flag.linked | Flag.copied)) {
+    header = -1;
+    for (let k = 0; k < v.count; k++) {
+      if (v.data[k] === offset && v.layer[k] === layer && v.offset[k] < offset && v.kind[k] === Kind.file)
+        header = Math.max(header, v.offset[k]);
+    }
+  }
+  return { layer, header: header >= 0 && header < offset ? header : offset, offset, size: v.size[version] };
 }

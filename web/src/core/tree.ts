@@ -1,119 +1,106 @@
-import { Flag, type ImageIndex, Kind } from './index.ts';
+import type { ImageIndex } from './index.ts';
+import { Flag, Kind, Status } from './kinds.ts';
 import { contains, lowered, touches } from './names.ts';
+
+export { Status } from './kinds.ts';
 
 /** merged: what is there after a layer; only: what that layer itself holds. */
 export type Mode = 'merged' | 'only';
 
-/** What a layer did to a path. `parent`: nothing, it stands there for what is in it. */
-export const Status = { same: 0, added: 1, changed: 2, deleted: 3, parent: 4 } as const;
-
 /**
  * The state of every node in one view. `version` is the version to show (that
  * which was ended, for deleted paths), -1 where the path is not in the view.
- * `below` says that something beneath it was added, changed or deleted; `size`
- * is the file's bytes, or the folder's with all in it, each inode once.
+ * `touched` counts what was added, changed or deleted in a subtree, its root
+ * included; `size` is the file's bytes, or the folder's with all in it, each
+ * inode once, at its last name; nothing for what is deleted.
  */
 export interface View {
   mode: Mode;
   layer: number;
   version: Int32Array;
   status: Uint8Array;
-  below: Uint8Array;
+  touched: Int32Array;
   size: Float64Array;
 }
 
-/** Whether a version is just the folder before it, listed again: same mode, owner and attributes. */
-export function relisted(index: ImageIndex, version: number, before: number): boolean {
-  const v = index.versions;
-  return (
-    v.kind[version] === Kind.dir &&
-    v.kind[before] === Kind.dir &&
-    v.mode[version] === v.mode[before] &&
-    v.uid[version] === v.uid[before] &&
-    v.gid[version] === v.gid[before] &&
-    !((v.flags[version] | v.flags[before]) & Flag.xattrs) &&
-    !(v.flags[version] & Flag.opaque)
-  );
+/** Whether something beneath a node was added, changed or deleted. */
+export function touchedBelow(v: View, node: number): boolean {
+  return v.touched[node] > counts(v.status[node]);
 }
 
-/** What the layer of `version` did to the path of `node`, by making that version. */
-export function statusOf(index: ImageIndex, node: number, version: number): number {
-  const v = index.versions;
-  if (v.kind[version] === Kind.whiteout) return Status.deleted;
-  const before = version - 1;
-  const had =
-    before >= index.first[node] &&
-    v.kind[before] !== Kind.whiteout &&
-    v.until[before] === v.layer[version] + 1;
-  if (!had) return Status.added;
-  return relisted(index, version, before) ? Status.same : Status.changed;
+export const counts = (status: number) => (status === Status.same || status === Status.parent ? 0 : 1);
+
+/** What a view shows of a node: version × 8 + status, -1 for nothing. */
+export function shownAt(index: ImageIndex, merged: boolean, layer: number, node: number): number {
+  const { first, did } = index;
+  const { kind, flags, until, layer: from } = index.versions;
+  const start = first[node];
+  let k = first[node + 1] - 1;
+  while (k >= start && from[k] > layer) k--;
+  if (k < start) return -1;
+  const own = from[k] === layer;
+  if (!merged) {
+    const f = flags[k] & (Flag.implicit | Flag.opaque);
+    if (!own || f === Flag.implicit) return -1;
+    return k * 8 + (f & Flag.implicit ? Status.changed : did[k]);
+  }
+  if (kind[k] === Kind.whiteout) {
+    // Behind a whiteout of this very layer stands what it deleted.
+    return own && k > start && until[k - 1] === layer + 1 ? (k - 1) * 8 + Status.deleted : -1;
+  }
+  const end = until[k];
+  if (end === 0 || end > layer + 1) return k * 8 + (own ? did[k] : Status.same);
+  return end === layer + 1 ? k * 8 + Status.deleted : -1;
 }
 
-/** Computes the state of all nodes after (or only in) the layer with that index. */
-export function view(index: ImageIndex, mode: Mode, layer: number): View {
-  const { nodes, first, parent } = index;
-  // Columns in locals: this runs over half a million nodes between two frames.
-  const { kind, flags, until, inode, layer: from, size: bytes } = index.versions;
-  const version = new Int32Array(nodes).fill(-1);
-  const status = new Uint8Array(nodes);
-  const below = new Uint8Array(nodes);
-  const size = new Float64Array(nodes);
-  const seen = new Set<number>();
+/** Computes the state of all nodes after (or only in) the layer with that index, into the arrays of `into` where given. */
+export function view(index: ImageIndex, mode: Mode, layer: number, into?: View): View {
+  const { nodes, parent } = index;
+  const { kind, inode, size: bytes } = index.versions;
+  const version = into?.version ?? new Int32Array(nodes);
+  const status = into?.status ?? new Uint8Array(nodes);
+  const touched = into?.touched.fill(0) ?? new Int32Array(nodes);
+  const size = into?.size.fill(0) ?? new Float64Array(nodes);
+  const seen = new Uint8Array(index.inodes);
   const merged = mode === 'merged';
-  for (let i = 0, k = 0; i < nodes; i++) {
-    const start = k;
-    const end = first[i + 1];
-    for (; k < end; k++) {
-      if (from[k] > layer) {
-        k = end;
-        break;
-      }
-      const own = from[k] === layer;
-      if (!merged) {
-        if (!own) continue;
-        const opaque = flags[k] & Flag.opaque;
-        const implicit = flags[k] & Flag.implicit;
-        if (implicit && !opaque) continue;
-        version[i] = k;
-        status[i] = opaque && implicit ? Status.changed : statusOf(index, i, k);
-      } else if (kind[k] === Kind.whiteout) {
-        // The path is absent; what it hid has been noted as deleted.
-      } else if (until[k] === 0 || until[k] > layer + 1) {
-        const carried = flags[k] & Flag.implicit && k > start;
-        version[i] = k;
-        status[i] = own && !carried ? statusOf(index, i, k) : Status.same;
-      } else if (until[k] === layer + 1) {
-        version[i] = k;
-        status[i] = Status.deleted;
-      }
-    }
-  }
-  for (let i = nodes - 1; i > 0; i--) {
-    const k = version[i];
-    if (k < 0) continue;
-    const p = parent[i];
-    const state = status[i];
-    if (state !== Status.deleted) {
-      if (kind[k] === Kind.file) {
+  if (!merged) version.fill(0);
+  for (let i = nodes - 1; i >= 0; i--) {
+    const shown = shownAt(index, merged, layer, i);
+    if (shown >= 0) {
+      const k = shown >> 3;
+      const state = shown & 7;
+      version[i] = k;
+      status[i] = state;
+      touched[i] += counts(state);
+      if (kind[k] === Kind.file && state !== Status.deleted) {
         const n = inode[k];
-        if (n < 0 || !seen.has(n)) size[i] += bytes[k];
-        if (n >= 0) seen.add(n);
+        if (n < 0) size[i] = bytes[k];
+        else if (seen[n] === 0) {
+          seen[n] = 1;
+          size[i] = bytes[k];
+        }
       }
-      size[p] += size[i];
+    } else if (!merged && version[i] === 1) {
+      // In a layer's own entries a folder that the layer does not list stands
+      // there for what is in it, as it was when the layer was laid on.
+      version[i] = liveAt(index, i, layer);
+      status[i] = Status.parent;
+    } else {
+      version[i] = -1;
+      status[i] = 0;
+      continue;
     }
-    if (below[i] || (state !== Status.same && state !== Status.parent)) below[p] = 1;
-    // In a layer's own entries a folder that the layer does not list stands
-    // there for what is in it, as it was when the layer was laid on.
-    if (version[p] < 0) {
-      version[p] = merged ? first[p] : liveAt(index, p, layer);
-      status[p] = Status.parent;
-    }
+    if (i === 0) break;
+    const p = parent[i];
+    if (!merged) version[p] = 1;
+    touched[p] += touched[i];
+    size[p] += size[i];
   }
-  return { mode, layer, version, status, below, size };
+  return { mode, layer, version, status, touched, size };
 }
 
 /** The version of a node that holds after the layer, or the first one. */
-function liveAt(index: ImageIndex, node: number, layer: number): number {
+export function liveAt(index: ImageIndex, node: number, layer: number): number {
   const { first, versions: v } = index;
   for (let k = first[node + 1] - 1; k >= first[node]; k--) {
     if (v.layer[k] <= layer && (v.until[k] === 0 || v.until[k] > layer)) return k;
@@ -158,11 +145,16 @@ export function rows(
   isOpen: (node: number) => boolean,
   keep: Uint8Array | null,
 ): Int32Array {
-  const out = new Int32Array(index.nodes);
+  let out = new Int32Array(Math.min(index.nodes, 4096));
   let n = 0;
   for (let i = 1; i < index.nodes; ) {
     if (v.version[i] < 0 || (keep && !keep[i])) i = index.end[i];
     else {
+      if (n === out.length) {
+        const more = new Int32Array(n * 2);
+        more.set(out);
+        out = more;
+      }
       out[n++] = i;
       i = isOpen(i) ? i + 1 : index.end[i];
     }
@@ -176,11 +168,15 @@ export function rows(
  */
 export function reveal(index: ImageIndex, v: View, most: number): ReadonlySet<number> {
   const open = new Set<number>();
-  let count = 0;
-  for (let i = 1; i < index.nodes; i++) {
-    if (v.status[i] === Status.same || v.version[i] < 0) continue;
-    if (++count > most) return new Set();
-    for (let p = index.parent[i]; p > 0 && !open.has(p); p = index.parent[p]) open.add(p);
+  if (v.touched[0] > most) return open;
+  for (let i = 1; i < index.nodes; ) {
+    if (v.version[i] < 0 || v.touched[i] === 0) {
+      i = index.end[i];
+      continue;
+    }
+    if (v.status[i] !== Status.same)
+      for (let p = index.parent[i]; p > 0 && !open.has(p); p = index.parent[p]) open.add(p);
+    i++;
   }
   return open;
 }

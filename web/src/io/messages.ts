@@ -1,3 +1,5 @@
+import type { Prepared } from '../core/prepare.ts';
+
 /** What the page asks of the worker. */
 export type Ask =
   | { type: 'survey'; file: File }
@@ -7,10 +9,13 @@ export type Ask =
 export type Tell =
   | { type: 'progress'; done: number; total: number }
   | { type: 'report'; json: string }
-  | { type: 'index'; image: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: 'index'; image: number; prepared: Prepared }
   | { type: 'surveyed'; milliseconds: number }
   | { type: 'content'; id: number; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'failed'; id: number; failure: Failure };
+
+/** What the decoder answers. */
+export type Decoded = { prepared: Prepared } | { message: string };
 
 /** The error JSON of the core: kind, code and place. */
 export interface Failure {

@@ -1,4 +1,4 @@
-import { decodeIndex, type ImageIndex } from '../core/index.ts';
+import type { Prepared } from '../core/prepare.ts';
 import type { Report } from '../core/wire.ts';
 import type { Ask, Failure, Tell } from './messages.ts';
 import type { Source } from './source.ts';
@@ -32,8 +32,7 @@ export function preview(
 ): Promise<Preview> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-    const indexes = new Map<number, Uint8Array>();
-    const decoded = new Map<number, ImageIndex>();
+    const indexes = new Map<number, Prepared>();
     const waiting = new Map<number, Waiting>();
     let report: Report | null = null;
     let next = 1;
@@ -58,7 +57,7 @@ export function preview(
           report = JSON.parse(t.json) as Report;
           break;
         case 'index':
-          indexes.set(t.image, t.bytes);
+          indexes.set(t.image, t.prepared);
           break;
         case 'surveyed':
           if (report) resolve(make(report, t.milliseconds));
@@ -82,14 +81,8 @@ export function preview(
       file,
       milliseconds,
       async index(image) {
-        let index = decoded.get(image);
-        if (!index) {
-          const bytes = indexes.get(image);
-          if (!bytes) throw new RangeError(`no index for image ${image}`);
-          index = decodeIndex(bytes);
-          decoded.set(image, index);
-          indexes.delete(image);
-        }
+        const index = indexes.get(image);
+        if (!index) throw new RangeError(`no index for image ${image}`);
         return index;
       },
       content(image, layer, offset, size) {

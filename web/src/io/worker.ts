@@ -1,3 +1,4 @@
+import { buffersOf, prepare } from '../core/prepare.ts';
 import { Emit, Guest } from './guest.ts';
 import wasm from './imagecore.wasm?url';
 import type { Ask, Failure, Tell } from './messages.ts';
@@ -38,8 +39,8 @@ const host = {
         break;
       case Emit.index: {
         const image = new DataView(bytes.buffer).getUint32(0, true);
-        const index = bytes.slice(4);
-        tell({ type: 'index', image, bytes: index }, [index.buffer]);
+        const prepared = prepare(bytes.slice(4));
+        tell({ type: 'index', image, prepared }, buffersOf(prepared));
         break;
       }
       case Emit.content:

@@ -1,0 +1,188 @@
+import type { ImageIndex } from './index.ts';
+import { Kind, Status } from './kinds.ts';
+import { counts, liveAt, type Mode, shownAt, type View, view } from './tree.ts';
+
+/**
+ * Views of one image, each made from the one before: a step of the slider
+ * touches the paths that the layers in between and both ends wrote or ended,
+ * and the folders above them. The arrays of a view are those of the next one of
+ * the same mode; only the newest may be read.
+ */
+export class Stepper {
+  readonly #index: ImageIndex;
+  /** Nodes that a layer wrote or ended: those of layer l at #from[l] … #from[l+1]-1. */
+  readonly #from: Uint32Array;
+  readonly #nodes: Int32Array;
+  #merged: View | null = null;
+  #only: View | null = null;
+  /** By inode: the node at which its bytes are counted in the merged view, -1 for none. */
+  #holder: Int32Array | null = null;
+  #names: Map<number, Set<number>> | null = null;
+
+  constructor(index: ImageIndex) {
+    this.#index = index;
+    const { nodes, first, layers } = index;
+    const { layer, until, count } = index.versions;
+    const from = new Uint32Array(layers + 2);
+    for (let k = 0; k < count; k++) {
+      from[layer[k] + 1]++;
+      if (until[k] > 0) from[until[k]]++;
+    }
+    for (let l = 0; l < layers + 1; l++) from[l + 1] += from[l];
+    const at = from.slice();
+    const list = new Int32Array(from[layers + 1]);
+    for (let i = 0; i < nodes; i++) {
+      for (let k = first[i]; k < first[i + 1]; k++) {
+        list[at[layer[k]]++] = i;
+        if (until[k] > 0) list[at[until[k] - 1]++] = i;
+      }
+    }
+    this.#from = from;
+    this.#nodes = list;
+  }
+
+  view(mode: Mode, layer: number): View {
+    return mode === 'merged' ? this.#after(layer) : this.#alone(layer);
+  }
+
+  #after(layer: number): View {
+    const before = this.#merged;
+    const [low, high] = before ? [Math.min(before.layer, layer), Math.max(before.layer, layer)] : [0, 0];
+    const work = this.#from[high + 1] - this.#from[low];
+    let next: View;
+    // Beyond a quarter of the nodes one pass over all of them is quicker than climbing.
+    if (!before || work > this.#index.nodes >> 2) {
+      next = view(this.#index, 'merged', layer, before ?? undefined);
+      this.#holder = null;
+    } else {
+      next = { ...before, layer };
+      this.#update(next, this.#nodes.subarray(this.#from[low], this.#from[high + 1]));
+    }
+    this.#merged = next;
+    return next;
+  }
+
+  #update(v: View, nodes: Int32Array): void {
+    const { kind, inode, size: bytes } = this.#index.versions;
+    const loose = new Set<number>();
+    const linked = this.#index.inodes > 0;
+    if (linked) this.#hold(v);
+    for (const node of nodes) {
+      const k = v.version[node];
+      const state = v.status[node];
+      const shown = shownAt(this.#index, true, v.layer, node);
+      const to = shown < 0 ? -1 : shown >> 3;
+      const next = shown < 0 ? 0 : shown & 7;
+      if (k === to && state === next) continue;
+      const own = (at: number, s: number) => {
+        if (at < 0 || kind[at] !== Kind.file) return 0;
+        if (inode[at] >= 0) {
+          loose.add(inode[at]);
+          return 0;
+        }
+        return s === Status.deleted ? 0 : bytes[at];
+      };
+      v.version[node] = to;
+      v.status[node] = next;
+      const touch = (to < 0 ? 0 : counts(next)) - (k < 0 ? 0 : counts(state));
+      this.#climb(v, node, own(to, next) - own(k, state), touch);
+    }
+    for (const n of loose) this.#settle(v, n);
+  }
+
+  #climb(v: View, node: number, bytes: number, touch: number): void {
+    if (bytes === 0 && touch === 0) return;
+    const { parent } = this.#index;
+    for (let p = node; p >= 0; p = parent[p]) {
+      v.size[p] += bytes;
+      v.touched[p] += touch;
+    }
+  }
+
+  /** Finds out where the last pass over all nodes counted each inode's bytes: at the last name in view. */
+  #hold(v: View): void {
+    if (this.#holder) return;
+    const { nodes, first, inodes } = this.#index;
+    const { inode } = this.#index.versions;
+    const holder = new Int32Array(inodes).fill(-1);
+    const fresh = this.#names === null;
+    this.#names ??= new Map();
+    for (let i = 0; i < nodes; i++) {
+      const k = v.version[i];
+      if (k >= 0 && inode[k] >= 0 && v.status[i] !== Status.deleted) holder[inode[k]] = i;
+      for (let x = first[i]; fresh && x < first[i + 1]; x++) {
+        if (inode[x] < 0) continue;
+        const names = this.#names.get(inode[x]);
+        if (names) names.add(i);
+        else this.#names.set(inode[x], new Set([i]));
+      }
+    }
+    this.#holder = holder;
+  }
+
+  /** Counts an inode's bytes at its last name in view, and nowhere else. */
+  #settle(v: View, inode: number): void {
+    const holder = this.#holder;
+    if (!holder) return;
+    const { inode: inodes, size: bytes } = this.#index.versions;
+    let best = -1;
+    let n = 0;
+    for (const node of this.#names?.get(inode) ?? []) {
+      const k = v.version[node];
+      const { first } = this.#index;
+      for (let x = first[node]; x < first[node + 1]; x++) if (inodes[x] === inode) n = bytes[x];
+      if (k >= 0 && inodes[k] === inode && v.status[node] !== Status.deleted && node > best) best = node;
+    }
+    if (best === holder[inode]) return;
+    if (holder[inode] >= 0) this.#climb(v, holder[inode], -n, 0);
+    if (best >= 0) this.#climb(v, best, n, 0);
+    holder[inode] = best;
+  }
+
+  #alone(layer: number): View {
+    const before = this.#only;
+    if (!before) {
+      this.#only = view(this.#index, 'only', layer);
+      return this.#only;
+    }
+    const { parent } = this.#index;
+    const v = { ...before, layer };
+    const list = (l: number) => this.#nodes.subarray(this.#from[l], this.#from[l + 1]);
+    for (const node of list(before.layer)) {
+      for (let p = node; p >= 0 && v.version[p] >= 0; p = parent[p]) {
+        v.version[p] = -1;
+        v.status[p] = 0;
+        v.touched[p] = 0;
+        v.size[p] = 0;
+      }
+    }
+    this.#lay(v, list(layer));
+    this.#only = v;
+    return v;
+  }
+
+  #lay(v: View, nodes: Int32Array): void {
+    const { parent, inodes } = this.#index;
+    const { kind, inode, size: bytes } = this.#index.versions;
+    const seen = new Uint8Array(inodes);
+    // Last node first, since an inode counts at its last name.
+    for (let at = nodes.length - 1; at >= 0; at--) {
+      const node = nodes[at];
+      const shown = shownAt(this.#index, false, v.layer, node);
+      if (shown < 0 || (v.version[node] >= 0 && v.status[node] !== Status.parent)) continue;
+      const k = shown >> 3;
+      v.version[node] = k;
+      v.status[node] = shown & 7;
+      let n = 0;
+      if (kind[k] === Kind.file && (inode[k] < 0 || seen[inode[k]] === 0)) {
+        n = bytes[k];
+        if (inode[k] >= 0) seen[inode[k]] = 1;
+      }
+      this.#climb(v, node, n, counts(shown & 7));
+      for (let p = parent[node]; p >= 0 && v.version[p] < 0; p = parent[p]) {
+        v.version[p] = liveAt(this.#index, p, v.layer);
+        v.status[p] = Status.parent;
+      }
+    }
+  }
+}
