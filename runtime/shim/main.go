@@ -21,9 +21,10 @@ const (
 	executableFD = 4 // the memfd it was run from
 )
 
-// lookAround is how often a shim whose container has ended looks whether its
-// socket is still there: without it (the data folder was deleted) nobody can
-// ever acknowledge.
+// lookAround is how often a shim looks whether it is still of use: a container
+// whose folder was deleted (with the data folder) has nowhere to write, and
+// nobody will ever ask for it; without the socket nobody can acknowledge that it
+// has ended.
 const lookAround = 5 * time.Second
 
 // farewell is how long those who still read may take after the exit has been
@@ -82,7 +83,7 @@ func Main(args []string) int {
 	handover.Close()
 	debug.FreeOSMemory() // what creating took; from here on little is needed
 
-	c.leave(o.Socket)
+	c.leave(&o)
 	listener.Close()
 	<-accepting
 	c.watchers.Wait()
@@ -99,25 +100,43 @@ func Main(args []string) int {
 }
 
 // leave waits until the container's exit has been acknowledged, or can be no
-// longer.
-func (c *container) leave(socket string) {
-	select {
-	case <-c.acked:
-		return
-	case <-c.main.done:
+// longer; it ends a container whose folder is deleted.
+func (c *container) leave(o *Options) {
+	// By its descriptor: a data folder that was only moved is no reason.
+	folder, err := os.Open(o.Bundle)
+	if err == nil {
+		defer folder.Close()
 	}
 	look := time.NewTicker(lookAround)
 	defer look.Stop()
+	done := c.main.done
 	for {
 		select {
 		case <-c.acked:
 			return
+		case <-done:
+			done = nil // once
 		case <-look.C:
-			if _, err := os.Lstat(socket); errors.Is(err, os.ErrNotExist) {
+			deleted := err != nil || removed(folder)
+			if done == nil && (deleted || missing(o.Socket)) {
 				return
+			}
+			if deleted {
+				_ = c.kill("", unix.SIGKILL, true) // or it has just ended
 			}
 		}
 	}
+}
+
+// removed says whether an open folder has no name any more.
+func removed(folder *os.File) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(folder.Fd()), &st) == nil && st.Nlink == 0
+}
+
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, os.ErrNotExist)
 }
 
 // agree tells Start that the container is created and waits for its word that

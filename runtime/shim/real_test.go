@@ -767,6 +767,30 @@ func TestAShimThatNobodyCanReachEndsWithItsContainer(t *testing.T) {
 	b.gone()
 }
 
+func TestAContainerWhoseFolderIsDeletedEndsWithItsShim(t *testing.T) {
+	// The socket is left: that nobody can connect must not be the reason.
+	sockets, err := os.MkdirTemp("", "sock-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(sockets)
+	b := prepare(t, config(false, "/bin/sleep", "1000"))
+	b.o.Socket = filepath.Join(sockets, "s")
+	b.must(b.create())
+	b.must(b.client.Start(t.Context()))
+	pids := b.shims()
+	if len(pids) != 1 {
+		t.Fatalf("shims %v, want one", pids)
+	}
+	b.must(os.Rename(b.dir, b.dir+"-moved"))
+	b.must(os.RemoveAll(b.dir + "-moved"))
+	until(t, "the shim's end", func() bool {
+		line, err := os.ReadFile("/proc/" + pids[0] + "/cmdline")
+		return err != nil || len(line) == 0
+	})
+	b.gone()
+}
+
 func TestASecondShimIsRefusedAndTheFirstLivesOn(t *testing.T) {
 	b := run(t, config(false, "/bin/sleep", "100"))
 	if err := b.create(); !errors.Is(err, imagecore.ErrConflict) {
