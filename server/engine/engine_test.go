@@ -4,6 +4,8 @@ package engine_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,11 +187,31 @@ func TestRecoveryFindsWhatEndedMeanwhile(t *testing.T) {
 func TestShimThatIsKilledIsNoticedAtOnce(t *testing.T) {
 	l := newLab(t, shell)
 	c := l.run()
-	l.shims.one(t).kill()
+	s := l.shims.one(t)
+	if err := os.WriteFile(s.o.Socket, nil, 0o600); err != nil { // a killed process leaves its socket
+		t.Fatal(err)
+	}
+	s.kill()
 	if code := l.wait(c.ID); code != 137 {
 		t.Errorf("exit code %d, want 137", code)
 	}
 	l.wantState(c.ID, wire.StateExited)
+	if _, err := os.Lstat(s.o.Socket); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left: %v", err)
+	}
+}
+
+func TestAShimThatDiesWhileItStartsIsCleanedUpAfter(t *testing.T) {
+	l := newLab(t, shell)
+	c := l.create()
+	l.shims.refuse = errors.New("it broke off")
+	if _, err := l.Start(t.Context(), c.ID); err == nil {
+		t.Fatal("it started")
+	}
+	l.wantState(c.ID, wire.StateExited)
+	if want := []string{"/layerlab/" + c.ID}; !slices.Equal(l.shims.cleaned, want) {
+		t.Errorf("cleaned %q, want %q", l.shims.cleaned, want)
+	}
 }
 
 func TestStartThatFailsIsRecorded(t *testing.T) {

@@ -5,6 +5,8 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -66,14 +68,23 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}) {
 			s.o.Log.Warn("shim did not take the acknowledgement", "container", c.id, "err", err)
 		}
 	}
-	if err := s.o.Shims.Clean(cgroupOf(c.id)); err != nil {
-		s.o.Log.Error("cgroup left behind", "container", c.id, "err", err)
-	}
+	s.clean(c.id)
 	c.mu.Lock()
 	c.exited = nil
 	c.mu.Unlock()
 	close(exited)
 	s.autoRemove(c)
+}
+
+// clean removes what a shim removes itself unless it was killed: processes,
+// cgroup and socket.
+func (s *Service) clean(id string) {
+	if err := s.o.Shims.Clean(cgroupOf(id)); err != nil {
+		s.o.Log.Error("cgroup left behind", "container", id, "err", err)
+	}
+	if err := os.Remove(s.socket(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.o.Log.Warn("socket left behind", "container", id, "err", err)
+	}
 }
 
 // lastExit returns what the shim wrote before it went, or, where it was killed

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,12 +136,7 @@ func (s *Service) reconcile(ctx context.Context, c *container, rec record) {
 			log.Info("undid a start that was cut short")
 		}
 	}
-	if err := s.o.Shims.Clean(cgroupOf(c.id)); err != nil {
-		log.Error("cgroup left behind", "err", err)
-	}
-	if err := os.Remove(s.socket(c.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("socket left behind", "err", err)
-	}
+	s.clean(c.id)
 }
 
 // undo forgets that a container was being started.

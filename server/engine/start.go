@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/engine/bundle"
@@ -105,6 +106,11 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 	}
 	sh, err := s.o.Shims.Start(ctx, o)
 	if err != nil {
+		// A shim that says what is wrong has cleaned up, or is not ours to clean
+		// up after; one that was killed half way has not.
+		if e := (*imagecore.Error)(nil); !errors.As(err, &e) {
+			s.clean(rec.ID)
+		}
 		return nil, 0, err
 	}
 	c.handOver(sh) // viewers that wait see the first byte
@@ -129,9 +135,7 @@ func (s *Service) abandon(ctx context.Context, sh Shim, id string) {
 	if _, err := sh.Wait(ctx, ""); err == nil {
 		_ = sh.AckExit(ctx)
 	}
-	if err := s.o.Shims.Clean(cgroupOf(id)); err != nil {
-		s.o.Log.Error("cgroup left behind", "container", id, "err", err)
-	}
+	s.clean(id)
 }
 
 // settle waits until the shim of a container that has ended is gone: its
