@@ -72,7 +72,7 @@ func TestNoExecIntoAPausedContainer(t *testing.T) {
 	}
 	_, err = Exec(context.Background(), p, s.Process, ExecConfig{Stdio: [3]int{-1, -1, -1}})
 	var e *imagecore.Error
-	if !errors.As(err, &e) || e.Code != "container-paused" {
+	if !errors.As(err, &e) || e.Code != "processes-frozen" {
 		t.Errorf("exec into a paused container: %v", err)
 	}
 	if err := g.Thaw(); err != nil {

@@ -73,7 +73,7 @@ func ExecIn(ctx context.Context, t Target, p *specs.Process, c ExecConfig) (*Pro
 
 func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c ExecConfig) (*Process, error) {
 	if t.Cgroup != nil && !c.EvenPaused && t.Cgroup.Frozen() {
-		return nil, imagecore.NewError(imagecore.ErrConflict, "container-paused", "cannot exec in a paused container")
+		return nil, imagecore.NewError(imagecore.ErrConflict, "processes-frozen", "cannot exec in a paused container")
 	}
 	filter, err := filterOf(t.Spec.Linux)
 	if err != nil {
