@@ -172,6 +172,11 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 bench: ## the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./imagecore/... ./runtime/... ./server/... ./sandbox/...
 
+.PHONY: bench-runtime
+bench-runtime: bin/layerlab-runtime ## runs and execs beside crun and runc, by turns, with ratios (root)
+	$(call apt,runc:runc crun:crun unshare:util-linux)
+	$(GO) run ./e2e/speed -runtime bin/layerlab-runtime
+
 .PHONY: needs
 needs: # Chromium and a C compiler (for the race detector), by apt where they are missing and this is root
 	@missing=; \

@@ -100,26 +100,23 @@ func connect(p *launch.Process, socket string) (wait func() (int, error), err er
 	return func() (int, error) {
 		defer restore()
 		defer signal.Stop(signals)
-		type end struct {
-			ws  unix.WaitStatus
-			err error
-		}
-		done := make(chan end, 1)
+		done := make(chan struct{})
+		defer close(done)
 		go func() {
-			ws, err := p.Wait()
-			done <- end{ws, err}
-		}()
-		for {
-			select {
-			case s := <-signals:
-				forward(p, m, s)
-			case e := <-done:
-				if copied != nil {
-					<-copied
+			for {
+				select {
+				case s := <-signals:
+					forward(p, m, s)
+				case <-done:
+					return
 				}
-				return status(e.ws), e.err
 			}
+		}()
+		ws, err := p.Wait()
+		if copied != nil {
+			<-copied
 		}
+		return status(ws), err
 	}, nil
 }
 

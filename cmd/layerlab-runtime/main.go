@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -78,6 +79,9 @@ func main() {
 	// threads. The limit is for a run that stays.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(64 << 20)
+	// One thing after the other: a second processor would only be woken to find
+	// nothing to do.
+	runtime.GOMAXPROCS(1)
 	// Until execve a container's process is a copy of this one: nothing inside
 	// may look into it (CVE-2016-9962).
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {

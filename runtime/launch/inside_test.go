@@ -47,6 +47,9 @@ func inside(what string, args []string) int {
 	case "facts":
 		json.NewEncoder(os.Stdout).Encode(gather(args))
 		return 0
+	case "escapes":
+		json.NewEncoder(os.Stdout).Encode(tryEscapes())
+		return 0
 	case "tty":
 		return describeTerminal()
 	case "overwrite":

@@ -36,6 +36,8 @@ func (b *builder) mounts() {
 }
 
 // bind opens the source outside, with the launcher's rights, and moves it in.
+// Where the child has these rights itself it opens the source, so that the
+// kernel lists the mounts in their order.
 func (b *builder) bind(i int, m specs.Mount, o mountOptions) {
 	out := "bind" + strconv.Itoa(i)
 	tree, at := "OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH"
@@ -58,7 +60,11 @@ func (b *builder) bind(i int, m specs.Mount, o mountOptions) {
 		calls = append(calls, call("mount_setattr", ref(out), str(""), flags("AT_EMPTY_PATH|AT_RECURSIVE"), mountAttr(join(o.rset), join(o.rclear), "0"), num(32)))
 	}
 	args := []string{"source", m.Source, "path", m.Destination}
-	b.step(Host, "open-bind", args, 0, calls...)
+	where := Host
+	if b.has(specs.MountNamespace) && !b.has(specs.UserNamespace) && !b.joined(specs.UserNamespace) {
+		where = Child
+	}
+	b.step(where, "open-bind", args, 0, calls...)
 
 	dir := b.opt.IsFile == nil || !b.opt.IsFile(m.Source)
 	at2, t := b.target(m.Destination, dir, false)
