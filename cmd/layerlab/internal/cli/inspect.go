@@ -14,11 +14,14 @@ func (r *run) inspectCommand() *cobra.Command {
 	var c common
 	var explain bool
 	cmd := one("inspect IMAGE", "Show what an archive holds: images, layers, ids, history, warnings", func(ctx context.Context, image string) error {
+		if explain {
+			return r.explain(ctx, image, &c)
+		}
 		raw, err := r.report(ctx, image, &c)
 		if err != nil {
 			return err
 		}
-		if c.json && !explain {
+		if c.json {
 			_, err := r.out.Write(append(raw, '\n'))
 			return err
 		}
@@ -26,15 +29,9 @@ func (r *run) inspectCommand() *cobra.Command {
 		if err := json.Unmarshal(raw, &report); err != nil {
 			return err
 		}
-		if err := show.Report(r.out, &report); err != nil {
-			return err
-		}
-		if explain {
-			show.Explain(r.out, &report)
-		}
-		return nil
+		return show.Report(r.out, &report)
 	})
 	c.add(cmd.Flags())
-	cmd.Flags().BoolVar(&explain, "explain", false, "show the strings whose digests the ids are (text)")
+	cmd.Flags().BoolVar(&explain, "explain", false, "show what the ids are digests of, computed anew from the bytes")
 	return cmd
 }

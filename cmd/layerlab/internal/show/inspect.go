@@ -82,30 +82,6 @@ func image(w io.Writer, img *imagecore.Image) error {
 	return tw.Flush()
 }
 
-// Explain writes the strings whose SHA-256 the ids are.
-func Explain(w io.Writer, r *imagecore.Report) {
-	for i := range r.Images {
-		img := &r.Images[i]
-		fmt.Fprintf(w, "\nids of %s\n", img.ID)
-		fmt.Fprintf(w, "  imageID   %s\n            = sha256 of the config, %d bytes\n", img.ID, img.Config.Size)
-		if img.Manifest.Digest != "" {
-			fmt.Fprintf(w, "  manifest  %s\n            = sha256 of the manifest, %d bytes\n", img.Manifest.Digest, img.Manifest.Size)
-		}
-		for k, l := range img.Layers {
-			fmt.Fprintf(w, "  layer %d\n", l.Index)
-			fmt.Fprintf(w, "    diffID  %s\n            = sha256 of the uncompressed tar, %d bytes\n", l.DiffID, l.TarSize)
-			if l.Digest != "" && l.Digest != l.DiffID {
-				fmt.Fprintf(w, "    digest  %s\n            = sha256 of the blob as stored, %d bytes\n", l.Digest, l.Size)
-			}
-			if k == 0 {
-				fmt.Fprintf(w, "    chainID %s\n            = the diffID, since nothing is below\n", l.ChainID)
-			} else {
-				fmt.Fprintf(w, "    chainID %s\n            = sha256 of %q\n", l.ChainID, img.Layers[k-1].ChainID.String()+" "+l.DiffID.String())
-			}
-		}
-	}
-}
-
 // Warning words a warning with its place.
 func Warning(w imagecore.Warning) string {
 	var b strings.Builder

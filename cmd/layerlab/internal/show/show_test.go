@@ -5,7 +5,10 @@ import (
 	"testing"
 
 	"github.com/layerlab/layerlab/cmd/layerlab/internal/show"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/audit"
 )
 
 func TestBytes(t *testing.T) {
@@ -57,7 +60,10 @@ func TestNoTextMovesTheCursor(t *testing.T) {
 	if err := show.Report(&out, report); err != nil {
 		t.Fatal(err)
 	}
-	show.Explain(&out, report)
+	report.Images[0].Layers[0].DiffID = digest.Digest(hostile)
+	if err := show.Explain(&out, []show.Identity{{Image: digest.Digest(hostile), Steps: audit.Identity(&report.Images[0], nil)}}); err != nil {
+		t.Fatal(err)
+	}
 	if err := show.Entry(&out, 0, &imagecore.Entry{Kind: imagecore.Symlink, Path: hostile, Link: hostile}, ""); err != nil {
 		t.Fatal(err)
 	}
