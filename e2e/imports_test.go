@@ -77,6 +77,11 @@ var rules = []rule{
 		reason: "a surface knows the services through its own small interfaces",
 	},
 	{
+		from:   "server/dockerapi/...",
+		not:    []string{"server/engine/...", "server/labapi", "server/terminal", "server/webui", "server/store", "server/serve"},
+		reason: "a surface knows the services through its own small interfaces",
+	},
+	{
 		from:   "server/webui",
 		not:    []string{"server/...", "runtime/..."},
 		reason: "the page's files need no service",

@@ -107,6 +107,26 @@ func (b *Bus) Seq() uint64 {
 	return b.seq
 }
 
+// Oldest returns a number since which as many kept events can be asked for as
+// a subscription takes; 0 where none is kept.
+func (b *Bus) Oldest() uint64 {
+	last := b.Seq()
+	if last <= 1 {
+		return last
+	}
+	first := last
+	err := b.bucket.View(func(k *bolt.Bucket) error {
+		if key, _ := k.Cursor().First(); key != nil {
+			first = binary.BigEndian.Uint64(key)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0
+	}
+	return max(first, last-min(last, queueLimit), 1)
+}
+
 // Listening reports whether anybody listens: what is costly to compute and not
 // kept need not be sent otherwise.
 func (b *Bus) Listening() bool {

@@ -15,6 +15,9 @@ type Options struct {
 	Listen string // host:port
 	Data   string // DATA
 	RunDir string // RUN; "" is DATA/run
+	// DockerSocket is where the Docker API listens, for its owner alone; "" is
+	// DATA/docker.sock.
+	DockerSocket string
 
 	// Token is the token itself, TokenFile where it stands; without either it
 	// is kept in DATA.

@@ -98,6 +98,9 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	s.storeSamples(ctx)
+	if err := s.openDocker(); err != nil {
+		return err
+	}
 	return s.serve(ctx, listener, handler)
 }
 

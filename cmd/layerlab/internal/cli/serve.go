@@ -7,6 +7,7 @@ import (
 // serveFlags are the settings of `layerlab serve`.
 type serveFlags struct {
 	listen, data, run     string
+	dockerSocket          string
 	token, tokenFile      string
 	allowHosts            []string
 	tlsCert, tlsKey       string
@@ -25,6 +26,7 @@ func (r *run) serveCommand() *cobra.Command {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address of the page")
 	addData(flags, &f.data)
 	flags.StringVar(&f.run, "run", defaultRun(), "folder of sockets and mounts")
+	flags.StringVar(&f.dockerSocket, "docker-socket", "", "where the docker command line finds this server; else docker.sock in the data folder")
 	flags.StringVar(&f.token, "token", "", "the secret of programs; else --token-file, else one is made and kept in the data folder")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file that holds the secret")
 	flags.StringSliceVar(&f.allowHosts, "allow-host", nil, "a further name under which the page is reached")

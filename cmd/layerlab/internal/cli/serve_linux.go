@@ -39,7 +39,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		}
 	}
 	return serve.Run(ctx, serve.Options{
-		Listen: f.listen, Data: f.data, RunDir: f.run,
+		Listen: f.listen, Data: f.data, RunDir: f.run, DockerSocket: f.dockerSocket,
 		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
 		Limits: f.limits.limits(), Runtime: runtime, Samples: samples, Teaching: f.teaching,

@@ -1,0 +1,211 @@
+package dockerapi
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// hijack takes the connection over. With "Upgrade: tcp" the answer is 101, as
+// proxies want it, else 200 without a length.
+func (c *call) hijack(tty bool) (net.Conn, *bufio.Reader, error) {
+	conn, rw, err := http.NewResponseController(c.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, fmt.Errorf("take over the connection: %w", err)
+	}
+	c.begun = true
+	kind := "application/vnd.docker.raw-stream"
+	if !tty && c.version >= 42 {
+		kind = "application/vnd.docker.multiplexed-stream"
+	}
+	head := "HTTP/1.1 200 OK\r\nContent-Type: " + kind + "\r\n\r\n"
+	if c.r.Header.Get("Upgrade") != "" {
+		head = "HTTP/1.1 101 UPGRADED\r\nContent-Type: " + kind + "\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+	}
+	if _, err := conn.Write([]byte(head)); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, rw.Reader, nil
+}
+
+// wanted says which streams a viewer asked for.
+type wanted struct {
+	stdin, stdout, stderr bool
+	closeStdin            bool   // the process's when the viewer's ends
+	detach                []byte // keys that end the view of a terminal
+}
+
+func (h *Handler) containerAttach(c *call) error {
+	name := c.path["name"]
+	d, err := h.Containers.Detail(c.r.Context(), name)
+	if err != nil {
+		return containerError(name, err)
+	}
+	if d.State == "paused" {
+		return conflict("container %s is paused, unpause the container before attach", name)
+	}
+	w := wanted{
+		stdin: c.flag("stdin") && (d.OpenStdin || d.TTY), stdout: c.flag("stdout"), stderr: c.flag("stderr"),
+		closeStdin: d.StdinOnce && !d.TTY,
+	}
+	if w.detach, err = detachKeys(c.query("detachKeys")); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.r.Context()))
+	defer cancel()
+	wait, err := h.Containers.Attach(ctx, d.Container.ID)
+	if err != nil {
+		return containerError(name, err)
+	}
+	conn, in, err := c.hijack(d.TTY)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	out := muxed{conn, d.TTY}
+	if c.flag("logs") {
+		err := h.readLog(ctx, d.Container.ID, logRequest{tail: -1, stdout: w.stdout, stderr: w.stderr}, func(l logLine) error { return out.write(l.Stream, l.Data) })
+		if err != nil {
+			return err
+		}
+	}
+	if !c.flag("stream") {
+		return nil
+	}
+	s, err := wait()
+	if err != nil {
+		return nil // the start's own answer says why
+	}
+	defer s.Close()
+	return view(s, conn, in, out, w)
+}
+
+// view carries bytes between a client and a process until one of them ends.
+func view(s Stream, conn net.Conn, in *bufio.Reader, out muxed, w wanted) error {
+	over := make(chan struct{})
+	if w.stdin {
+		go func() {
+			defer close(over)
+			err := feed(s, in, w.detach, s.TTY())
+			if err == nil && w.closeStdin {
+				_ = s.CloseWrite()
+				return
+			}
+			s.Close() // the viewer has gone, or wants to: Next ends
+		}()
+	} else {
+		close(over)
+	}
+	skip := s.Skip()
+	for {
+		chunk, err := s.Next()
+		if err != nil {
+			break
+		}
+		if n := min(skip, int64(len(chunk.Data))); n > 0 {
+			chunk.Data, skip = chunk.Data[n:], skip-n
+		}
+		if len(chunk.Data) == 0 || chunk.Stream == 2 && !w.stderr || chunk.Stream == 1 && !w.stdout {
+			continue
+		}
+		if out.write(chunk.Stream, chunk.Data) != nil {
+			break
+		}
+	}
+	conn.Close() // ends feed
+	<-over
+	return nil
+}
+
+var errDetached = errors.New("detached")
+
+// feed gives a process what its viewer types; nil is the end of that.
+func feed(s Stream, in io.Reader, keys []byte, tty bool) error {
+	buf := make([]byte, 32<<10)
+	held := 0 // how many of the keys were typed
+	for {
+		n, err := in.Read(buf)
+		data := buf[:n]
+		if tty && len(keys) > 0 && n > 0 {
+			var gone bool
+			if data, held, gone = withoutKeys(data, keys, held); gone {
+				return errDetached
+			}
+		}
+		if len(data) > 0 {
+			if _, err := s.Write(data); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// withoutKeys holds keys back as long as they may become the whole sequence.
+func withoutKeys(data, keys []byte, held int) (out []byte, now int, gone bool) {
+	for _, b := range data {
+		if b == keys[held] {
+			if held++; held == len(keys) {
+				return nil, 0, true
+			}
+			continue
+		}
+		out = append(out, keys[:held]...)
+		held = 0
+		if b == keys[0] {
+			held = 1
+			continue
+		}
+		out = append(out, b)
+	}
+	return out, held, false
+}
+
+// detachKeys reads "ctrl-p,ctrl-q".
+func detachKeys(text string) ([]byte, error) {
+	if text == "" {
+		return []byte{'P' - '@', 'Q' - '@'}, nil
+	}
+	var keys []byte
+	for key := range strings.SplitSeq(text, ",") {
+		rest, ctrl := strings.CutPrefix(strings.ToLower(key), "ctrl-")
+		switch {
+		case len(key) == 1:
+			keys = append(keys, key[0])
+		case ctrl && len(rest) == 1 && strings.Contains("@abcdefghijklmnopqrstuvwxyz[\\]^_", rest):
+			keys = append(keys, strings.ToUpper(rest)[0]-'@')
+		default:
+			return nil, invalid("invalid detach keys (%s)", text)
+		}
+	}
+	return keys, nil
+}
+
+// muxed writes output as it is for a terminal, else each piece with Docker's
+// head of eight bytes: stream, three zeros, length.
+type muxed struct {
+	w   io.Writer
+	tty bool
+}
+
+func (m muxed) write(stream byte, data []byte) error {
+	if !m.tty {
+		head := [8]byte{stream}
+		binary.BigEndian.PutUint32(head[4:], uint32(len(data)))
+		data = append(head[:], data...)
+	}
+	_, err := m.w.Write(data)
+	return err
+}

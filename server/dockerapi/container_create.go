@@ -1,0 +1,90 @@
+package dockerapi
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/moby/moby/api/types/container"
+
+	"github.com/layerlab/layerlab/server/dockerapi/policy"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+func (h *Handler) containerCreate(c *call) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(c, c.r.Body, 4<<20))
+	if err != nil {
+		return invalid("read the request: %v", err)
+	}
+	var req container.CreateRequest
+	if err := json.Unmarshal(raw, &req); err != nil {
+		return invalid("invalid JSON: %v", err)
+	}
+	if req.Config == nil {
+		return invalid("config cannot be empty in order to create a container")
+	}
+	if err := policy.Check(req.Config, req.HostConfig, req.NetworkingConfig); err != nil {
+		return err
+	}
+	want := createRequest(&req)
+	want.Name, want.Client = c.query("name"), raw
+	made, err := h.Containers.Create(c.r.Context(), want)
+	switch code(err) {
+	case "":
+	case "image-not-found":
+		return imageError(req.Image, err)
+	case "name-taken":
+		holder, lookErr := h.Containers.Detail(c.r.Context(), want.Name)
+		if lookErr != nil {
+			return err
+		}
+		return conflict("Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+want.Name, holder.Container.ID)
+	case "bad-name":
+		return invalid("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", want.Name)
+	}
+	if err != nil {
+		return containerError(want.Name, err)
+	}
+	return c.json(http.StatusCreated, container.CreateResponse{ID: made.ID, Warnings: []string{}})
+}
+
+// createRequest takes what is honoured of a request.
+func createRequest(req *container.CreateRequest) CreateRequest {
+	config := req.Config
+	want := CreateRequest{
+		CreateContainer: wire.CreateContainer{
+			Image: config.Image, Command: config.Cmd, Entrypoint: config.Entrypoint, Env: config.Env,
+			WorkingDir: config.WorkingDir, User: config.User, Hostname: config.Hostname, TTY: config.Tty,
+		},
+		Labels: config.Labels, OpenStdin: config.OpenStdin, StdinOnce: config.StdinOnce,
+		StopSignal: config.StopSignal, StopTimeout: config.StopTimeout,
+	}
+	if host := req.HostConfig; host != nil {
+		want.AutoRemove = host.AutoRemove
+		want.Rows, want.Cols = uint16(host.ConsoleSize[0]), uint16(host.ConsoleSize[1])
+	}
+	return want
+}
+
+func (h *Handler) containerCommit(c *call) error {
+	name := c.query("container")
+	ref := c.query("repo")
+	if tag := c.query("tag"); tag != "" && ref != "" {
+		ref += ":" + tag
+	}
+	d, err := h.Containers.Detail(c.r.Context(), name)
+	if err != nil {
+		return containerError(name, err)
+	}
+	var changes []string
+	for _, line := range c.r.URL.Query()["changes"] {
+		changes = append(changes, splitLines(line)...)
+	}
+	img, err := h.Containers.Commit(c.r.Context(), d.Container.ID, wire.CommitContainer{
+		Ref: ref, Message: c.query("comment"), Author: c.query("author"), Changes: changes,
+	})
+	if err != nil {
+		return containerError(name, err)
+	}
+	return c.json(http.StatusCreated, container.CommitResponse{ID: img.ID})
+}

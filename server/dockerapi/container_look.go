@@ -1,0 +1,171 @@
+package dockerapi
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/storage"
+
+	"github.com/layerlab/layerlab/imagecore/pack"
+	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+func (h *Handler) containerInspect(c *call) error {
+	ctx := c.r.Context()
+	d, err := h.Containers.Detail(ctx, c.path["name"])
+	if err != nil {
+		return containerError(c.path["name"], err)
+	}
+	config, host := h.asked(d)
+	config.Labels = h.labels(ctx, d)
+	one := d.Container
+	v := container.InspectResponse{
+		ID: one.ID, Created: one.CreatedAt.Format(time.RFC3339Nano), State: state(one), Image: one.Image,
+		ResolvConfPath: filepath.Join(d.Folder, "resolv.conf"), HostnamePath: filepath.Join(d.Folder, "hostname"),
+		HostsPath: filepath.Join(d.Folder, "hosts"), LogPath: filepath.Join(d.Folder, "log"),
+		Name: "/" + one.Name, Driver: "overlay2", Platform: "linux", ExecIDs: d.Execs, HostConfig: host,
+		GraphDriver: &storage.DriverData{Name: "overlay2", Data: map[string]string{
+			"UpperDir": filepath.Join(d.Folder, "upper"), "WorkDir": filepath.Join(d.Folder, "work"),
+		}},
+		Mounts: []container.MountPoint{}, Config: config, Args: []string{},
+		NetworkSettings: &container.NetworkSettings{Ports: network.PortMap{}, Networks: map[string]*network.EndpointSettings{}},
+	}
+	if len(one.Command) > 0 {
+		v.Path, v.Args = one.Command[0], one.Command[1:]
+	}
+	if c.flag("size") {
+		changes, err := h.Containers.Changes(ctx, one.ID)
+		if err != nil {
+			return err
+		}
+		v.SizeRw, v.SizeRootFs = new(changes.Bytes), new(changes.Bytes)
+		if img, err := h.Images.Find(ctx, one.Image); err == nil {
+			*v.SizeRootFs += img.Size()
+		}
+	}
+	return c.json(http.StatusOK, v)
+}
+
+// asked is what the creator asked for, with what came out of it: a container
+// that the page made was asked for in other words.
+func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) {
+	req := container.CreateRequest{Config: &container.Config{}, HostConfig: &container.HostConfig{}}
+	if len(d.Client) > 0 {
+		_ = json.Unmarshal(d.Client, &req) // it was read before
+	}
+	config := req.Config
+	config.Hostname, config.Env, config.WorkingDir = d.Hostname, d.Env, d.WorkingDir
+	config.Image, config.Tty, config.User = d.Container.ImageRef, d.Container.TTY, d.User
+	config.StopSignal = d.StopSignal
+	config.OpenStdin = d.OpenStdin || d.Container.TTY
+	if config.Cmd == nil {
+		config.Cmd = d.Container.Command
+	}
+	host := req.HostConfig
+	host.NetworkMode = "none"
+	host.LogConfig.Type = "json-file"
+	if host.RestartPolicy.Name == "" {
+		host.RestartPolicy.Name = "no"
+	}
+	return config, host
+}
+
+func state(one wire.Container) *container.State {
+	never := time.Time{}.Format(time.RFC3339Nano)
+	s := &container.State{
+		Status:  container.ContainerState(one.State),
+		Running: one.State == wire.StateRunning || one.State == wire.StatePaused, Paused: one.State == wire.StatePaused,
+		Pid: one.Pid, StartedAt: never, FinishedAt: never,
+	}
+	if one.ExitCode != nil {
+		s.ExitCode = *one.ExitCode
+	}
+	if one.Error != nil {
+		s.Error = one.Error.Message
+	}
+	if one.StartedAt != nil {
+		s.StartedAt = one.StartedAt.Format(time.RFC3339Nano)
+	}
+	if one.FinishedAt != nil {
+		s.FinishedAt = one.FinishedAt.Format(time.RFC3339Nano)
+	}
+	return s
+}
+
+func (h *Handler) containerChanges(c *call) error {
+	changes, err := h.Containers.Changes(c.r.Context(), c.path["name"])
+	if err != nil {
+		return containerError(c.path["name"], err)
+	}
+	list := []container.FilesystemChange{}
+	for _, change := range changes.Changes {
+		kind := container.ChangeModify
+		switch change.Kind {
+		case "A":
+			kind = container.ChangeAdd
+		case "D":
+			kind = container.ChangeDelete
+		}
+		list = append(list, container.FilesystemChange{Kind: kind, Path: "/" + strings.TrimPrefix(change.Path, "/")})
+	}
+	return c.json(http.StatusOK, list)
+}
+
+func (h *Handler) containerExport(c *call) error {
+	err := h.Containers.Export(c.r.Context(), c.path["name"], func(v *tree.View, content func(int) (io.ReaderAt, error)) error {
+		c.Header().Set("Content-Type", "application/x-tar")
+		c.head(http.StatusOK)
+		return pack.Flatten(c, v, content)
+	})
+	return containerError(c.path["name"], err)
+}
+
+// containerTop asks the host's ps and keeps the container's lines, as Docker
+// does: whoever names columns names those of that ps(1).
+func (h *Handler) containerTop(c *call) error {
+	pids, err := h.Containers.Processes(c.r.Context(), c.path["name"])
+	if err != nil {
+		return containerError(c.path["name"], err)
+	}
+	args := strings.Fields(c.query("ps_args"))
+	if len(args) == 0 {
+		args = []string{"-ef"}
+	}
+	cmd := exec.CommandContext(c.r.Context(), "ps", args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.Output()
+	if err != nil {
+		return invalid("ps %s: %v", strings.Join(args, " "), err)
+	}
+	lines := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
+	titles := strings.Fields(lines[0])
+	at := slices.Index(titles, "PID")
+	if at < 0 {
+		return invalid("Couldn't find PID field in ps output")
+	}
+	answer := container.TopResponse{Titles: titles, Processes: [][]string{}}
+	for _, line := range lines[1:] {
+		fields := strings.Fields(line)
+		if len(fields) < len(titles) {
+			continue
+		}
+		pid, err := strconv.Atoi(fields[at])
+		if err != nil || !slices.Contains(pids, pid) {
+			continue
+		}
+		last := len(titles) - 1
+		answer.Processes = append(answer.Processes, append(slices.Clone(fields[:last]), strings.Join(fields[last:], " ")))
+	}
+	return c.json(http.StatusOK, answer)
+}

@@ -1,0 +1,175 @@
+package dockerapi
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Deps are what the API needs of others. All fields are needed.
+type Deps struct {
+	Images     Images
+	Containers Containers
+	Events     Events
+	Facts      Facts
+	Log        *slog.Logger
+}
+
+// Facts are what version and info tell of this server.
+type Facts struct {
+	Version, Kernel, Data, Name string
+	Started                     time.Time
+}
+
+// Image is a stored image.
+type Image struct {
+	ID       digest.Digest
+	Refs     []string // "name:tag", sorted
+	Config   []byte   // as stored
+	Layers   []Layer  // base first
+	Manifest v1.Descriptor
+	Parent   digest.Digest // "" for one that came from outside
+	Created  time.Time
+	Stored   time.Time
+}
+
+// Layer is a layer of an Image.
+type Layer struct {
+	ChainID digest.Digest
+	DiffID  digest.Digest
+	Size    int64 // bytes, uncompressed tar
+}
+
+// Size is the sum of the layers' sizes in bytes.
+func (i *Image) Size() (n int64) {
+	for _, l := range i.Layers {
+		n += l.Size
+	}
+	return n
+}
+
+// Named is an image and the names under which it is saved.
+type Named struct {
+	ID   digest.Digest
+	Refs []string
+}
+
+// Loaded is an image of an archive and the names that the archive gives it.
+type Loaded struct {
+	ID    string
+	Names []string
+}
+
+// Images is what the API needs of the store.
+type Images interface {
+	All(ctx context.Context) ([]Image, error)
+	// Find resolves an id, a prefix of one, or a name.
+	Find(ctx context.Context, ref string) (Image, error)
+	Normalize(ref string) (string, error)
+	Tag(ctx context.Context, ref, name string) error
+	Untag(ctx context.Context, name string) error
+	// Remove removes an image with all its names.
+	Remove(ctx context.Context, id string) error
+	Save(ctx context.Context, list []Named, open func() io.Writer) error
+	Load(ctx context.Context, body io.Reader, progress func(wire.UploadProgress)) ([]Loaded, error)
+	// Make stores an image of one layer, a tar in any compression.
+	Make(ctx context.Context, layer io.Reader, req ImportRequest) (id string, err error)
+}
+
+// ImportRequest is what docker import asks for.
+type ImportRequest struct {
+	Ref, Message, Platform string
+	Changes                []string // Dockerfile lines
+}
+
+// CreateRequest is what docker create asks for and the engine does.
+type CreateRequest struct {
+	wire.CreateContainer
+	Labels                           map[string]string
+	OpenStdin, StdinOnce, AutoRemove bool
+	StopSignal                       string
+	StopTimeout                      *int
+	Client                           json.RawMessage // the request, to be shown again
+}
+
+// Container is all that is known of a container.
+type Container struct {
+	wire.Container
+	CreateRequest
+	StopSignal string // in force
+	Hostname   string
+	Env        []string
+	WorkingDir string
+	User       string
+	Folder     string
+	Execs      []string
+}
+
+// Exec is a further process of a container.
+type Exec struct {
+	ID, Container  string
+	Request        wire.ExecContainer
+	Stdin, Started bool
+	Pid            int
+	ExitCode       *int
+}
+
+// Chunk is a piece of output; Stream is 1 or 2 as file descriptors are.
+type Chunk struct {
+	Stream byte
+	Data   []byte
+}
+
+// Stream is a viewer's connection to a process. Next returns io.EOF at the end.
+type Stream interface {
+	TTY() bool
+	// Skip is how many bytes of earlier output come first that nobody asked for.
+	Skip() int64
+	Next() (Chunk, error)
+	io.Writer
+	CloseWrite() error
+	Close() error
+}
+
+// Containers is what the API needs of the engine.
+type Containers interface {
+	List(ctx context.Context) ([]wire.Container, error)
+	Detail(ctx context.Context, id string) (Container, error)
+	Create(ctx context.Context, req CreateRequest) (wire.Container, error)
+	Start(ctx context.Context, id string) (wire.Container, error)
+	Stop(ctx context.Context, id string, req wire.StopContainer) (wire.Container, error)
+	Kill(ctx context.Context, id string, req wire.KillContainer) (wire.Container, error)
+	Pause(ctx context.Context, id string) (wire.Container, error)
+	Unpause(ctx context.Context, id string) (wire.Container, error)
+	Rename(ctx context.Context, id, name string) (wire.Container, error)
+	Delete(ctx context.Context, id string) error
+	Resize(ctx context.Context, id string, cols, rows uint16) error
+	Changes(ctx context.Context, id string) (wire.Changes, error)
+	Commit(ctx context.Context, id string, req wire.CommitContainer) (wire.Image, error)
+	Export(ctx context.Context, id string, use func(v *tree.View, content func(layer int) (io.ReaderAt, error)) error) error
+	Processes(ctx context.Context, id string) ([]int, error)
+	LogPath(id string) (string, error)
+	// Await waits from the call on, with until in Docker's words.
+	Await(id, until string) (wait func(ctx context.Context) (wire.Container, error), err error)
+	// Attach gives a stream of the run under way or of the next one, once it
+	// begins.
+	Attach(ctx context.Context, id string) (wait func() (Stream, error), err error)
+	PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool) (Exec, error)
+	StartExec(ctx context.Context, id string, cols, rows uint16) (Stream, error)
+	InspectExec(ctx context.Context, id string) (Exec, error)
+}
+
+// Events is what the API needs of the bus.
+type Events interface {
+	// Subscribe gives the kept events from a time on, zero for none of them,
+	// then what happens. next waits; done ends the subscription.
+	Subscribe(since time.Time) (next func(ctx context.Context) (wire.Event, error), done func(), err error)
+}

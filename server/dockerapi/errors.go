@@ -1,0 +1,104 @@
+package dockerapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/dockerapi/policy"
+)
+
+// refusal is an error with the status and words that Docker has for it.
+type refusal struct {
+	status  int
+	message string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+func invalid(format string, args ...any) error {
+	return &refusal{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+func conflict(format string, args ...any) error {
+	return &refusal{http.StatusConflict, fmt.Sprintf(format, args...)}
+}
+
+// statuses maps the kinds of errors; the first that matches counts.
+var statuses = []struct { //nolint:gochecknoglobals // a table that nobody changes
+	kind   error
+	status int
+}{
+	{imagecore.ErrNotFound, http.StatusNotFound},
+	{imagecore.ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{imagecore.ErrExists, http.StatusConflict},
+	{imagecore.ErrConflict, http.StatusConflict},
+	{imagecore.ErrAmbiguous, http.StatusBadRequest},
+	{imagecore.ErrInvalid, http.StatusBadRequest},
+	{imagecore.ErrUnsupported, http.StatusBadRequest},
+	{imagecore.ErrHost, http.StatusInternalServerError},
+}
+
+// answer gives an error's status and words. The socket is its owner's alone, so
+// that internal errors are told too.
+func answer(err error) (int, string) {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r.status, r.message
+	}
+	if r, ok := errors.AsType[*policy.Refusal](err); ok {
+		return http.StatusBadRequest, r.Error()
+	}
+	for _, s := range statuses {
+		if errors.Is(err, s.kind) {
+			return s.status, err.Error()
+		}
+	}
+	return http.StatusInternalServerError, err.Error()
+}
+
+func code(err error) string {
+	if e, ok := errors.AsType[*imagecore.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// imageError words an error about the image that a client named.
+func imageError(ref string, err error) error {
+	if code(err) != "image-not-found" {
+		return err
+	}
+	return &refusal{http.StatusNotFound, "No such image: " + withTag(ref)}
+}
+
+// withTag adds the tag that Docker assumes, as its messages do.
+func withTag(ref string) string {
+	name := ref[strings.LastIndexByte(ref, '/')+1:]
+	if strings.ContainsAny(name, ":@") {
+		return ref
+	}
+	return ref + ":latest"
+}
+
+// containerError words an error about the container that a client named. The
+// command line tells 126, 127 and 125 apart by these words.
+func containerError(name string, err error) error {
+	e, ok := errors.AsType[*imagecore.Error](err)
+	if !ok {
+		return err
+	}
+	const start = "failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: error during container init: "
+	switch e.Code {
+	case "container-not-found":
+		return &refusal{http.StatusNotFound, "No such container: " + name}
+	case "command-not-found", "command-not-executable":
+		return invalid("%s%s", start, e.Message)
+	case "no-command":
+		return invalid("no command specified")
+	case "container-not-running":
+		return conflict("container %s is not running", e.Args["id"])
+	}
+	return err
+}

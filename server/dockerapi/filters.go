@@ -1,0 +1,118 @@
+package dockerapi
+
+import (
+	"encoding/json"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// filters is a filter parameter: name → values, of which one must hold.
+type filters map[string][]string
+
+// filters reads {"name":["value"]} or, from old clients, {"name":{"value":true}}.
+// A name that is not known is an error, so that nobody believes it was applied.
+func (c *call) filters(known ...string) (filters, error) {
+	f := filters{}
+	text := c.query("filters")
+	if text == "" {
+		return f, nil
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		return nil, invalid("invalid filters: %v", err)
+	}
+	for name, values := range raw {
+		if !slices.Contains(known, name) {
+			return nil, invalid("invalid filter '%s'", name)
+		}
+		var list []string
+		var set map[string]bool
+		if json.Unmarshal(values, &list) != nil {
+			if err := json.Unmarshal(values, &set); err != nil {
+				return nil, invalid("invalid filter '%s': %v", name, err)
+			}
+			for v, on := range set {
+				if on {
+					list = append(list, v)
+				}
+			}
+			slices.Sort(list)
+		}
+		f[name] = list
+	}
+	return f, nil
+}
+
+func (f filters) has(name string) bool { return len(f[name]) > 0 }
+
+// any reports whether the filter is absent or one of its values holds.
+func (f filters) any(name string, holds func(value string) bool) bool {
+	return !f.has(name) || slices.ContainsFunc(f[name], holds)
+}
+
+// truth reads a filter such as dangling=true; nil where it is absent.
+func (f filters) truth(name string) (*bool, error) {
+	if !f.has(name) {
+		return nil, nil
+	}
+	switch f[name][0] {
+	case "1", "true":
+		return new(true), nil
+	case "0", "false":
+		return new(false), nil
+	}
+	return nil, invalid("invalid filter '%s=%s'", name, f[name][0])
+}
+
+// labels reports whether all label filters hold, and none of label!.
+func (f filters) labels(have map[string]string) bool {
+	holds := func(want string) bool {
+		key, value, valued := strings.Cut(want, "=")
+		got, there := have[key]
+		return there && (!valued || got == value)
+	}
+	for _, want := range f["label"] {
+		if !holds(want) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(f["label!"], holds)
+}
+
+// matchRef reports whether a pattern such as "my*/app:1" means a name.
+func matchRef(pattern, ref string) bool {
+	name, _, _ := strings.Cut(ref[strings.LastIndexByte(ref, '/')+1:], ":")
+	name = ref[:strings.LastIndexByte(ref, '/')+1] + name
+	for _, text := range []string{ref, name} {
+		if ok, _ := path.Match(pattern, text); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// moment reads a time as clients send it: seconds since 1970 with a fraction,
+// a duration back from now, or RFC 3339. "" and "0" are the zero time.
+func moment(text string, now time.Time) (time.Time, error) {
+	if text == "" || text == "0" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(-d), nil
+	}
+	whole, fraction, _ := strings.Cut(text, ".")
+	if s, err := strconv.ParseInt(whole, 10, 64); err == nil {
+		nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+		if err != nil {
+			return time.Time{}, invalid("invalid time %q", text)
+		}
+		return time.Unix(s, nanos), nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t, nil
+	}
+	return time.Time{}, invalid("invalid time %q: write seconds since 1970, a duration or RFC 3339", text)
+}

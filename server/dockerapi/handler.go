@@ -1,0 +1,191 @@
+package dockerapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/api/types/common"
+)
+
+// Versions of the API: the oldest, and that of github.com/moby/moby/api.
+const (
+	MinVersion = version(22)
+	MaxVersion = version(56)
+)
+
+// version is the second number of an API version: 41 stands for 1.41.
+type version int
+
+func (v version) String() string { return "1." + strconv.Itoa(int(v)) }
+
+// Handler answers the API. It is an http.Handler.
+type Handler struct {
+	Deps
+	routes []route
+}
+
+// New returns the API over the services.
+func New(d Deps) *Handler {
+	h := &Handler{Deps: d}
+	for _, r := range h.table() {
+		h.routes = append(h.routes, r.compiled())
+	}
+	return h
+}
+
+// call is one request.
+type call struct {
+	http.ResponseWriter
+	r       *http.Request
+	version version
+	path    map[string]string // the pattern's names
+	begun   bool              // the answer's head is out
+}
+
+func (c *call) query(name string) string { return c.r.URL.Query().Get(name) }
+
+// flag reads a boolean as Docker does: anything but these is true.
+func (c *call) flag(name string) bool {
+	switch strings.ToLower(strings.TrimSpace(c.query(name))) {
+	case "", "0", "no", "false", "none":
+		return false
+	}
+	return true
+}
+
+func (c *call) number(name string, otherwise int) (int, error) {
+	text := c.query(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, invalid("%s=%q: not a number", name, text)
+	}
+	return n, nil
+}
+
+// json answers with a value, shaped for the client's version.
+func (c *call) json(status int, v any) error {
+	body, err := shape(c.version, v)
+	if err != nil {
+		return err
+	}
+	c.Header().Set("Content-Type", "application/json")
+	c.head(status)
+	_, err = c.Write(append(body, '\n'))
+	return err
+}
+
+func (c *call) head(status int) {
+	c.begun = true
+	c.WriteHeader(status)
+}
+
+func (c *call) none() error {
+	c.head(http.StatusNoContent)
+	return nil
+}
+
+func (c *call) flush() { _ = http.NewResponseController(c.ResponseWriter).Flush() }
+
+// body reads a small JSON document; an empty one leaves v as it is.
+func (c *call) body(v any) error {
+	if c.r.ContentLength == 0 {
+		return nil
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(c, c.r.Body, 4<<20)).Decode(v); err != nil {
+		return invalid("invalid JSON: %v", err)
+	}
+	return nil
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{ResponseWriter: w, r: r, version: MaxVersion}
+	head := w.Header()
+	head.Set("Server", "layerlab/"+h.Facts.Version+" ("+runtime.GOOS+")")
+	head.Set("Api-Version", MaxVersion.String())
+	head.Set("Docker-Experimental", "false")
+	head.Set("Ostype", runtime.GOOS)
+	if err := h.serve(c); err != nil {
+		h.fail(c, err)
+	}
+}
+
+func (h *Handler) serve(c *call) error {
+	path, err := c.takeVersion(c.r.URL.Path)
+	if err != nil {
+		return err
+	}
+	for i := range h.routes {
+		r := &h.routes[i]
+		if r.method != c.r.Method {
+			continue
+		}
+		if found := r.match.FindStringSubmatch(path); found != nil {
+			c.path = map[string]string{}
+			for n, name := range r.match.SubexpNames() {
+				c.path[name] = found[n]
+			}
+			return r.do(c)
+		}
+	}
+	return &refusal{http.StatusNotImplemented, fmt.Sprintf("%s %s is not served by layerlab", c.r.Method, path)}
+}
+
+// takeVersion reads the prefix /v1.NN, which may be absent.
+func (c *call) takeVersion(path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "/v1.")
+	if !ok {
+		return path, nil
+	}
+	number, rest, _ := strings.Cut(rest, "/")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return path, nil
+	}
+	switch v := version(n); {
+	case v > MaxVersion:
+		return "", invalid("client version %s is too new. Maximum supported API version is %s", v, MaxVersion)
+	case v < MinVersion:
+		return "", invalid("client version %s is too old. Minimum supported API version is %s, please upgrade your client to a newer version", v, MinVersion)
+	default:
+		c.version = v
+	}
+	return "/" + rest, nil
+}
+
+// route is a line of the table. A pattern's {name} takes anything, slashes
+// included: names of images have them.
+type route struct {
+	method, pattern string
+	do              func(*call) error
+	match           *regexp.Regexp
+}
+
+func (r route) compiled() route {
+	text := regexp.MustCompile(`\{(\w+)\}`).ReplaceAllString(r.pattern, `(?P<$1>.+)`)
+	r.match = regexp.MustCompile("^" + text + "/?$")
+	return r
+}
+
+func (h *Handler) fail(c *call, err error) {
+	status, message := answer(err)
+	if c.r.Context().Err() != nil || c.begun {
+		h.Log.Debug("docker answer cut short", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
+	} else if status >= 500 && status != http.StatusNotImplemented {
+		h.Log.Error("docker request failed", "method", c.r.Method, "path", c.r.URL.Path, "status", status, "error", err)
+	}
+	if c.begun {
+		return
+	}
+	c.Header().Set("Content-Type", "application/json")
+	c.head(status)
+	_ = json.NewEncoder(c).Encode(common.ErrorResponse{Message: message}) // who has gone does not want it
+}

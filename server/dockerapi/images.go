@@ -1,0 +1,165 @@
+package dockerapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/moby/moby/api/types/image"
+	"github.com/opencontainers/go-digest"
+)
+
+// imageFilter is what docker images asks for.
+type imageFilter struct {
+	filters
+	all        bool
+	sharedSize bool
+	digests    bool
+}
+
+func (h *Handler) imageList(c *call) error {
+	f, err := c.filters("dangling", "reference", "before", "since", "label", "label!", "until")
+	if err != nil {
+		return err
+	}
+	if old := c.query("filter"); old != "" { // before 1.25
+		f["reference"] = append(f["reference"], old)
+	}
+	list, err := h.summaries(c.r.Context(), imageFilter{filters: f, all: c.flag("all"), sharedSize: c.flag("shared-size")})
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, list)
+}
+
+// summaries lists images, newest first. As in Docker an image without a name
+// that others were made on is shown with all only.
+func (h *Handler) summaries(ctx context.Context, f imageFilter) ([]image.Summary, error) {
+	images, err := h.Images.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	users, err := h.users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dangling, err := f.truth("dangling")
+	if err != nil {
+		return nil, err
+	}
+	inTime, err := h.between(ctx, f.filters)
+	if err != nil {
+		return nil, err
+	}
+	list := []image.Summary{}
+	for i := range images {
+		img := &images[i]
+		refs, child := img.Refs, hasChild(images, img.ID)
+		if len(refs) == 0 && child && !f.all {
+			continue
+		}
+		if dangling != nil && *dangling != (len(refs) == 0 && !child) {
+			continue
+		}
+		if f.has("reference") {
+			refs = slices.DeleteFunc(slices.Clone(refs), func(ref string) bool {
+				return !f.any("reference", func(pattern string) bool { return matchRef(pattern, ref) })
+			})
+			if len(refs) == 0 {
+				continue
+			}
+		}
+		config := readConfig(img)
+		if !inTime(img) || !f.labels(config.Config.Labels) {
+			continue
+		}
+		s := image.Summary{
+			ID: img.ID.String(), ParentID: img.Parent.String(), Created: img.Created.Unix(), Size: img.Size(), SharedSize: -1,
+			Containers: int64(len(users[img.ID.String()])), Labels: config.Config.Labels,
+			RepoTags: append([]string{}, refs...), RepoDigests: repoDigests(img),
+		}
+		if f.sharedSize {
+			s.SharedSize = shared(images, img)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// between reads the filters before, since and until.
+func (h *Handler) between(ctx context.Context, f filters) (func(*Image) bool, error) {
+	bound := func(name string) (time.Time, error) {
+		if !f.has(name) {
+			return time.Time{}, nil
+		}
+		img, err := h.Images.Find(ctx, f[name][0])
+		return img.Created, imageError(f[name][0], err)
+	}
+	before, err := bound("before")
+	if err != nil {
+		return nil, err
+	}
+	since, err := bound("since")
+	if err != nil {
+		return nil, err
+	}
+	if f.has("until") {
+		until, err := moment(f["until"][0], time.Now())
+		if err != nil {
+			return nil, err
+		}
+		if before.IsZero() || until.Before(before) {
+			before = until
+		}
+	}
+	return func(img *Image) bool {
+		return (before.IsZero() || img.Created.Before(before)) && (since.IsZero() || img.Created.After(since))
+	}, nil
+}
+
+func hasChild(images []Image, id digest.Digest) bool {
+	return slices.ContainsFunc(images, func(i Image) bool { return i.Parent == id })
+}
+
+// shared is the size of the layers that another image has too.
+func shared(images []Image, img *Image) (n int64) {
+	for _, l := range img.Layers {
+		if slices.ContainsFunc(images, func(other Image) bool {
+			return other.ID != img.ID && slices.ContainsFunc(other.Layers, func(o Layer) bool { return o.ChainID == l.ChainID })
+		}) {
+			n += l.Size
+		}
+	}
+	return n
+}
+
+// repoDigests gives the manifest's digest under each repository of the image.
+func repoDigests(img *Image) []string {
+	list := []string{}
+	for _, ref := range img.Refs {
+		d := repository(ref) + "@" + img.Manifest.Digest.String()
+		if !slices.Contains(list, d) {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// repository is a reference without its tag.
+func repository(ref string) string {
+	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') {
+		return ref[:i]
+	}
+	return ref
+}
+
+// readConfig reads an image's config; what it does not say is zero. The store
+// has read it before, so that it is well-formed.
+func readConfig(img *Image) (config v1.DockerOCIImage) {
+	_ = json.Unmarshal(img.Config, &config)
+	return config
+}

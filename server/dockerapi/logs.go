@@ -1,0 +1,233 @@
+package dockerapi
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+)
+
+// logRequest says which lines of a log are wanted.
+type logRequest struct {
+	since, until   time.Time // zero: no bound
+	tail           int       // the last so many lines, -1 for all
+	follow         bool
+	stdout, stderr bool
+}
+
+// logLine is a record of the log.
+type logLine struct {
+	Stream byte
+	Time   time.Time
+	Data   []byte
+}
+
+func (h *Handler) containerLogs(c *call) error {
+	name := c.path["name"]
+	d, err := h.Containers.Detail(c.r.Context(), name)
+	if err != nil {
+		return containerError(name, err)
+	}
+	q := logRequest{tail: -1, follow: c.flag("follow"), stdout: c.flag("stdout"), stderr: c.flag("stderr")}
+	if !q.stdout && !q.stderr {
+		return invalid("Bad parameters: you must choose at least one stream")
+	}
+	now := time.Now()
+	if q.since, err = moment(c.query("since"), now); err != nil {
+		return err
+	}
+	if q.until, err = moment(c.query("until"), now); err != nil {
+		return err
+	}
+	if tail := c.query("tail"); tail != "" && tail != "all" {
+		if q.tail, err = strconv.Atoi(tail); err != nil || q.tail < 0 {
+			q.tail = -1 // as Docker reads it
+		}
+	}
+	kind := "application/vnd.docker.raw-stream"
+	if !d.TTY && c.version >= 42 {
+		kind = "application/vnd.docker.multiplexed-stream"
+	}
+	c.Header().Set("Content-Type", kind)
+	c.head(http.StatusOK)
+	c.flush()
+	stamps := c.flag("timestamps")
+	out := muxed{c, d.TTY}
+	return h.readLog(c.r.Context(), d.Container.ID, q, func(l logLine) error {
+		if stamps {
+			l.Data = append([]byte(l.Time.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")+" "), l.Data...)
+		}
+		if err := out.write(l.Stream, l.Data); err != nil {
+			return err
+		}
+		if q.follow {
+			c.flush()
+		}
+		return nil
+	})
+}
+
+// readLog hands out the lines of a container's log, and with follow those that
+// come until the run under way has ended.
+func (h *Handler) readLog(ctx context.Context, id string, q logRequest, use func(logLine) error) error {
+	path, err := h.Containers.LogPath(id)
+	if err != nil {
+		return err
+	}
+	var woken <-chan struct{}
+	if q.follow {
+		var stop func()
+		if woken, stop, err = h.output(ctx, id); err != nil {
+			return err
+		}
+		defer stop()
+	}
+	f, err := os.Open(path)
+	for errors.Is(err, os.ErrNotExist) && q.follow {
+		if _, more := <-woken; !more {
+			return nil
+		}
+		f, err = os.Open(path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if q.tail >= 0 {
+		if err := seekTail(f, q.tail); err != nil {
+			return err
+		}
+	}
+	r := bufio.NewReader(f)
+	var part []byte
+	for last := !q.follow; ; {
+		line, err := r.ReadBytes('\n')
+		part = append(part, line...)
+		if err == nil {
+			if err := q.give(part, use); err != nil {
+				if err == io.EOF {
+					return nil
+				}
+				return err
+			}
+			part = part[:0]
+			continue
+		}
+		if err != io.EOF {
+			return err
+		}
+		if last {
+			return nil
+		}
+		select {
+		case _, more := <-woken:
+			last = !more
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// give hands out a record that is wanted; io.EOF says that later ones are not.
+func (q *logRequest) give(record []byte, use func(logLine) error) error {
+	var l struct {
+		Log, Stream string
+		Time        time.Time
+	}
+	if json.Unmarshal(record, &l) != nil {
+		return nil // cut off by a full disk
+	}
+	if !q.until.IsZero() && l.Time.After(q.until) {
+		return io.EOF
+	}
+	line := logLine{Stream: 1, Time: l.Time, Data: []byte(l.Log)}
+	if l.Stream == "stderr" {
+		line.Stream = 2
+	}
+	if l.Time.Before(q.since) || line.Stream == 1 && !q.stdout || line.Stream == 2 && !q.stderr {
+		return nil
+	}
+	return use(line)
+}
+
+// seekTail goes back from the end of a file to before its last lines.
+func seekTail(f *os.File, lines int) error {
+	at, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 64<<10)
+	left := lines + 1 // the end of the line before is the place
+	for at > 0 {
+		n := min(at, int64(len(buf)))
+		at -= n
+		if _, err := f.ReadAt(buf[:n], at); err != nil {
+			return err
+		}
+		for i := int(n); ; {
+			if i = bytes.LastIndexByte(buf[:i], '\n'); i < 0 {
+				break
+			}
+			if left--; left == 0 {
+				_, err := f.Seek(at+int64(i)+1, io.SeekStart)
+				return err
+			}
+		}
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return err
+}
+
+// output gives a signal when a container has written something; the channel is
+// closed once the run under way has ended and its log is whole.
+func (h *Handler) output(ctx context.Context, id string) (woken <-chan struct{}, stop func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	signal := make(chan struct{}, 1)
+	d, err := h.Containers.Detail(ctx, id)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	if d.Pid == 0 {
+		close(signal)
+		return signal, cancel, nil
+	}
+	ended, err := h.Containers.Await(id, "not-running")
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	wait, err := h.Containers.Attach(ctx, id)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(signal)
+		if s, err := wait(); err == nil {
+			defer s.Close()
+			for {
+				if _, err := s.Next(); err != nil {
+					break
+				}
+				select {
+				case signal <- struct{}{}:
+				default:
+				}
+			}
+		}
+		_, _ = ended(ctx) // the log is flushed by then
+	}()
+	return signal, func() { cancel(); <-done }, nil
+}

@@ -1,0 +1,178 @@
+package dockerapi
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/system"
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+func (h *Handler) ping(c *call) error {
+	c.Header().Set("Builder-Version", "1") // none of BuildKit
+	c.Header().Set("Swarm", "inactive")
+	c.Header().Set("Cache-Control", "no-cache, no-store, must-revalidate")
+	c.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	c.head(http.StatusOK)
+	if c.r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := c.Write([]byte("OK"))
+	return err
+}
+
+func (h *Handler) versions(c *call) error {
+	v := system.VersionResponse{
+		Version: h.Facts.Version, APIVersion: MaxVersion.String(), MinAPIVersion: MinVersion.String(),
+		Os: runtime.GOOS, Arch: runtime.GOARCH, GoVersion: runtime.Version(), KernelVersion: h.Facts.Kernel,
+		Platform: system.PlatformInfo{Name: "layerlab"},
+	}
+	v.Components = []system.ComponentVersion{{Name: "Engine", Version: h.Facts.Version, Details: map[string]string{
+		"ApiVersion": v.APIVersion, "MinAPIVersion": v.MinAPIVersion, "Os": v.Os, "Arch": v.Arch,
+		"GoVersion": v.GoVersion, "KernelVersion": v.KernelVersion, "Experimental": "false",
+	}}}
+	return c.json(http.StatusOK, v)
+}
+
+func (h *Handler) info(c *call) error {
+	images, err := h.Images.All(c.r.Context())
+	if err != nil {
+		return err
+	}
+	list, err := h.Containers.List(c.r.Context())
+	if err != nil {
+		return err
+	}
+	var memory unix.Sysinfo_t
+	if err := unix.Sysinfo(&memory); err != nil {
+		return err
+	}
+	i := system.Info{
+		ID: h.Facts.Name, Name: h.Facts.Name, Containers: len(list), Images: len(images),
+		Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", h.Facts.Data}},
+		MemoryLimit: true, PidsLimit: true, OomKillDisable: false,
+		NGoroutines: runtime.NumGoroutine(), SystemTime: time.Now().Format(time.RFC3339Nano),
+		LoggingDriver: "json-file", CgroupDriver: "cgroupfs", CgroupVersion: "1",
+		KernelVersion: h.Facts.Kernel, OperatingSystem: "layerlab", OSType: runtime.GOOS, Architecture: machine(),
+		NCPU: runtime.NumCPU(), MemTotal: int64(memory.Totalram) * int64(memory.Unit), DockerRootDir: h.Facts.Data,
+		ServerVersion: h.Facts.Version, DefaultRuntime: "layerlab",
+		Runtimes:        map[string]system.RuntimeWithStatus{"layerlab": {Runtime: system.Runtime{Path: "layerlab-runtime"}}},
+		SecurityOptions: []string{"name=seccomp,profile=builtin", "name=userns"},
+		Labels:          []string{}, Warnings: []string{}, CDISpecDirs: []string{},
+	}
+	var st unix.Statfs_t
+	if unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
+		i.CgroupVersion = "2"
+	}
+	i.Plugins.Log = []string{"json-file"}
+	for _, one := range list {
+		switch one.State {
+		case wire.StateRunning:
+			i.ContainersRunning++
+		case wire.StatePaused:
+			i.ContainersPaused++
+		default:
+			i.ContainersStopped++
+		}
+	}
+	return c.json(http.StatusOK, i)
+}
+
+func machine() string {
+	var name unix.Utsname
+	if unix.Uname(&name) != nil {
+		return runtime.GOARCH
+	}
+	return unix.ByteSliceToString(name.Machine[:])
+}
+
+func (h *Handler) diskUsage(c *call) error {
+	images, err := h.summaries(c.r.Context(), imageFilter{all: true})
+	if err != nil {
+		return err
+	}
+	list, err := h.Containers.List(c.r.Context())
+	if err != nil {
+		return err
+	}
+	var summaries []container.Summary
+	var written, idle, active int64
+	for _, one := range list {
+		s, err := h.summary(c.r.Context(), one, true)
+		if err != nil {
+			return err
+		}
+		summaries = append(summaries, s)
+		written += s.SizeRw
+		if one.Pid == 0 {
+			idle += s.SizeRw
+		} else {
+			active++
+		}
+	}
+	layers, unused, used, err := h.layerBytes(c.r.Context())
+	if err != nil {
+		return err
+	}
+	if c.version >= 52 {
+		return c.json(http.StatusOK, system.DiskUsage{
+			ImageUsage:     &image.DiskUsage{ActiveCount: used, TotalCount: int64(len(images)), TotalSize: layers, Reclaimable: unused, Items: images},
+			ContainerUsage: &container.DiskUsage{ActiveCount: active, TotalCount: int64(len(list)), TotalSize: written, Reclaimable: idle, Items: summaries},
+		})
+	}
+	// What the answer was before 1.52.
+	return c.json(http.StatusOK, struct {
+		LayersSize          int64
+		Images              []image.Summary
+		Containers          []container.Summary
+		Volumes, BuildCache []struct{}
+		BuilderSize         int64
+	}{layers, images, append([]container.Summary{}, summaries...), []struct{}{}, []struct{}{}, 0})
+}
+
+// layerBytes adds up the layers, each once: of all images, of those that no
+// container is made of alone, and how many images have containers.
+func (h *Handler) layerBytes(ctx context.Context) (all, unused, used int64, err error) {
+	images, err := h.Images.All(ctx)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	by, err := h.users(ctx)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	sizes, needed := map[string]int64{}, map[string]bool{}
+	for _, img := range images {
+		busy := len(by[img.ID.String()]) > 0
+		if busy {
+			used++
+		}
+		for _, l := range img.Layers {
+			sizes[l.ChainID.String()] = l.Size
+			needed[l.ChainID.String()] = needed[l.ChainID.String()] || busy
+		}
+	}
+	for chain, n := range sizes {
+		all += n
+		if !needed[chain] {
+			unused += n
+		}
+	}
+	return all, unused, used, nil
+}
+
+// users lists the containers of each image.
+func (h *Handler) users(ctx context.Context) (map[string][]wire.Container, error) {
+	list, err := h.Containers.List(ctx)
+	by := map[string][]wire.Container{}
+	for _, one := range list {
+		by[one.Image] = append(by[one.Image], one)
+	}
+	return by, err
+}
