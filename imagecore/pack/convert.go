@@ -48,6 +48,9 @@ func OCI(images []Image) ([]Item, error) {
 // ID/{VERSION,json,layer.tar} for each layer and repositories. Layers must be
 // bare tars, their digests the diffIDs: ErrInvalid, code "layer-compressed".
 //
+// A name that two images have, as the platforms of one, is refused:
+// ErrAmbiguous, code "several-images".
+//
 // The form knows neither configs nor the history of what made no layer: who
 // reads it back finds the same diffIDs and chainIDs under another image id.
 func DockerV1(w io.Writer, images []Image) error {
@@ -60,6 +63,12 @@ func DockerV1(w io.Writer, images []Image) error {
 		}
 		if len(img.Layers) == 0 {
 			return imagecore.NewError(imagecore.ErrUnsupported, "no-layers", "an image without layers cannot be written as docker-v1, whose images are layers")
+		}
+		for _, ref := range img.Refs {
+			if name, tag := splitRef(ref); s.repositories[name][tag] != "" {
+				return imagecore.NewError(imagecore.ErrAmbiguous, "several-images",
+					"several images have the name "+strconv.Quote(ref)+", which docker-v1 cannot tell apart: choose one by --platform or --ref", "images", ref)
+			}
 		}
 		for k, l := range img.Layers {
 			if l.Descriptor.Digest != config.RootFS.DiffIDs[k] {

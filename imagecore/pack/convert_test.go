@@ -80,3 +80,22 @@ func TestDockerV1Refuses(t *testing.T) {
 		})
 	}
 }
+
+// repositories has one image for a name: the other would be lost.
+func TestDockerV1RefusesTwoImagesOfOneName(t *testing.T) {
+	var images []pack.Image
+	for _, content := range []string{"one", "two"} {
+		d := digest.FromString(content)
+		images = append(images, pack.Image{
+			Refs: []string{"a:1"}, Config: []byte(`{"rootfs":{"type":"layers","diff_ids":["` + d.String() + `"]}}`),
+			Layers: []pack.Layer{layerOf(content, v1.Descriptor{Digest: d, Size: 3})},
+		})
+	}
+	if err := pack.DockerV1(io.Discard, images); !errors.Is(err, imagecore.ErrAmbiguous) {
+		t.Errorf("got %v", err)
+	}
+	images[1].Refs = []string{"a:2"}
+	if err := pack.DockerV1(io.Discard, images); err != nil {
+		t.Error(err)
+	}
+}
