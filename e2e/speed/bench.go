@@ -89,7 +89,7 @@ func (b *bench) bundle(command string, userns, filter bool) (string, error) {
 	s.Version = "1.0.2" // the newest that crun 1.8 knows
 	s.Process.Terminal, s.Process.Args, s.Root.Readonly = false, []string{"/bin/" + command}, false
 	s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" })
-	s.Linux.CgroupsPath = "/layerlab-speed/" + filepath.Base(dir)
+	s.Linux.CgroupsPath = "/layerlab-speed-" + filepath.Base(dir)
 	s.Linux.Seccomp = nil
 	if filter {
 		if s.Linux.Seccomp, err = seccomp.GetDefaultProfile(&s); err != nil {

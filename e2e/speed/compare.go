@@ -118,7 +118,7 @@ func (b *bench) starts() error {
 	if err != nil {
 		return err
 	}
-	raw = slices.Concat(cut(raw, `"cgroupsPath":"/layerlab-speed/`+filepath.Base(dir)+`",`)...)
+	raw = slices.Concat(cut(raw, `"cgroupsPath":"/layerlab-speed-`+filepath.Base(dir)+`",`)...)
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), raw, 0o644); err != nil {
 		return err
 	}
