@@ -103,7 +103,8 @@ func tooLarge(path string) error {
 }
 
 // keepTrees is the number of merged trees kept in memory: about 700 bytes an
-// entry each.
+// entry each. The store keeps some too, together with what it scanned, and
+// forgets them by its own needs; a container's changes are read every second.
 const keepTrees = 3
 
 // trees keeps the merged trees that were asked for last.
@@ -121,22 +122,37 @@ type keptTree struct {
 
 func newTrees(images Images) *trees { return &trees{images: images} }
 
+// get merges an image that is not kept. Others need not wait for it: a large
+// one takes seconds. Two who ask for the same one at once get the store's.
 func (t *trees) get(ctx context.Context, image digest.Digest) (*tree.Tree, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, k := range t.kept {
-		if k.image == image {
-			t.kept = append(append(t.kept[:i:i], t.kept[i+1:]...), k)
-			return k.tree, nil
-		}
+	if made := t.find(image); made != nil {
+		return made, nil
 	}
 	made, err := t.images.Tree(ctx, image)
 	if err != nil {
 		return nil, fmt.Errorf("merged tree of image %s: %w", image, err)
 	}
-	if len(t.kept) >= keepTrees {
+	if other := t.find(image); other != nil {
+		return other, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = append(t.kept, keptTree{image: image, tree: made})
+	if len(t.kept) > keepTrees {
 		t.kept = t.kept[1:]
 	}
-	t.kept = append(t.kept, keptTree{image: image, tree: made})
 	return made, nil
+}
+
+// find returns a kept tree, or nil.
+func (t *trees) find(image digest.Digest) *tree.Tree {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, k := range t.kept {
+		if k.image == image {
+			t.kept = append(append(t.kept[:i:i], t.kept[i+1:]...), k)
+			return k.tree
+		}
+	}
+	return nil
 }
