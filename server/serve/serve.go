@@ -113,12 +113,10 @@ func (s *server) prepare() (token string, err error) {
 		s.o.RunDir = filepath.Join(s.o.Data, "run")
 	}
 	for _, dir := range []string{s.o.Data, s.o.RunDir} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return "", fmt.Errorf("make a folder: %w", err)
+		// Before anything is written there, the token first of all.
+		if err := store.CheckFolder(dir); err != nil {
+			return "", err
 		}
-	}
-	if err := os.Chmod(s.o.RunDir, 0o700); err != nil {
-		return "", fmt.Errorf("run folder: %w", err)
 	}
 	token, explicit, err := access.Token(s.o.Data, s.o.Token, s.o.TokenFile)
 	if err != nil {

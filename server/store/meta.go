@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -190,14 +191,23 @@ func names(tx *bolt.Tx) map[digest.Digest][]string {
 	return out
 }
 
-// checkFolder makes the data folder, or makes sure that it is nobody else's.
-func checkFolder(dir string) error {
+// CheckFolder makes a folder that is the server's alone, or makes sure that one
+// which is there is nobody else's. An empty one is closed to others.
+func CheckFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", diskError(err))
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
+	}
+	if !info.IsDir() {
+		return imagecore.NewError(imagecore.ErrHost, "data-folder-open", fmt.Sprintf("%s is no folder: choose another", dir), "dir", dir)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+		// Its owner may put files in the place of ours, whatever the mode.
+		return imagecore.NewError(imagecore.ErrHost, "data-folder-open",
+			fmt.Sprintf("folder %s belongs to user %d: chown it, or choose another", dir, stat.Uid), "dir", dir)
 	}
 	if info.Mode().Perm()&0o077 == 0 {
 		return nil
@@ -208,7 +218,7 @@ func checkFolder(dir string) error {
 	}
 	if len(list) > 0 {
 		return imagecore.NewError(imagecore.ErrHost, "data-folder-open",
-			fmt.Sprintf("data folder %s is open to other users (%04o): chmod 0700 it, or choose another --data", dir, info.Mode().Perm()), "dir", dir)
+			fmt.Sprintf("folder %s is open to other users (%04o): chmod 0700 it, or choose another", dir, info.Mode().Perm()), "dir", dir)
 	}
 	return os.Chmod(dir, 0o700)
 }

@@ -63,7 +63,7 @@ type Store struct {
 // Open opens the data folder, cleans up what a crash left and says in the log
 // what that was.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	if err := checkFolder(o.Dir); err != nil {
+	if err := CheckFolder(o.Dir); err != nil {
 		return nil, err
 	}
 	dir, err := filepath.Abs(o.Dir)
