@@ -16,9 +16,12 @@ var pending = []struct {
 	reason   string
 }{
 	{1, 1, "version 1 of the image JSON, with its checksums, comes with its own reader"},
-	{8, 8, "the tree of images that share layers is the docker command line's"},
-	{10, 28, "containers through the docker command line need the Docker Engine API"},
-	{30, 62, "names, building and registries need the Docker Engine API"},
+	{8, 8, "docker image ls --tree asks for manifests of several platforms, which the API does not answer yet"},
+	{36, 37, "published ports and mounted folders need networks and volumes"},
+	{40, 42, "sharing, kernel and read-only layers are shown on the page"},
+	{46, 49, "building needs the builder"},
+	{50, 59, "pulling, pushing and logging in need the registry"},
+	{61, 61, "manifests of a registry need the registry"},
 }
 
 // TestCommands runs a case for each row R1–R62 of the commands that layerlab

@@ -38,6 +38,8 @@ func run(m *testing.M) int {
 	}{
 		{"layerlab", "./cmd/layerlab", []string{"-ldflags", "-X main.version=test"}, []string{"CGO_ENABLED=0"}},
 		{"layerlab-sample", "./cmd/layerlab-sample", nil, []string{"CGO_ENABLED=0"}},
+		{"layerlab-userland", "./cmd/layerlab-userland", nil, []string{"CGO_ENABLED=0"}},
+		{"layerlab-runtime", "./cmd/layerlab-runtime", nil, []string{"CGO_ENABLED=0", "GOOS=linux"}},
 		{"imagecore.wasm", "./cmd/imagecore-wasm", []string{"-buildmode=c-shared"}, []string{"GOOS=wasip1", "GOARCH=wasm"}},
 	} {
 		args := append([]string{"build", "-o", filepath.Join(dir, b.out)}, b.args...)
@@ -63,8 +65,11 @@ func params(dir string) testscript.Params {
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
-			if name == "sandbox" {
+			switch name {
+			case "sandbox":
 				return runtime.GOOS == "linux", nil
+			case "docker":
+				return canDocker(), nil
 			}
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
@@ -76,6 +81,7 @@ func params(dir string) testscript.Params {
 			"ids":     sameIDs,
 			"diffids": sameDiffIDs,
 			"spoil":   spoil,
+			"server":  startServer,
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/moby/moby/api/types/container"
 
@@ -28,6 +29,13 @@ func (h *Handler) containerCreate(c *call) error {
 	}
 	want := createRequest(&req)
 	want.Name, want.Client = c.query("name"), raw
+	if strings.Contains(want.Image, "@") { // the engine knows names and ids
+		img, err := h.Images.Find(c.r.Context(), want.Image)
+		if err != nil {
+			return imageError(req.Image, err)
+		}
+		want.Image = img.ID.String()
+	}
 	made, err := h.Containers.Create(c.r.Context(), want)
 	switch code(err) {
 	case "":

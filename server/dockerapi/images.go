@@ -80,7 +80,7 @@ func (h *Handler) summaries(ctx context.Context, f imageFilter) ([]image.Summary
 		s := image.Summary{
 			ID: img.ID.String(), ParentID: img.Parent.String(), Created: img.Created.Unix(), Size: img.Size(), SharedSize: -1,
 			Containers: int64(len(users[img.ID.String()])), Labels: config.Config.Labels,
-			RepoTags: append([]string{}, refs...), RepoDigests: repoDigests(img),
+			RepoTags: append([]string{}, refs...), RepoDigests: repoDigests(img, refs),
 		}
 		if f.sharedSize {
 			s.SharedSize = shared(images, img)
@@ -137,10 +137,10 @@ func shared(images []Image, img *Image) (n int64) {
 	return n
 }
 
-// repoDigests gives the manifest's digest under each repository of the image.
-func repoDigests(img *Image) []string {
+// repoDigests gives the manifest's digest under each repository of refs.
+func repoDigests(img *Image, refs []string) []string {
 	list := []string{}
-	for _, ref := range img.Refs {
+	for _, ref := range refs {
 		d := repository(ref) + "@" + img.Manifest.Digest.String()
 		if !slices.Contains(list, d) {
 			list = append(list, d)

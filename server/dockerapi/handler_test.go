@@ -1,0 +1,139 @@
+package dockerapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/image"
+)
+
+func TestVersionsAndRoutesThatAreNotServed(t *testing.T) {
+	h := New(Deps{Facts: Facts{Version: "test"}, Log: slog.New(slog.DiscardHandler)})
+	for _, c := range []struct {
+		method, path string
+		status       int
+		words        string
+	}{
+		{"GET", "/_ping", 200, "OK"},
+		{"HEAD", "/v1.22/_ping", 200, ""},
+		{"GET", "/v1.56/version", 200, `"ApiVersion":"1.56"`},
+		{"GET", "/v1.57/version", 400, "client version 1.57 is too new. Maximum supported API version is 1.56"},
+		{"GET", "/v1.21/version", 400, "client version 1.21 is too old. Minimum supported API version is 1.22, please upgrade your client to a newer version"},
+		{"GET", "/v1.41/swarm", 501, "GET /swarm is not served by layerlab"},
+		{"POST", "/build", 501, "building images is not served by layerlab yet"},
+		{"POST", "/images/a/b:1/push", 501, "pushing to a registry"},
+		{"GET", "/networks/x", 404, "network x not found"},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.words) {
+			t.Errorf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+		}
+		if w.Header().Get("Api-Version") != "1.56" || w.Header().Get("Ostype") != "linux" || w.Header().Get("Docker-Experimental") != "false" {
+			t.Errorf("%s: headers %v", c.path, w.Header())
+		}
+		if w.Code >= http.StatusBadRequest {
+			var e struct{ Message string }
+			if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || e.Message == "" {
+				t.Errorf("%s: %s", c.path, w.Body)
+			}
+		}
+	}
+}
+
+func TestOlderVersionsGetWhatNewerTypesDropped(t *testing.T) {
+	for _, c := range []struct {
+		of   version
+		v    any
+		want []string
+		not  []string
+	}{
+		{41, []image.Summary{{Size: 7}}, []string{`"VirtualSize":7`, `none`}, nil},
+		{43, []image.Summary{{Size: 7}}, []string{`"VirtualSize":7`}, []string{"none"}},
+		{44, []image.Summary{{Size: 7}}, nil, []string{"VirtualSize"}},
+		{44, image.InspectResponse{}, []string{"ContainerConfig", `"Parent":""`}, []string{"VirtualSize"}},
+		{52, image.InspectResponse{}, nil, []string{"ContainerConfig", "Parent"}},
+		{51, container.InspectResponse{NetworkSettings: &container.NetworkSettings{}}, []string{`"IPAddress":""`, `"IPPrefixLen":0`}, nil},
+		{52, container.InspectResponse{NetworkSettings: &container.NetworkSettings{}}, nil, []string{"IPAddress"}},
+	} {
+		got, err := shape(c.of, c.v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range c.want {
+			if !strings.Contains(string(got), w) {
+				t.Errorf("%s of %T lacks %s: %s", c.of, c.v, w, got)
+			}
+		}
+		for _, n := range c.not {
+			if strings.Contains(string(got), n) {
+				t.Errorf("%s of %T has %s: %s", c.of, c.v, n, got)
+			}
+		}
+	}
+}
+
+func TestDetachKeysAreHeldBackUntilTheyAreSure(t *testing.T) {
+	keys, err := detachKeys("")
+	if err != nil || !bytes.Equal(keys, []byte{0x10, 0x11}) {
+		t.Fatal(keys, err)
+	}
+	out, held, gone := withoutKeys([]byte("a\x10"), keys, 0)
+	if string(out) != "a" || held != 1 || gone {
+		t.Errorf("%q %d %v", out, held, gone)
+	}
+	if out, held, _ = withoutKeys([]byte("b"), keys, held); string(out) != "\x10b" || held != 0 {
+		t.Errorf("%q %d", out, held)
+	}
+	if _, _, gone = withoutKeys([]byte("\x10\x10\x11"), keys, 0); !gone {
+		t.Error("not detached")
+	}
+	if _, err := detachKeys("ctrl-1"); err == nil {
+		t.Error("ctrl-1 is taken")
+	}
+}
+
+func TestTailBeginsAtALine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	long := strings.Repeat("x", 70<<10)
+	if err := os.WriteFile(path, []byte("one\n"+long+"\nthree\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]string{0: "", 1: "three\n", 2: long + "\nthree\n", 3: "one\n" + long + "\nthree\n", 9: "one\n" + long + "\nthree\n"} {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := seekTail(f, n); err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		if _, err := got.ReadFrom(f); err != nil || got.String() != want {
+			t.Errorf("tail %d: %d bytes, want %d (%v)", n, got.Len(), len(want), err)
+		}
+	}
+}
+
+func TestMoments(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for text, want := range map[string]time.Time{
+		"": {}, "0": {}, "12.5": time.Unix(12, 500_000_000), "10m": now.Add(-10 * time.Minute), "1970-01-01T00:00:07Z": time.Unix(7, 0),
+	} {
+		if got, err := moment(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%q: %v %v", text, got, err)
+		}
+	}
+	if _, err := moment("soon", now); err == nil {
+		t.Error("soon is taken")
+	}
+}
