@@ -26,7 +26,7 @@ func (r *run) catCommand() *cobra.Command {
 		},
 	}
 	c.add(cmd.Flags())
-	cmd.Flags().IntVar(&layer, "layer", -1, "as it is after layer N, from 0")
+	addLayer(cmd.Flags(), &layer, "layer", "as it is after layer N, from 0")
 	return cmd
 }
 

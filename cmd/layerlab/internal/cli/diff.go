@@ -81,8 +81,8 @@ func (r *run) diffCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	c.add(f)
-	f.IntVar(&layer, "layer", -1, "with one image: this layer's changes; with two: the tree after this layer")
-	f.IntVar(&layer2, "layer2", -1, "the second tree is the one after this layer")
+	addLayer(f, &layer, "layer", "with one image: this layer's changes; with two: the tree after this layer")
+	addLayer(f, &layer2, "layer2", "the second tree is the one after this layer")
 	f.StringVar(&ref2, "ref2", "", "like --ref, for IMAGE2")
 	f.BoolVar(&summary, "summary", false, "bytes gained and lost: in total, by layer, command and folder")
 	f.BoolVar(&exit, "exit-code", false, "exit with 1 if anything differs")

@@ -40,7 +40,7 @@ func (r *run) findCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.size, "size", "", "files of more (+1M), less (-1M) or exactly (1M) that many bytes")
 	cmd.Flags().StringVar(&f.kind, "type", "", "f file, d folder, l symbolic link, c and b devices, p pipe")
 	cmd.Flags().BoolVar(&f.setuid, "setuid", false, "files that run as their owner or group")
-	cmd.Flags().IntVar(&f.layer, "layer", -1, "paths that layer N wrote")
+	addLayer(cmd.Flags(), &f.layer, "layer", "paths that layer N wrote")
 	cmd.Flags().BoolVar(&digests, "sha256", false, "the digest of each file's content")
 	return cmd
 }

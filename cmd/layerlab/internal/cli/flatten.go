@@ -40,7 +40,7 @@ func (r *run) flattenCommand() *cobra.Command {
 	})
 	c.add(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file for the tar, - for standard output")
-	cmd.Flags().IntVar(&layer, "layer", -1, "the tree after layer N, from 0")
+	addLayer(cmd.Flags(), &layer, "layer", "the tree after layer N, from 0")
 	return cmd
 }
 

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,6 +53,36 @@ func defaultData() string {
 	}
 	return filepath.Join(home, ".local", "share", "layerlab")
 }
+
+// addLayer adds a flag that names a layer; -1 stays where it is not given.
+func addLayer(f *pflag.FlagSet, n *int, name, usage string) {
+	*n = -1
+	f.Var((*layerNumber)(n), name, usage)
+}
+
+// layerNumber is the value of such a flag.
+type layerNumber int
+
+// Set takes 0 and above: -1 must not pass for "not given".
+func (l *layerNumber) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return errors.New("not the number of a layer: the first is 0")
+	}
+	*l = layerNumber(n)
+	return nil
+}
+
+// String is empty where the flag is not given, so that help shows no default.
+func (l *layerNumber) String() string {
+	if *l < 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*l))
+}
+
+// Type is what help calls the value.
+func (*layerNumber) Type() string { return "N" }
 
 // open opens the image of the command line.
 func (r *run) open(ctx context.Context, image string, c *common) (*source.Source, error) {

@@ -3,15 +3,18 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/term"
 
 	"github.com/layerlab/layerlab/cmd/layerlab/embedded"
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/server/serve"
 )
 
@@ -38,7 +41,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 			return err
 		}
 	}
-	return serve.Run(ctx, serve.Options{
+	err = serve.Run(ctx, serve.Options{
 		Listen: f.listen, Data: f.data, RunDir: f.run, DockerSocket: f.dockerSocket,
 		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
@@ -49,6 +52,11 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 			_ = r.out.Flush() // who closed standard output does not want the line
 		},
 	})
+	// What the settings contradict is no refused input.
+	if e, ok := errors.AsType[*imagecore.Error](err); ok && slices.Contains([]string{"bad-listen", "listen-refused", "tls-half"}, e.Code) {
+		return usageError{err}
+	}
+	return err
 }
 
 func serveSamples() ([]serve.Sample, error) {

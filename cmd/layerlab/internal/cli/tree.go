@@ -102,8 +102,8 @@ func (r *run) treeCommand() *cobra.Command {
 		return r.nodes(ctx, p, view, nil, digests, c.json)
 	})
 	c.add(cmd.Flags())
-	cmd.Flags().IntVar(&layer, "layer", -1, "the tree after layer N, from 0")
-	cmd.Flags().IntVar(&only, "only-layer", -1, "the own entries of layer N")
+	addLayer(cmd.Flags(), &layer, "layer", "the tree after layer N, from 0")
+	addLayer(cmd.Flags(), &only, "only-layer", "the own entries of layer N")
 	cmd.Flags().BoolVar(&digests, "sha256", false, "the digest of each file's content")
 	return cmd
 }
