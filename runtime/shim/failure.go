@@ -31,14 +31,6 @@ const (
 	CodeGone           = "shim-gone"         // args socket: nobody answers there
 )
 
-// Codes lists the codes above: the page has words for each.
-func Codes() []string {
-	return []string{
-		CodeFailed, CodeNoRootfs, CodeNoProcess, CodeNotRunning, CodeAlreadyStarted,
-		CodeStillRuns, CodeExecExists, CodeVersion, CodeBadRequest, CodeGone,
-	}
-}
-
 var kinds = [...]error{ // never changed
 	imagecore.ErrInvalid, imagecore.ErrTooLarge, imagecore.ErrUnsupported, imagecore.ErrNotFound,
 	imagecore.ErrAmbiguous, imagecore.ErrCanceled, imagecore.ErrExists, imagecore.ErrConflict, imagecore.ErrHost,
