@@ -73,6 +73,9 @@ describe('routes', () => {
     { view: 'preview' },
     { view: 'words', term: 'diffID' },
     { view: 'container', id: 'ab12' },
+    { view: 'container', id: 'ab12', tab: 'trace' },
+    { view: 'preview', tab: 'waste' },
+    { view: 'image', id: 'sha256:ab', look: { ...top, layer: 2 }, tab: 'papers' },
     { view: 'image', id: 'sha256:ab', look: top },
     { view: 'image', id: 'sha256:ab', look: { layer: 3, mode: 'only', path: 'etc/a b&c' } },
   ])('%o survives the address', (route) => expect(parseRoute(formatRoute(route))).toEqual(route));

@@ -3,10 +3,16 @@ import type { Mode } from './tree.ts';
 /** Where the page is. The fragment of the address holds it, so that a reload and a link find the same view. */
 export type Route =
   | { view: 'home' }
-  | { view: 'preview' }
+  | { view: 'preview'; tab?: ImageTab }
   | { view: 'words'; term: string }
-  | { view: 'image'; id: string; look: Look }
-  | { view: 'container'; id: string };
+  | { view: 'image'; id: string; look: Look; tab?: ImageTab }
+  | { view: 'container'; id: string; tab?: ContainerTab };
+
+/** Views of an image beside its files, and of a container beside its layer. */
+export const imageTabs = ['papers', 'identity', 'waste'] as const;
+export type ImageTab = (typeof imageTabs)[number];
+export const containerTabs = ['plan', 'trace', 'live'] as const;
+export type ContainerTab = (typeof containerTabs)[number];
 
 /** How an image is looked at: layer -1 is the top of the stack. */
 export interface Look {
@@ -20,17 +26,24 @@ export const top: Look = { layer: -1, mode: 'merged', path: '' };
 export function parseRoute(hash: string): Route {
   const [path, query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [view, ...rest] = path.split('/');
-  const id = decode(rest.join('/'));
   const params = new URLSearchParams(query);
   switch (view) {
-    case 'preview':
-      return { view: 'preview' };
+    case 'preview': {
+      const tab = imageTabs.find((x) => x === rest[0]);
+      return { view: 'preview', ...(tab && { tab }) };
+    }
     case 'words':
-      return { view: 'words', term: id };
-    case 'images':
-      return id ? { view: 'image', id, look: parseLook(params) } : { view: 'home' };
-    case 'containers':
-      return id ? { view: 'container', id } : { view: 'home' };
+      return { view: 'words', term: decode(rest.join('/')) };
+    case 'images': {
+      const tab = imageTabs.find((x) => rest.length > 1 && x === rest.at(-1));
+      const id = decode(rest.slice(0, tab ? -1 : undefined).join('/'));
+      return id ? { view: 'image', id, look: parseLook(params), ...(tab && { tab }) } : { view: 'home' };
+    }
+    case 'containers': {
+      const tab = containerTabs.find((x) => rest.length > 1 && x === rest.at(-1));
+      const id = decode(rest.slice(0, tab ? -1 : undefined).join('/'));
+      return id ? { view: 'container', id, ...(tab && { tab }) } : { view: 'home' };
+    }
     default:
       return { view: 'home' };
   }
@@ -60,18 +73,18 @@ export function formatRoute(route: Route): string {
     case 'home':
       return '#/';
     case 'preview':
-      return '#/preview';
+      return `#/preview${route.tab ? `/${route.tab}` : ''}`;
     case 'words':
       return route.term ? `#/words/${encodeURIComponent(route.term)}` : '#/words';
     case 'container':
-      return `#/containers/${encodeURIComponent(route.id)}`;
+      return `#/containers/${encodeURIComponent(route.id)}${route.tab ? `/${route.tab}` : ''}`;
     case 'image': {
       const params = new URLSearchParams();
       if (route.look.layer >= 0)
         params.set(route.look.mode === 'only' ? 'only' : 'after', String(route.look.layer));
       if (route.look.path) params.set('path', route.look.path);
       const query = params.toString();
-      return `#/images/${route.id}${query ? `?${query}` : ''}`;
+      return `#/images/${route.id}${route.tab ? `/${route.tab}` : ''}${query ? `?${query}` : ''}`;
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Plan, StepResult } from '../core/plan.ts';
 import type * as wire from '../core/wire.ts';
 import { session } from './session.ts';
 
@@ -77,6 +78,9 @@ export const api = {
   containers: () => json<wire.ContainerList>('GET', '/containers'),
   container: (container: string) => json<wire.Container>('GET', `/containers/${id(container)}`),
   changes: (container: string) => json<wire.Changes>('GET', `/containers/${id(container)}/changes`),
+  plan: (container: string) => json<Plan>('GET', `/containers/${id(container)}/plan`),
+  trace: (container: string) => json<StepResult[]>('GET', `/containers/${id(container)}/trace`),
+  facts: (container: string) => json<wire.Facts>('GET', `/containers/${id(container)}/facts`),
   create: (body: wire.CreateContainer) => json<wire.Container>('POST', '/containers', body),
   start: (container: string) => call('POST', `/containers/${id(container)}/start`),
   stop: (container: string) =>

@@ -1,5 +1,7 @@
 import { fill } from '../core/fill.ts';
+import type { PlanStep } from '../core/plan.ts';
 import { en } from '../messages/en.ts';
+import { planZh } from '../messages/plan.zh.ts';
 import { zh } from '../messages/zh.ts';
 
 export type Key = keyof typeof en;
@@ -42,6 +44,14 @@ class Words {
 
   text(key: Key, args?: Args): string {
     return fill(tables[this.#language][key], args);
+  }
+
+  /** What a step of a plan does, what for, and what goes wrong without it. The server words them in English. */
+  step(s: PlanStep): { words: string; reason: string; without: string } {
+    const own = this.#language === 'zh' ? planZh[s.code] : undefined;
+    if (!own) return s;
+    const [does, reason, without] = own.map((text) => fill(text, s.args));
+    return { words: does, reason, without };
   }
 
   /** The words of an error's or warning's code, or its English message where there are none. */

@@ -1,0 +1,67 @@
+import type { Page } from '@playwright/test';
+import { expect, expectAccessible, test } from './fixtures.ts';
+
+async function run(page: Page): Promise<void> {
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Command').fill('sh');
+  await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(page.getByText('Connected')).toBeVisible();
+}
+
+const fits = async (page: Page, what: string) => {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(wide, `${what} must not scroll sideways`).toBeLessThanOrEqual(360);
+};
+
+test('under the hood: the plan says why, the trace how long, the kernel what holds', async ({ page }) => {
+  await run(page);
+  const tabs = page.getByRole('navigation', { name: 'Beside the terminal' });
+
+  await test.step('plan', async () => {
+    await tabs.getByRole('link', { name: 'Plan' }).press('Enter');
+    await expect(page).toHaveURL(/\/plan$/);
+    const plan = page.getByRole('region', { name: 'Plan' });
+    const pivot = plan.getByText("make the container's root the root of this mount namespace");
+    await pivot.click();
+    await expect(plan.getByText('pivot_root(2)').first()).toBeVisible();
+    await expect(plan.getByText("the process would see the host's files", { exact: true })).toBeVisible();
+    await expectAccessible(page);
+    await page.getByRole('button', { name: '中文' }).click();
+    await expect(plan.or(page.getByRole('region', { name: '计划' })).last()).toContainText(
+      '把容器的根变成此挂载命名空间的根',
+    );
+    await page.getByRole('button', { name: 'English' }).click();
+  });
+
+  await test.step('trace', async () => {
+    await tabs.getByRole('link', { name: 'Trace' }).click();
+    const trace = page.getByRole('region', { name: 'Trace' });
+    await expect(trace.getByText(/\d+ system calls in [\d.]+ (µs|ms)/)).toBeVisible();
+    expect(await trace.getByRole('row').count()).toBeGreaterThan(20);
+    await expectAccessible(page);
+  });
+
+  await test.step('live', async () => {
+    await tabs.getByRole('link', { name: 'Live' }).click();
+    const live = page.getByRole('region', { name: 'Live', exact: true });
+    await expect(live.getByRole('heading', { name: 'Namespaces' })).toBeVisible();
+    await expect(live.getByRole('cell', { name: '/proc', exact: true })).toBeVisible();
+    await expectAccessible(page);
+  });
+
+  await test.step('the terminal is the same all along, and a reload finds the view', async () => {
+    await expect(page.getByText('Connected')).toBeVisible();
+    await page.reload();
+    await expect(page.getByRole('heading', { name: 'Capabilities' })).toBeVisible();
+  });
+
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const tab of ['Plan', 'Trace', 'Live']) {
+    await tabs.getByRole('link', { name: tab }).click();
+    await expect(page.getByRole('region', { name: tab, exact: true })).toBeVisible();
+    await fits(page, tab);
+  }
+  await expectAccessible(page);
+});

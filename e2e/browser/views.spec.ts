@@ -1,0 +1,92 @@
+import type { Page } from '@playwright/test';
+import { asFile, dockerSave, example } from './archives.ts';
+import { expect, expectAccessible, look, test } from './fixtures.ts';
+
+const archive = () => asFile('example.tar', dockerSave([example]));
+
+async function open(page: Page, view: string): Promise<void> {
+  await look(page, archive());
+  await page
+    .getByRole('navigation', { name: 'Views of the image' })
+    .getByRole('link', { name: view })
+    .press('Enter');
+  await expect(page).toHaveURL(new RegExp(`#/preview/${view.toLowerCase()}$`));
+}
+
+async function expectNarrow(page: Page, what: string): Promise<void> {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await expectAccessible(page);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(wide, `${what} must not scroll sideways`).toBeLessThanOrEqual(360);
+}
+
+test('the papers say what each field means, and show their bytes', async ({ page }) => {
+  await open(page, 'Papers');
+  await expect(page.getByRole('row', { name: /^Cmd/ })).toContainText('/bin/true');
+  await expect(page.getByRole('row', { name: /^rootfs/ })).toContainText('sha256:');
+  await expect(page.getByRole('row', { name: /^architecture/ })).toContainText('The processor');
+  await page.getByText('The bytes as they are hashed').first().click();
+  await expect(page.getByRole('region', { name: 'The bytes as they are hashed' }).first()).toContainText(
+    '{"architecture":"amd64"',
+  );
+  await expectAccessible(page);
+  await page.getByRole('button', { name: '中文' }).click();
+  await expect(page.getByRole('row', { name: /^architecture/ })).toContainText('处理器');
+  await page.getByRole('button', { name: 'English' }).click();
+  await expectNarrow(page, 'Papers');
+});
+
+test('waste lists what no container sees and who hid it', async ({ page }) => {
+  await open(page, 'Waste');
+  await expect(page.getByText(/^21 B of 45 B/)).toBeVisible();
+  const list = page.getByRole('region', { name: 'By path' }).getByRole('listitem');
+  await expect(list).toHaveCount(3);
+  await expect(list.filter({ hasText: '/etc/my-app-config' })).toContainText(
+    'hidden by a whiteout of layer 1',
+  );
+  await expect(list.filter({ hasText: 'default.cfg' })).toContainText(
+    'hidden by the opaque whiteout in /etc/my-app.d of layer 2',
+  );
+  await expect(page.getByRole('img', { name: /Map of the wasted bytes/ })).toBeVisible();
+  await expectAccessible(page);
+  await expectNarrow(page, 'Waste');
+});
+
+test('one byte of the config changes the imageID and no layer', async ({ page }) => {
+  await open(page, 'Identity');
+  const layers = page.getByRole('list', { name: 'Layers' });
+  await expect(layers.getByRole('listitem')).toHaveCount(3);
+  await expect(page.getByText('as claimed').first()).toBeVisible();
+  await layers.locator('summary').filter({ hasText: 'chainID' }).nth(1).click();
+  await expect(page.getByText('not as claimed')).toHaveCount(0);
+  await expect(layers.locator('details[open] pre')).toHaveText(/^sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/);
+  await page.getByRole('button', { name: 'Change one byte' }).press('Enter');
+  await expect(page.getByText('another name now')).toHaveCount(1);
+  await expect(page.getByText('1 of 7 names changed')).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'As it was' }).click();
+  await expect(page.getByText('another name now')).toHaveCount(0);
+  await expectNarrow(page, 'Identity');
+});
+
+test('a stored image’s views have addresses of their own', async ({ page }) => {
+  await page.goto('/');
+  await page
+    .getByRole('article')
+    .filter({ hasText: 'layerlab/sample:latest' })
+    .getByRole('link')
+    .first()
+    .click();
+  const views = page.getByRole('navigation', { name: 'Views of the image' });
+  for (const [name, heading] of [
+    ['Papers', 'Config'],
+    ['Identity', 'Change the config'],
+    ['Waste', 'By path'],
+  ]) {
+    await views.getByRole('link', { name }).click();
+    await page.reload();
+    await expect(page.getByRole('heading', { name: heading })).toBeVisible();
+  }
+  await page.getByRole('region', { name: 'By path' }).getByRole('link').first().click();
+  await expect(page.getByRole('region', { name: 'Path' })).toBeVisible();
+});
