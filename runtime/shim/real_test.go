@@ -901,3 +901,18 @@ func BenchmarkStartOfTrue(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+func TestAHeldExecKeepsAllOfItsOutputForTheFirstViewer(t *testing.T) {
+	b := run(t, config(false, "/bin/sleep", "100"))
+	const size = 2 << 20 // much more than the replay and the pipe take
+	p := &specs.Process{Args: []string{"/bin/sh", "-c", fmt.Sprintf("head -c %d /dev/zero; echo end >&2", size)}, Cwd: "/", Env: []string{"PATH=/bin"}}
+	id, err := b.client.Exec(t.Context(), p, shim.ExecOptions{Hold: true})
+	b.must(err)
+	v := b.attach(id)
+	if e := v.ended(); e.Code != 0 {
+		t.Errorf("%+v", e)
+	}
+	if n := len(v.text(1)); n != size || v.text(2) != "end\n" {
+		t.Errorf("%d bytes of %d, then %q", n, size, v.text(2))
+	}
+}
