@@ -18,7 +18,6 @@ type imageFilter struct {
 	filters
 	all        bool
 	sharedSize bool
-	digests    bool
 }
 
 func (h *Handler) imageList(c *call) error {
