@@ -222,7 +222,7 @@ export const en = {
   'identity.kept': 'unchanged',
   'identity.tar': 'Tar of layer {n}',
   'identity.tarAbout':
-    '{size} of tar, too large to hash here; the server has hashed it, layerlab verify does it again.',
+    '{size} of tar. This page hashes no tars: the server does when it stores an image, and layerlab verify.',
   'identity.base': 'The chainID of the base layer is its diffID.',
   'identity.hashed': 'The string that is hashed',
   'identity.manifestDigest': 'Manifest digest',

@@ -217,7 +217,7 @@ export const zh: Record<keyof typeof en, string> = {
   'identity.other': '名字已变',
   'identity.kept': '未变',
   'identity.tar': '第 {n} 层的 tar',
-  'identity.tarAbout': '{size} 的 tar，太大，不在这里计算；服务器已算过，layerlab verify 可再算一遍。',
+  'identity.tarAbout': '{size} 的 tar。本页不计算 tar 的摘要：服务器在存储镜像时会算，layerlab verify 也会。',
   'identity.base': '最底层的 chainID 就是它的 diffID。',
   'identity.hashed': '参与计算的字符串',
   'identity.manifestDigest': '清单摘要',
