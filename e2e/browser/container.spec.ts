@@ -132,3 +132,23 @@ test('a killed and restarted server finds the shell, and the page heals itself',
   await type(page, 'echo $kept indeed');
   await expect(screen(page)).toContainText('yes indeed', { timeout: 20_000 });
 });
+
+test('text is copied from the terminal and pasted into it', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await run(page, 'sh');
+  await expect(page.getByText('Connected')).toBeVisible();
+  await type(page, 'echo copy-this-$((40+2))');
+  await expect(screen(page)).toContainText('copy-this-42');
+  // xterm.js takes the mouse above its rows.
+  await screen(page)
+    .getByText('copy-this-42')
+    .last()
+    .dblclick({ force: true, position: { x: 12, y: 6 } });
+  await page.keyboard.press('Control+Shift+c');
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain('42');
+  await page.evaluate(() => navigator.clipboard.writeText('echo pasted-$((1+1))'));
+  await page.keyboard.press('Control+Shift+v');
+  await expect(screen(page)).toContainText('echo pasted-$((1+1))');
+  await page.keyboard.press('Enter');
+  await expect(screen(page)).toContainText('pasted-2');
+});
