@@ -36,12 +36,9 @@ func (r *run) cat(ctx context.Context, image, name string, layer int, c *common)
 		return err
 	}
 	defer p.Close()
-	if err := p.checkLayer(layer); err != nil {
+	view, err := p.after(layer)
+	if err != nil {
 		return err
-	}
-	view := p.tree.Top()
-	if layer >= 0 {
-		view = p.tree.View(layer + 1)
 	}
 	name = clean(name)
 	n, err := view.Resolve(name)

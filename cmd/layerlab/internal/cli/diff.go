@@ -91,15 +91,13 @@ func (r *run) diffCommand() *cobra.Command {
 
 // views prints what differs between two trees.
 func (d *differ) views(ctx context.Context, p *picked, layer int, q *picked, layer2 int) error {
-	if err := q.checkLayer(layer2); err != nil {
+	before, err := p.after(layer)
+	if err != nil {
 		return err
 	}
-	before, after := p.tree.Top(), q.tree.Top()
-	if layer >= 0 {
-		before = p.tree.View(layer + 1)
-	}
-	if layer2 >= 0 {
-		after = q.tree.View(layer2 + 1)
+	after, err := q.after(layer2)
+	if err != nil {
+		return err
 	}
 	first, second := 0, 0 // numbers of the images, where there are two
 	if p != q {

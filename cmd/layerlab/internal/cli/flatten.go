@@ -27,12 +27,9 @@ func (r *run) flattenCommand() *cobra.Command {
 			return err
 		}
 		defer p.Close()
-		if err := p.checkLayer(layer); err != nil {
+		view, err := p.after(layer)
+		if err != nil {
 			return err
-		}
-		view := p.tree.Top()
-		if layer >= 0 {
-			view = p.tree.View(layer + 1)
 		}
 		return r.output(ctx, output, func(w io.Writer) error {
 			return pack.Flatten(w, view, p.layers())

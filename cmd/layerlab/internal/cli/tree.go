@@ -76,6 +76,18 @@ func (p *picked) checkLayer(n int) error {
 	return nil
 }
 
+// after is the merged tree after layer n, -1 for the whole stack; it refuses
+// what checkLayer refuses.
+func (p *picked) after(n int) (*tree.View, error) {
+	if err := p.checkLayer(n); err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		return p.tree.Top(), nil
+	}
+	return p.tree.View(n + 1), nil
+}
+
 func (r *run) treeCommand() *cobra.Command {
 	var c common
 	var layer, only int
@@ -89,15 +101,15 @@ func (r *run) treeCommand() *cobra.Command {
 			return err
 		}
 		defer p.Close()
-		if err := p.checkLayer(max(layer, only)); err != nil {
-			return err
-		}
 		if only >= 0 {
+			if err := p.checkLayer(only); err != nil {
+				return err
+			}
 			return r.entries(ctx, p, only, digests, c.json)
 		}
-		view := p.tree.Top()
-		if layer >= 0 {
-			view = p.tree.View(layer + 1)
+		view, err := p.after(layer)
+		if err != nil {
+			return err
 		}
 		return r.nodes(ctx, p, view, nil, digests, c.json)
 	})
