@@ -50,25 +50,18 @@ func Of(a *archive.Archive, lens tree.Lens, tick func() error, sink Sink) error 
 	// The report comes first and has the warnings of all trees, so the indexes,
 	// some 30 bytes an entry, wait; the trees, ten times as large, do not.
 	indexes := make([][]byte, len(report.Images))
-	for i, img := range report.Images {
+	for i := range report.Images {
 		if tick != nil {
 			if err := tick(); err != nil {
 				return err
 			}
 		}
-		t, err := tree.Build(img.Layers, lens)
-		if err != nil {
+		var found []imagecore.Warning
+		var err error
+		if indexes[i], found, err = merge(a, i, lens); err != nil {
 			return inImage(err, i, len(report.Images))
-		}
-		found := t.Warnings()
-		if len(report.Images) > 1 {
-			found = named(found, img)
 		}
 		warnings = append(warnings, found...)
-		head := index.Head{Image: img, Warnings: append(a.Warnings(i), found...), Lens: string(lens)}
-		if indexes[i], err = index.Append(nil, head, t); err != nil {
-			return inImage(err, i, len(report.Images))
-		}
 	}
 	report.Warnings = warnings
 	b, err := json.Marshal(&report)
@@ -84,6 +77,31 @@ func Of(a *archive.Archive, lens tree.Lens, tick func() error, sink Sink) error 
 		}
 	}
 	return nil
+}
+
+// Index gives the index of one image of an archive that is open, seen through
+// a lens. image must be below the number of images. The error is the lens's
+// refusal, where its engine refuses the image.
+func Index(a *archive.Archive, image int, lens tree.Lens) ([]byte, error) {
+	b, _, err := merge(a, image, lens)
+	return b, err
+}
+
+// merge makes an image's tree and its index, and returns the tree's warnings.
+func merge(a *archive.Archive, image int, lens tree.Lens) ([]byte, []imagecore.Warning, error) {
+	images := a.Report().Images
+	img := images[image]
+	t, err := tree.Build(img.Layers, lens)
+	if err != nil {
+		return nil, nil, err
+	}
+	found := t.Warnings()
+	if len(images) > 1 {
+		found = named(found, img)
+	}
+	head := index.Head{Image: img, Warnings: append(a.Warnings(image), found...), Lens: string(lens)}
+	b, err := index.Append(nil, head, t)
+	return b, found, err
 }
 
 // named copies warnings with their image's id, as archive.Report has them.

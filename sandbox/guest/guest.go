@@ -60,6 +60,8 @@ func (g *Guest) run(request []byte) error {
 	switch r.Op {
 	case "survey":
 		return g.survey(r)
+	case "index":
+		return g.index(r)
 	case "content":
 		return g.content(r)
 	}
@@ -90,6 +92,24 @@ func (g *Guest) survey(r Request) error {
 	}
 	g.arch = a
 	return nil
+}
+
+func (g *Guest) index(r Request) error {
+	if g.arch == nil {
+		return badRequest("an index was asked for before a survey")
+	}
+	if r.Image < 0 || r.Image >= len(g.arch.Report().Images) {
+		return imagecore.NewError(imagecore.ErrNotFound, "image-not-found", "no such image")
+	}
+	lens, err := tree.ParseLens(r.Lens)
+	if err != nil {
+		return err
+	}
+	b, err := survey.Index(g.arch, r.Image, lens)
+	if err != nil {
+		return err
+	}
+	return emitter{g.host}.Index(r.Image, b)
 }
 
 func (g *Guest) content(r Request) error {

@@ -79,6 +79,26 @@ func TestSurveyEmitsAReportAndAnIndexForEachImage(t *testing.T) {
 	}
 }
 
+// An index is that of a survey through the same lens, byte for byte.
+func TestAnIndexThroughAnotherLens(t *testing.T) {
+	h := &host{archive: image()}
+	g := guest.New(h)
+	if g.Run(survey(len(h.archive))) != 0 {
+		t.Fatalf("%s", h.emitted[guest.KindError])
+	}
+	h.emitted = nil
+	if g.Run([]byte(`{"op":"index","image":1,"lens":"umoci"}`)) != 0 {
+		t.Fatalf("%s", h.emitted[guest.KindError])
+	}
+	other := &host{archive: h.archive}
+	if guest.New(other).Run(fmt.Appendf(nil, `{"op":"survey","size":%d,"lens":"umoci"}`, len(h.archive))) != 0 {
+		t.Fatalf("%s", other.emitted[guest.KindError])
+	}
+	if got := h.emitted[guest.KindIndex]; len(got) != 1 || !bytes.Equal(got[0], other.emitted[guest.KindIndex][1]) {
+		t.Errorf("got %d indexes, or another one than the survey's", len(got))
+	}
+}
+
 func TestContentIsTheLayersBytes(t *testing.T) {
 	h := &host{archive: image()}
 	g := guest.New(h)
@@ -109,6 +129,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"unknown operation", `{"op":"delete"}`, "bad-request"},
 		{"negative size", `{"op":"survey","size":-1}`, "bad-request"},
 		{"unknown lens", `{"op":"survey","size":0,"lens":"kaleidoscope"}`, "unknown-lens"},
+		{"index without a survey", `{"op":"index","image":0}`, "bad-request"},
 		{"content without a survey", `{"op":"content","size":1}`, "bad-request"},
 		{"no archive", `{"op":"survey","size":0}`, "not-an-archive"},
 	} {

@@ -26,16 +26,16 @@ const (
 
 // Request is what a host asks for. Numbers count from 0.
 type Request struct {
-	Op string `json:"op"` // "survey" or "content"
+	Op string `json:"op"` // "survey", "index" or "content"
 
 	// Of a survey.
 	Handle int32             `json:"handle"` // names the archive in Host.ReadAt
 	Size   int64             `json:"size"`   // bytes; of the archive, or of the content that is wanted
-	Lens   string            `json:"lens,omitempty"`
+	Lens   string            `json:"lens,omitempty"` // of an index too
 	Limits *imagecore.Limits `json:"limits,omitempty"`
 	Access string            `json:"access,omitempty"` // what reading costs: AccessBrowser (the default) or AccessFile
 
-	// Of content.
+	// Of content; Image of an index too.
 	Image  int   `json:"image,omitempty"`
 	Layer  int   `json:"layer,omitempty"`
 	Offset int64 `json:"offset,omitempty"` // bytes from the start of the layer's uncompressed tar

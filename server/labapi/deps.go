@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -27,8 +28,9 @@ type Images interface {
 	List(ctx context.Context) ([]wire.Image, error)
 	// Report gives the imagecore.Report of one image as JSON.
 	Report(ctx context.Context, id string) ([]byte, error)
-	// Index gives the binary index of one image (package imagecore/index).
-	Index(ctx context.Context, id string) ([]byte, error)
+	// Index gives the binary index of one image (package imagecore/index),
+	// seen through a lens.
+	Index(ctx context.Context, id string, lens tree.Lens) ([]byte, error)
 	// Content opens size bytes of a layer's uncompressed tar from offset on.
 	Content(ctx context.Context, id string, layer int, offset, size int64) (io.ReadCloser, error)
 	// Save writes the image in docker save's form, Flatten its merged tree as

@@ -21,6 +21,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/access"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/labapi"
@@ -42,7 +43,9 @@ func (f *fakeImages) Report(context.Context, string) ([]byte, error) {
 	return []byte(`{"images":[]}`), f.err
 }
 
-func (f *fakeImages) Index(context.Context, string) ([]byte, error) { return []byte("LLIX"), f.err }
+func (f *fakeImages) Index(_ context.Context, _ string, lens tree.Lens) ([]byte, error) {
+	return []byte("LLIX" + lens), f.err
+}
 
 func (f *fakeImages) Content(_ context.Context, id string, layer int, offset, size int64) (io.ReadCloser, error) {
 	if f.err != nil {

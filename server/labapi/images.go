@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -30,7 +31,11 @@ func (h *Handler) image(c echo.Context) error {
 }
 
 func (h *Handler) index(c echo.Context) error {
-	b, err := h.d.Images.Index(c.Request().Context(), c.Param("id"))
+	lens, err := tree.ParseLens(c.QueryParam("lens"))
+	if err != nil {
+		return err
+	}
+	b, err := h.d.Images.Index(c.Request().Context(), c.Param("id"), lens)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/survey"
+	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -257,13 +259,23 @@ func (s *Store) Report(_ context.Context, ref string) ([]byte, error) {
 	return json.Marshal(report)
 }
 
-// Index gives the binary index (package imagecore/index) as it was made when
-// the image was stored: the same bytes that the page makes of the same archive.
-func (s *Store) Index(_ context.Context, ref string) ([]byte, error) {
+// Index gives the binary index (package imagecore/index). That of the spec lens
+// is as it was made when the image was stored, the same bytes that the page
+// makes of the same archive; other lenses are worked out anew, and may refuse
+// the image as their engines do.
+func (s *Store) Index(ctx context.Context, ref string, lens tree.Lens) ([]byte, error) {
 	r, _, release, err := s.hold(ref)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	return s.readIndex(r)
+	if lens == tree.Spec {
+		return s.readIndex(r)
+	}
+	o, give, err := s.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
+	return survey.Index(o.a, 0, lens)
 }

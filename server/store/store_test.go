@@ -68,8 +68,11 @@ func TestImportKeepsBlobsLayersAndIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := b.Index(t.Context(), "app:1"); err != nil || !bytes.Equal(got, want) {
+	if got, err := b.Index(t.Context(), "app:1", tree.Spec); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("index: %v, %d bytes, want %d", err, len(got), len(want))
+	}
+	if got, err := b.Index(t.Context(), "app:1", tree.Umoci); err != nil || !bytes.Contains(got, []byte(`"lens":"umoci"`)) {
+		t.Errorf("index through another lens: %v, %d bytes", err, len(got))
 	}
 	raw, err := b.Report(t.Context(), "app:1")
 	if err != nil {
