@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/container"
 	"github.com/layerlab/layerlab/runtime/launch"
 )
@@ -50,7 +50,7 @@ func execute(ctx context.Context, g *global, args []string) error {
 		return err
 	}
 	if len(x.cgroups) > 0 {
-		return imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting", "--cgroup is not supported", "setting", "--cgroup")
+		return fault.New(fault.ErrUnsupported, "unsupported-setting", "--cgroup is not supported", "setting", "--cgroup")
 	}
 	c, err := g.store.Load(fs.Arg(0))
 	if err != nil {
@@ -58,9 +58,9 @@ func execute(ctx context.Context, g *global, args []string) error {
 	}
 	switch st := c.Status(); {
 	case st == specs.StateStopped:
-		return imagecore.NewError(imagecore.ErrConflict, "container-stopped", "cannot exec in a stopped container")
+		return fault.New(fault.ErrConflict, "container-stopped", "cannot exec in a stopped container")
 	case st == container.Paused && !x.ignore:
-		return imagecore.NewError(imagecore.ErrConflict, "container-paused", "cannot exec in a paused container (use --ignore-paused to override)")
+		return fault.New(fault.ErrConflict, "container-paused", "cannot exec in a paused container (use --ignore-paused to override)")
 	}
 	p, err := x.spec(c, fs.Args()[1:])
 	if err != nil {
@@ -118,7 +118,7 @@ func (x *execFlags) spec(c *container.Container, args []string) (*specs.Process,
 		return &p, nil
 	}
 	if len(args) == 0 {
-		return nil, imagecore.NewError(imagecore.ErrInvalid, "no-command", "process args cannot be empty")
+		return nil, fault.New(fault.ErrInvalid, "no-command", "process args cannot be empty")
 	}
 	p := *c.Spec.Process
 	p.Args, p.Terminal = args, x.tty

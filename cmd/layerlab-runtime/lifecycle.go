@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/container"
 )
 
@@ -51,7 +51,7 @@ func (b *bundleFlags) load(detached bool) (*specs.Spec, error) {
 		return nil, err
 	}
 	if s.Process == nil {
-		return nil, imagecore.NewError(imagecore.ErrInvalid, "invalid-config", "config.json: process is missing", "setting", "process", "what", "is missing")
+		return nil, fault.New(fault.ErrInvalid, "invalid-config", "config.json: process is missing", "setting", "process", "what", "is missing")
 	}
 	switch {
 	case detached && s.Process.Terminal && b.console == "":
@@ -191,7 +191,7 @@ func parseSignal(s string) (unix.Signal, error) {
 	if n := unix.SignalNum(name); n != 0 {
 		return n, nil
 	}
-	return 0, imagecore.NewError(imagecore.ErrInvalid, "unknown-signal", fmt.Sprintf("unknown signal %q", s), "signal", s)
+	return 0, fault.New(fault.ErrInvalid, "unknown-signal", fmt.Sprintf("unknown signal %q", s), "signal", s)
 }
 
 func remove(ctx context.Context, g *global, args []string) error {
@@ -203,7 +203,7 @@ func remove(ctx context.Context, g *global, args []string) error {
 	}
 	c, err := g.store.Load(fs.Arg(0))
 	if err != nil {
-		if force && errors.Is(err, imagecore.ErrNotFound) {
+		if force && errors.Is(err, fault.ErrNotFound) {
 			return g.store.Remove(fs.Arg(0))
 		}
 		return err

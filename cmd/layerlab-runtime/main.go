@@ -24,7 +24,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/container"
 	"github.com/layerlab/layerlab/runtime/shim"
 )
@@ -122,7 +122,7 @@ func entry(ctx context.Context, args []string, out, errOut io.Writer) int {
 	}
 	name := fs.Arg(0)
 	if systemd && name != "features" && name != "list" && name != "state" {
-		return g.report(name, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting", "--systemd-cgroup is not supported: cgroups are made in the file system", "setting", "--systemd-cgroup"))
+		return g.report(name, fault.New(fault.ErrUnsupported, "unsupported-setting", "--systemd-cgroup is not supported: cgroups are made in the file system", "setting", "--systemd-cgroup"))
 	}
 	for _, c := range commands() {
 		if c.name == name {
@@ -134,7 +134,7 @@ func entry(ctx context.Context, args []string, out, errOut io.Writer) int {
 		usage(out, fs)
 		return 0
 	case "checkpoint", "restore":
-		return g.report(name, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting", name+" is not supported", "setting", name))
+		return g.report(name, fault.New(fault.ErrUnsupported, "unsupported-setting", name+" is not supported", "setting", name))
 	}
 	fmt.Fprintf(errOut, "layerlab-runtime: no command %q; try layerlab-runtime help\n", name)
 	return 2

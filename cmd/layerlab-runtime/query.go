@@ -16,7 +16,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // described is a container as state and list print it, with runc's fields.
@@ -189,7 +189,7 @@ func update(_ context.Context, g *global, args []string) error {
 		}
 		n, err := strconv.ParseInt(x.text, 10, 64)
 		if err != nil {
-			return imagecore.NewError(imagecore.ErrInvalid, "bad-number", fmt.Sprintf("%q is not a number", x.text), "text", x.text)
+			return fault.New(fault.ErrInvalid, "bad-number", fmt.Sprintf("%q is not a number", x.text), "text", x.text)
 		}
 		x.set(n)
 	}
@@ -216,7 +216,7 @@ func events(ctx context.Context, g *global, args []string) error {
 		return err
 	}
 	if interval <= 0 {
-		return imagecore.NewError(imagecore.ErrInvalid, "bad-number", "duration interval must be greater than 0", "text", interval.String())
+		return fault.New(fault.ErrInvalid, "bad-number", "duration interval must be greater than 0", "text", interval.String())
 	}
 	c, err := g.store.Load(fs.Arg(0))
 	if err != nil {
@@ -226,7 +226,7 @@ func events(ctx context.Context, g *global, args []string) error {
 	defer tick.Stop()
 	for {
 		if c.Status() == specs.StateStopped {
-			return imagecore.NewError(imagecore.ErrConflict, "container-stopped", fmt.Sprintf("container with id %s is not running", c.ID))
+			return fault.New(fault.ErrConflict, "container-stopped", fmt.Sprintf("container with id %s is not running", c.ID))
 		}
 		group, err := c.Group()
 		if err != nil {

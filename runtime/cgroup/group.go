@@ -33,7 +33,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // Group is the cgroups of one container: one folder in each hierarchy.
@@ -67,7 +67,7 @@ func Open(path string) (*Group, error) {
 		return nil, err
 	}
 	if !g.exists() {
-		return nil, imagecore.NewError(imagecore.ErrNotFound, "cgroup-not-found", "cgroup "+path+" does not exist", "path", path)
+		return nil, fault.New(fault.ErrNotFound, "cgroup-not-found", "cgroup "+path+" does not exist", "path", path)
 	}
 	return g, nil
 }
@@ -75,7 +75,7 @@ func Open(path string) (*Group, error) {
 func open(path string, r *specs.LinuxResources) (*Group, error) {
 	clean := filepath.Join("/", path)
 	if clean == "/" {
-		return nil, imagecore.NewError(imagecore.ErrInvalid, "invalid-config", "linux.cgroupsPath is the root", "setting", "linux.cgroupsPath", "what", "is the root")
+		return nil, fault.New(fault.ErrInvalid, "invalid-config", "linux.cgroupsPath is the root", "setting", "linux.cgroupsPath", "what", "is the root")
 	}
 	res, err := resources(r)
 	if err != nil {
@@ -103,7 +103,7 @@ func open(path string, r *specs.LinuxResources) (*Group, error) {
 const root = "/sys/fs/cgroup"
 
 func (g *Group) wrap(doing string, errs ...error) error {
-	e := imagecore.NewError(imagecore.ErrHost, "cgroup-failed", "cgroup "+g.path+": "+doing, "path", g.path)
+	e := fault.New(fault.ErrHost, "cgroup-failed", "cgroup "+g.path+": "+doing, "path", g.path)
 	e.Err = errors.Join(errs...)
 	if e.Err == nil {
 		return nil

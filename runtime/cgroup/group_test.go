@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 func testGroup(t *testing.T, r *specs.LinuxResources) *Group {
@@ -105,7 +105,7 @@ func TestFreezeKillAndRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open(g.Path())
-	if !errors.Is(err, imagecore.ErrNotFound) {
+	if !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("open what is gone: %v", err)
 	}
 }
@@ -159,10 +159,10 @@ func TestWhatCannotBeLimitedIsRefused(t *testing.T) {
 	n := int64(1)
 	//lint:ignore SA1019 deprecated fields are refused, not ignored
 	_, err := resources(&specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &n}})
-	if !errors.Is(err, imagecore.ErrUnsupported) {
+	if !errors.Is(err, fault.ErrUnsupported) {
 		t.Error(err)
 	}
-	if _, err := Create("/", nil); !errors.Is(err, imagecore.ErrInvalid) {
+	if _, err := Create("/", nil); !errors.Is(err, fault.ErrInvalid) {
 		t.Error(err)
 	}
 }

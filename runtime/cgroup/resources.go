@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // resources turns runtime-spec's limits into the library's. Devices are our
@@ -142,7 +142,7 @@ func deviceRule(r specs.LinuxDeviceCgroup) string {
 }
 
 func unsupported(setting string) error {
-	return imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting",
+	return fault.New(fault.ErrUnsupported, "unsupported-setting",
 		"config.json sets "+setting+", which this runtime does not support", "setting", setting)
 }
 

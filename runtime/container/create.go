@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/runtime/launch"
 )
@@ -36,14 +36,14 @@ type Options struct {
 func LoadSpec(bundle string) (*specs.Spec, error) {
 	b, err := os.ReadFile(filepath.Join(bundle, "config.json"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, imagecore.NewError(imagecore.ErrNotFound, "no-config", "JSON specification file config.json not found in "+bundle, "bundle", bundle)
+		return nil, fault.New(fault.ErrNotFound, "no-config", "JSON specification file config.json not found in "+bundle, "bundle", bundle)
 	}
 	if err != nil {
 		return nil, err
 	}
 	var s specs.Spec
 	if err := json.Unmarshal(b, &s); err != nil {
-		e := imagecore.NewError(imagecore.ErrInvalid, "invalid-config", "read config.json", "setting", "config.json", "what", err.Error())
+		e := fault.New(fault.ErrInvalid, "invalid-config", "read config.json", "setting", "config.json", "what", err.Error())
 		e.Err = err
 		return nil, e
 	}
@@ -62,7 +62,7 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 	}
 	if err := os.Mkdir(dir, 0o711); err != nil {
 		if errors.Is(err, os.ErrExist) {
-			return nil, nil, imagecore.NewError(imagecore.ErrExists, "id-exists", "container with given ID already exists", "id", o.ID)
+			return nil, nil, fault.New(fault.ErrExists, "id-exists", "container with given ID already exists", "id", o.ID)
 		}
 		return nil, nil, err
 	}
@@ -130,11 +130,11 @@ func (c *Container) Start(ctx context.Context) error {
 	switch st := c.Status(); st {
 	case specs.StateCreated:
 	case specs.StateRunning, Paused:
-		return imagecore.NewError(imagecore.ErrConflict, "container-running", "cannot start an already running container")
+		return fault.New(fault.ErrConflict, "container-running", "cannot start an already running container")
 	case specs.StateStopped:
-		return imagecore.NewError(imagecore.ErrConflict, "container-stopped", "cannot start a container that has stopped")
+		return fault.New(fault.ErrConflict, "container-stopped", "cannot start a container that has stopped")
 	default:
-		return imagecore.NewError(imagecore.ErrConflict, "container-state", fmt.Sprintf("cannot start a container in the %s state", st))
+		return fault.New(fault.ErrConflict, "container-state", fmt.Sprintf("cannot start a container in the %s state", st))
 	}
 	if err := c.startHooks(ctx); err != nil {
 		return errors.Join(err, c.Signal(unix.SIGKILL, true))
@@ -172,7 +172,7 @@ func (c *Container) Delete(ctx context.Context, force bool) error {
 	case st == specs.StateStopped, force, st == specs.StateCreated:
 	case st == specs.StateCreating:
 	default:
-		return imagecore.NewError(imagecore.ErrConflict, "container-running",
+		return fault.New(fault.ErrConflict, "container-running",
 			fmt.Sprintf("cannot delete container %s that is not stopped: %s", c.ID, st), "id", c.ID, "status", string(st))
 	}
 	if c.alive() {

@@ -17,7 +17,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/cgroup"
 )
 
@@ -47,15 +47,15 @@ type Container struct {
 
 // Errors in the words that callers of runc know.
 var (
-	errNoContainer = imagecore.NewError(imagecore.ErrNotFound, "container-not-found", "container does not exist")
-	errNotRunning  = imagecore.NewError(imagecore.ErrConflict, "container-stopped", "container not running")
+	errNoContainer = fault.New(fault.ErrNotFound, "container-not-found", "container does not exist")
+	errNotRunning  = fault.New(fault.ErrConflict, "container-stopped", "container not running")
 )
 
 var validID = regexp.MustCompile(`^[\w+.-]+$`)
 
 func (s Store) dir(id string) (string, error) {
 	if !validID.MatchString(id) || id == "." || id == ".." || len(id) > 1024 {
-		return "", imagecore.NewError(imagecore.ErrInvalid, "invalid-id", fmt.Sprintf("invalid container ID format: %q", id), "id", id)
+		return "", fault.New(fault.ErrInvalid, "invalid-id", fmt.Sprintf("invalid container ID format: %q", id), "id", id)
 	}
 	return filepath.Join(s.Root, id), nil
 }
@@ -226,7 +226,7 @@ func (c *Container) Signal(s unix.Signal, all bool) error {
 func (c *Container) Pause() error {
 	g := c.group()
 	if st := c.Status(); g == nil || st != specs.StateRunning && st != specs.StateCreated {
-		return imagecore.NewError(imagecore.ErrConflict, "container-not-running", fmt.Sprintf("container not running: %s", st))
+		return fault.New(fault.ErrConflict, "container-not-running", fmt.Sprintf("container not running: %s", st))
 	}
 	return g.Freeze()
 }
@@ -235,7 +235,7 @@ func (c *Container) Pause() error {
 func (c *Container) Resume() error {
 	g := c.group()
 	if g == nil || c.Status() != Paused {
-		return imagecore.NewError(imagecore.ErrConflict, "container-not-paused", "container not paused")
+		return fault.New(fault.ErrConflict, "container-not-paused", "container not paused")
 	}
 	return g.Thaw()
 }
@@ -245,5 +245,5 @@ func (c *Container) Group() (*cgroup.Group, error) {
 	if g := c.group(); g != nil {
 		return g, nil
 	}
-	return nil, imagecore.NewError(imagecore.ErrNotFound, "cgroup-not-found", "container "+c.ID+" has no cgroup")
+	return nil, fault.New(fault.ErrNotFound, "cgroup-not-found", "container "+c.ID+" has no cgroup")
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 func factsOf(t *testing.T, s *specs.Spec) facts {
@@ -201,7 +201,7 @@ func TestExecJoinsTheContainer(t *testing.T) {
 	}
 	x.Args = []string{"absent"}
 	_, err := Exec(context.Background(), p, &x, ExecConfig{Stdio: [3]int{-1, -1, -1}})
-	var e *imagecore.Error
+	var e *fault.Error
 	if !errors.As(err, &e) || e.Code != "command-not-found" {
 		t.Errorf("absent command: %v", err)
 	}
@@ -356,7 +356,7 @@ func TestLinksOfTheImageLeadNowhere(t *testing.T) {
 				p.Wait()
 				p.Close()
 			}
-			var e *imagecore.Error
+			var e *fault.Error
 			switch {
 			case c.code == "" && err != nil:
 				t.Error(err)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/cgroup"
 )
 
@@ -71,7 +71,7 @@ func TestNoExecIntoAPausedContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Exec(context.Background(), p, s.Process, ExecConfig{Stdio: [3]int{-1, -1, -1}})
-	var e *imagecore.Error
+	var e *fault.Error
 	if !errors.As(err, &e) || e.Code != "processes-frozen" {
 		t.Errorf("exec into a paused container: %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
@@ -40,7 +40,7 @@ type Target struct {
 // process; its command has been found and execve has succeeded.
 func Exec(ctx context.Context, target *Process, p *specs.Process, c ExecConfig) (*Process, error) {
 	if target.pidfd < 0 {
-		return nil, imagecore.NewError(imagecore.ErrConflict, "container-stopped", "the container is not running")
+		return nil, fault.New(fault.ErrConflict, "container-stopped", "the container is not running")
 	}
 	t := Target{PID: target.pid, Spec: target.spec, Cgroup: target.cgroup}
 	if p.Terminal && target.devpts < 0 {
@@ -73,7 +73,7 @@ func ExecIn(ctx context.Context, t Target, p *specs.Process, c ExecConfig) (*Pro
 
 func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c ExecConfig) (*Process, error) {
 	if t.Cgroup != nil && !c.EvenPaused && t.Cgroup.Frozen() {
-		return nil, imagecore.NewError(imagecore.ErrConflict, "processes-frozen", "cannot exec in a paused container")
+		return nil, fault.New(fault.ErrConflict, "processes-frozen", "cannot exec in a paused container")
 	}
 	filter, err := filterOf(t.Spec.Linux)
 	if err != nil {
@@ -105,7 +105,7 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 	}
 	if p.Terminal {
 		if devpts < 0 {
-			return nil, imagecore.NewError(imagecore.ErrInvalid, "no-devpts", "the container has no devpts, so it cannot have a terminal")
+			return nil, fault.New(fault.ErrInvalid, "no-devpts", "the container has no devpts, so it cannot have a terminal")
 		}
 		l.preset["devpts"] = uintptr(devpts)
 	}
@@ -170,7 +170,7 @@ func findDevpts(pid int) (int, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err != nil || st.Type != unix.DEVPTS_SUPER_MAGIC {
 		unix.Close(fd)
-		return -1, imagecore.NewError(imagecore.ErrInvalid, "no-devpts", "the container's /dev/pts is no devpts, so it cannot have a terminal")
+		return -1, fault.New(fault.ErrInvalid, "no-devpts", "the container's /dev/pts is no devpts, so it cannot have a terminal")
 	}
 	return fd, nil
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/seccomp"
 )
 
@@ -218,7 +218,7 @@ func TestMissingCommandFailsAtCreate(t *testing.T) {
 		s := serverSpec(t, root)
 		s.Process.Args = []string{c.command}
 		_, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{-1, -1, -1}})
-		var e *imagecore.Error
+		var e *fault.Error
 		if !errors.As(err, &e) || e.Code != c.code || e.Message != c.message {
 			t.Errorf("%s: %v", c.command, err)
 		}

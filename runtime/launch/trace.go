@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
@@ -43,7 +43,7 @@ func (p *program) failure(command string) error {
 		p.plan.Describe()
 		return stepError(&p.plan.Steps[r.step], &p.plan.Steps[r.step].Calls[r.call], e, command)
 	}
-	return imagecore.NewError(imagecore.ErrHost, "launch-killed",
+	return fault.New(fault.ErrHost, "launch-killed",
 		"the process was killed while its container was being made: see the kernel's log for out of memory or a seccomp filter")
 }
 
@@ -56,23 +56,23 @@ func stepError(s *plan.Step, c *plan.Call, e syscall.Errno, command string) erro
 	case s.Code == "execute":
 		return execError(command, e)
 	case e == errCheck && c.Check == plan.CheckInside:
-		return imagecore.NewError(imagecore.ErrInvalid, "cwd-outside", "the working folder lies outside of the container's root", "step", s.Code)
+		return fault.New(fault.ErrInvalid, "cwd-outside", "the working folder lies outside of the container's root", "step", s.Code)
 	case e == errCheck && c.Check == plan.CheckNotProc:
 		path := s.Args["path"]
-		return imagecore.NewError(imagecore.ErrInvalid, "mount-over-proc", fmt.Sprintf("%q cannot be mounted because it is inside /proc", path), "path", path)
+		return fault.New(fault.ErrInvalid, "mount-over-proc", fmt.Sprintf("%q cannot be mounted because it is inside /proc", path), "path", path)
 	case e == errCheck:
-		return imagecore.NewError(imagecore.ErrHost, "launcher-gone", "step "+s.Code+": the launcher went away")
+		return fault.New(fault.ErrHost, "launcher-gone", "step "+s.Code+": the launcher went away")
 	case s.Code == "change-folder":
 		path := s.Args["path"]
-		err := imagecore.NewError(imagecore.ErrInvalid, "bad-cwd", fmt.Sprintf("chdir to cwd (%q) set in config.json failed", path), "path", path)
+		err := fault.New(fault.ErrInvalid, "bad-cwd", fmt.Sprintf("chdir to cwd (%q) set in config.json failed", path), "path", path)
 		err.Err = e
 		return err
 	case s.Code == "open-bind" && e == unix.ENOENT:
-		err := imagecore.NewError(imagecore.ErrInvalid, "bind-source-missing", fmt.Sprintf("bind source %q", s.Args["source"]), "source", s.Args["source"])
+		err := fault.New(fault.ErrInvalid, "bind-source-missing", fmt.Sprintf("bind source %q", s.Args["source"]), "source", s.Args["source"])
 		err.Err = e
 		return err
 	}
-	err := imagecore.NewError(imagecore.ErrHost, "step-failed", fmt.Sprintf("step %s: %s", s.Code, c),
+	err := fault.New(fault.ErrHost, "step-failed", fmt.Sprintf("step %s: %s", s.Code, c),
 		"step", s.Code, "call", c.String(), "errno", errnoName(e))
 	err.Err = e
 	return err
@@ -80,7 +80,7 @@ func stepError(s *plan.Step, c *plan.Call, e syscall.Errno, command string) erro
 
 func commandError(command string, e syscall.Errno) error {
 	const missing, unfit = "command-not-found", "command-not-executable"
-	kind, code := imagecore.ErrInvalid, missing
+	kind, code := fault.ErrInvalid, missing
 	var words string
 	switch {
 	case e == unix.ENOENT && !strings.Contains(command, "/"):
@@ -92,7 +92,7 @@ func commandError(command string, e syscall.Errno) error {
 	default:
 		words = "stat " + command + ": " + e.Error()
 	}
-	return imagecore.NewError(kind, code, fmt.Sprintf("exec: %q: %s", command, words), "command", command)
+	return fault.New(kind, code, fmt.Sprintf("exec: %q: %s", command, words), "command", command)
 }
 
 func execError(command string, e syscall.Errno) error {
@@ -100,7 +100,7 @@ func execError(command string, e syscall.Errno) error {
 	if e == unix.ENOENT {
 		code = "command-not-found" // the interpreter or the dynamic linker is missing
 	}
-	return imagecore.NewError(imagecore.ErrInvalid, code, fmt.Sprintf("exec %s: %s", command, e), "command", command, "errno", errnoName(e))
+	return fault.New(fault.ErrInvalid, code, fmt.Sprintf("exec %s: %s", command, e), "command", command, "errno", errnoName(e))
 }
 
 // hostError words a failed clone.
@@ -114,7 +114,7 @@ func hostError(call, flags string, e syscall.Errno) error {
 	case unix.EAGAIN:
 		advice = " (too many processes: see the pids limit)"
 	}
-	err := imagecore.NewError(imagecore.ErrHost, "no-namespaces", fmt.Sprintf("%s(%s)%s", call, flags, advice), "call", call, "flags", flags, "errno", errnoName(e))
+	err := fault.New(fault.ErrHost, "no-namespaces", fmt.Sprintf("%s(%s)%s", call, flags, advice), "call", call, "flags", flags, "errno", errnoName(e))
 	err.Err = e
 	return err
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // check refuses what this runtime does not do, by name, before anything is
@@ -153,10 +153,10 @@ var ipcSysctls = []string{
 }
 
 func unsupported(setting string) error {
-	return imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting",
+	return fault.New(fault.ErrUnsupported, "unsupported-setting",
 		"config.json sets "+setting+", which this runtime does not support", "setting", setting)
 }
 
 func invalid(setting, what string) error {
-	return imagecore.NewError(imagecore.ErrInvalid, "invalid-config", "config.json: "+setting+" "+what, "setting", setting, "what", what)
+	return fault.New(fault.ErrInvalid, "invalid-config", "config.json: "+setting+" "+what, "setting", setting, "what", what)
 }

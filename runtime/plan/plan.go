@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // Where says which process makes the calls of a step.
@@ -73,6 +73,10 @@ type Options struct {
 	// IsFile says whether a bind mount's source is something other than a
 	// folder; nil: all are folders.
 	IsFile func(path string) bool
+	// Mounted says of which of the config's mounts, by index, the launcher holds
+	// a detached mount already, as the result "bindN": who opened the source may
+	// have had to judge it, and a path could mean something else by now.
+	Mounted func(i int) bool
 	// CgroupFiles are the files of the container's cgroups (tasks or
 	// cgroup.procs) that the child writes itself into.
 	CgroupFiles []string
@@ -201,7 +205,7 @@ func (b *builder) step(w Where, code string, args []string, main int, calls ...C
 	}
 	s := Step{Code: code, Where: w, Calls: calls, main: main}
 	if len(args) > 0 {
-		s.Args = imagecore.Args(args...)
+		s.Args = fault.Args(args...)
 	}
 	b.plan.Steps = append(b.plan.Steps, s)
 }

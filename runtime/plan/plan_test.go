@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 var update = flag.Bool("update", false, "rewrite the plans in testdata")
@@ -198,7 +198,7 @@ func TestRefusals(t *testing.T) {
 		s := base()
 		c.change(s)
 		_, err := For(s, Options{})
-		var e *imagecore.Error
+		var e *fault.Error
 		if !errors.As(err, &e) || e.Code != c.code {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
 		}

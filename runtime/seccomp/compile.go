@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // Instruction is one instruction of classic BPF (struct sock_filter).
@@ -108,7 +108,7 @@ func compileFor(s *specs.LinuxSeccomp, goarch string) ([]Instruction, error) {
 	// Another architecture's calls have other numbers: none of the rules fits.
 	prog = append(prog, ret(retKillProcess))
 	if len(prog) > 4096 {
-		return nil, imagecore.NewError(imagecore.ErrTooLarge, "seccomp-too-large",
+		return nil, fault.New(fault.ErrTooLarge, "seccomp-too-large",
 			fmt.Sprintf("the seccomp profile makes %d instructions; the kernel takes 4096", len(prog)))
 	}
 	return prog, nil
@@ -242,7 +242,7 @@ func action(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 	data := uint32(unix.EPERM)
 	if errno != nil {
 		if *errno > 4095 {
-			return 0, imagecore.NewError(imagecore.ErrInvalid, "invalid-config", fmt.Sprintf("linux.seccomp: errnoRet %d is no error number", *errno), "setting", "linux.seccomp", "what", "errnoRet")
+			return 0, fault.New(fault.ErrInvalid, "invalid-config", fmt.Sprintf("linux.seccomp: errnoRet %d is no error number", *errno), "setting", "linux.seccomp", "what", "errnoRet")
 		}
 		data = uint32(*errno)
 	}
@@ -262,14 +262,14 @@ func action(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 	case specs.ActLog:
 		return retLog, nil
 	}
-	return 0, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting", "linux.seccomp action "+string(a)+" is not supported", "setting", "linux.seccomp "+string(a))
+	return 0, fault.New(fault.ErrUnsupported, "unsupported-setting", "linux.seccomp action "+string(a)+" is not supported", "setting", "linux.seccomp "+string(a))
 }
 
 func checkArgs(args []specs.LinuxSeccompArg, name string) error {
 	for _, a := range args {
 		_, ok := operators[a.Op]
 		if a.Index > 5 || !ok {
-			return imagecore.NewError(imagecore.ErrInvalid, "invalid-config",
+			return fault.New(fault.ErrInvalid, "invalid-config",
 				fmt.Sprintf("linux.seccomp: call %s: argument %d with operator %q", name, a.Index, a.Op), "setting", "linux.seccomp", "what", name)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // data is struct seccomp_data.
@@ -317,7 +317,7 @@ func TestProfilesThatAreRefused(t *testing.T) {
 		{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Index: 0, Op: "SCMP_CMP_XX"}}}}},
 	} {
 		_, err := compileFor(s, "amd64")
-		var e *imagecore.Error
+		var e *fault.Error
 		if !errors.As(err, &e) || e.Code == "" {
 			t.Errorf("%+v: %v", s, err)
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // table is the system calls of one architecture.
@@ -41,7 +41,7 @@ func nativeTable(goarch string) (table, error) {
 	case "arm64":
 		return parseTable(auditAArch64, callsAArch64), nil
 	}
-	return table{}, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting",
+	return table{}, fault.New(fault.ErrUnsupported, "unsupported-setting",
 		fmt.Sprintf("seccomp filters are not supported on %s", goarch), "setting", "linux.seccomp on "+goarch)
 }
 

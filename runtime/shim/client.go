@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
@@ -23,7 +23,7 @@ var ErrGone = errors.New("the shim has gone")
 
 // Client speaks with one shim. It holds no connection, so it need not be
 // closed, survives nothing and forgets nothing; it is safe for concurrent use.
-// Errors are *imagecore.Error as the shim made them; ErrGone is among their
+// Errors are *fault.Error as the shim made them; ErrGone is among their
 // causes where the shim does not answer.
 type Client struct {
 	socket string
@@ -41,7 +41,7 @@ func Dial(ctx context.Context, socket string) (*Client, error) {
 
 // gone describes the loss of the shim.
 func (c *Client) gone(err error) error {
-	e := imagecore.NewError(imagecore.ErrNotFound, CodeGone, fmt.Sprintf("shim at %s: %v", c.socket, err), "socket", c.socket)
+	e := fault.New(fault.ErrNotFound, CodeGone, fmt.Sprintf("shim at %s: %v", c.socket, err), "socket", c.socket)
 	e.Err = ErrGone
 	return e
 }
@@ -71,7 +71,7 @@ func (c *Client) open(ctx context.Context, r *request) (conn *net.UnixConn, rele
 		return fail(err)
 	}
 	if h.Version != Version {
-		return fail(imagecore.NewError(imagecore.ErrUnsupported, CodeVersion,
+		return fail(fault.New(fault.ErrUnsupported, CodeVersion,
 			fmt.Sprintf("the shim speaks version %d of the protocol, this server %d", h.Version, Version),
 			"want", fmt.Sprint(Version), "got", fmt.Sprint(h.Version)))
 	}
@@ -83,7 +83,7 @@ func (c *Client) open(ctx context.Context, r *request) (conn *net.UnixConn, rele
 
 // trail makes of an error on the connection what the caller should see.
 func (c *Client) trail(ctx context.Context, err error) error {
-	var e *imagecore.Error
+	var e *fault.Error
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

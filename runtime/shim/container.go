@@ -17,7 +17,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/console"
 	"github.com/layerlab/layerlab/runtime/launch"
 )
@@ -182,11 +182,11 @@ func (c *container) process(id string) (*process, error) {
 	if p, ok := c.execs[id]; ok {
 		return p, nil
 	}
-	return nil, imagecore.NewError(imagecore.ErrNotFound, CodeNoProcess, fmt.Sprintf("no process %q in this container", id), "id", id)
+	return nil, fault.New(fault.ErrNotFound, CodeNoProcess, fmt.Sprintf("no process %q in this container", id), "id", id)
 }
 
 func (c *container) conflict(code, message string) error {
-	return imagecore.NewError(imagecore.ErrConflict, code, message, "id", c.opts.ID, "status", c.status)
+	return fault.New(fault.ErrConflict, code, message, "id", c.opts.ID, "status", c.status)
 }
 
 // start lets the container's command run.
@@ -288,7 +288,7 @@ func (c *container) freeze(from, to, otherwise string, do func(freezer) error) e
 	}
 	group := c.main.proc.Cgroup()
 	if group == nil {
-		return imagecore.NewError(imagecore.ErrUnsupported, "unsupported-setting", "pausing needs a cgroup: set linux.cgroupsPath", "setting", "linux.cgroupsPath")
+		return fault.New(fault.ErrUnsupported, "unsupported-setting", "pausing needs a cgroup: set linux.cgroupsPath", "setting", "linux.cgroupsPath")
 	}
 	if err := do(group); err != nil {
 		return err
@@ -300,7 +300,7 @@ func (c *container) freeze(from, to, otherwise string, do func(freezer) error) e
 // exec runs a further process and returns its id.
 func (c *container) exec(ctx context.Context, spec *specs.Process, o ExecOptions) (string, error) {
 	if spec == nil {
-		return "", imagecore.NewError(imagecore.ErrInvalid, CodeBadRequest, "exec names no process")
+		return "", fault.New(fault.ErrInvalid, CodeBadRequest, "exec names no process")
 	}
 	if o.ID == "" {
 		var b [16]byte
@@ -315,7 +315,7 @@ func (c *container) exec(ctx context.Context, spec *specs.Process, o ExecOptions
 		return "", c.conflict(CodeNotRunning, "the container does not run")
 	}
 	if _, ok := c.execs[o.ID]; ok {
-		return "", imagecore.NewError(imagecore.ErrExists, CodeExecExists, fmt.Sprintf("process %q exists", o.ID), "id", o.ID)
+		return "", fault.New(fault.ErrExists, CodeExecExists, fmt.Sprintf("process %q exists", o.ID), "id", o.ID)
 	}
 	proc, host, err := enter(ctx, c.main.proc, c.spec, spec, o)
 	if err != nil {

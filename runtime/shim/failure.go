@@ -5,11 +5,11 @@ package shim
 import (
 	"errors"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // Failure is an error on its way through a socket or a file: the kind by its
-// name, the rest as in imagecore.Error. Message is the whole trail.
+// name, the rest as in fault.Error. Message is the whole trail.
 type Failure struct {
 	Kind    string            `json:"kind,omitempty"`
 	Code    string            `json:"code"`
@@ -32,15 +32,15 @@ const (
 )
 
 var kinds = [...]error{ // never changed
-	imagecore.ErrInvalid, imagecore.ErrTooLarge, imagecore.ErrUnsupported, imagecore.ErrNotFound,
-	imagecore.ErrAmbiguous, imagecore.ErrCanceled, imagecore.ErrExists, imagecore.ErrConflict, imagecore.ErrHost,
+	fault.ErrInvalid, fault.ErrTooLarge, fault.ErrUnsupported, fault.ErrNotFound,
+	fault.ErrAmbiguous, fault.ErrCanceled, fault.ErrExists, fault.ErrConflict, fault.ErrHost,
 }
 
 // failure describes an error for the wire. One that has no code of its own is
 // this host's.
 func failure(err error) *Failure {
-	f := &Failure{Kind: imagecore.ErrHost.Error(), Code: CodeFailed, Args: map[string]string{}, Message: err.Error()}
-	var e *imagecore.Error
+	f := &Failure{Kind: fault.ErrHost.Error(), Code: CodeFailed, Args: map[string]string{}, Message: err.Error()}
+	var e *fault.Error
 	if errors.As(err, &e) {
 		f.Code = e.Code
 		if e.Args != nil {
@@ -60,13 +60,13 @@ func (f *Failure) Err() error {
 	if f == nil {
 		return nil
 	}
-	kind := imagecore.ErrHost
+	kind := fault.ErrHost
 	for _, k := range kinds {
 		if k.Error() == f.Kind {
 			kind = k
 		}
 	}
-	e := imagecore.NewError(kind, f.Code, f.Message)
+	e := fault.New(kind, f.Code, f.Message)
 	if f.Args != nil {
 		e.Args = f.Args
 	}

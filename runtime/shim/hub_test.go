@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 func joined(chunks []chunk) string {
@@ -298,16 +298,16 @@ func TestExitRecordIsWholeAndReadBack(t *testing.T) {
 }
 
 func TestAFailureKeepsKindCodeAndArgs(t *testing.T) {
-	err := fmt.Errorf("create: %w", imagecore.NewError(imagecore.ErrNotFound, "command-not-found", `no "x"`, "command", "x"))
+	err := fmt.Errorf("create: %w", fault.New(fault.ErrNotFound, "command-not-found", `no "x"`, "command", "x"))
 	f := failure(err)
 	var back Failure
 	b, _ := json.Marshal(f)
 	if err := json.Unmarshal(b, &back); err != nil {
 		t.Fatal(err)
 	}
-	var e *imagecore.Error
+	var e *fault.Error
 	if !errors.As(back.Err(), &e) || e.Code != "command-not-found" || e.Args["command"] != "x" ||
-		!errors.Is(e, imagecore.ErrNotFound) || e.Message != err.Error() {
+		!errors.Is(e, fault.ErrNotFound) || e.Message != err.Error() {
 		t.Errorf("got %#v", e)
 	}
 	if f := failure(io.ErrShortWrite); f.Code != CodeFailed || f.Kind != "host" {

@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/console"
 	"github.com/layerlab/layerlab/runtime/launch"
 	"github.com/layerlab/layerlab/runtime/plan"
@@ -33,7 +33,7 @@ func loadSpec(bundle string) (*specs.Spec, error) {
 		return nil, fmt.Errorf("%s/config.json: %w", bundle, err)
 	}
 	if spec.Process == nil {
-		return nil, imagecore.NewError(imagecore.ErrInvalid, "invalid-config", "config.json has no process", "field", "process")
+		return nil, fault.New(fault.ErrInvalid, "invalid-config", "config.json has no process", "field", "process")
 	}
 	if spec.Linux == nil {
 		spec.Linux = &specs.Linux{}
@@ -54,7 +54,7 @@ func mountRoot(o *Options, spec *specs.Spec) (*os.File, error) {
 		IDs:    snapshot.IDs{UIDs: spec.Linux.UIDMappings, GIDs: spec.Linux.GIDMappings},
 	})
 	if err != nil {
-		e := imagecore.NewError(imagecore.ErrHost, CodeNoRootfs, "root file system", "reason", err.Error())
+		e := fault.New(fault.ErrHost, CodeNoRootfs, "root file system", "reason", err.Error())
 		e.Err = err
 		return nil, e
 	}
@@ -82,6 +82,17 @@ func create(ctx context.Context, o *Options, spec *specs.Spec) (*launch.Process,
 		// The container's mount namespace keeps the mount from here on.
 		defer root.Close()
 		config.Rootfs = int(root.Fd())
+	}
+	binds, err := bind(o, spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, m := range binds {
+		defer m.Close()
+		if config.Mounts == nil {
+			config.Mounts = map[int]int{}
+		}
+		config.Mounts[i] = int(m.Fd())
 	}
 	return withHost(spec.Process, spec, o.Stdin, func(stdio [3]int) (*launch.Process, error) {
 		config.Stdio = stdio
@@ -114,7 +125,7 @@ func withHost(p *specs.Process, spec *specs.Spec, stdin bool, run func(stdio [3]
 	ids := snapshot.IDs{UIDs: spec.Linux.UIDMappings, GIDs: spec.Linux.GIDMappings}
 	uid, gid, ok := ids.Host(p.User.UID, p.User.GID)
 	if !ok {
-		return nil, nil, imagecore.NewError(imagecore.ErrInvalid, "invalid-config",
+		return nil, nil, fault.New(fault.ErrInvalid, "invalid-config",
 			fmt.Sprintf("user %d:%d is outside of the container's id range", p.User.UID, p.User.GID), "field", "process.user")
 	}
 	host, child, err := console.Pipes(stdin, int(uid), int(gid))
@@ -167,7 +178,7 @@ func (t *trace) plan() (*plan.Plan, error) {
 // startCode is the exit code of a command that could not be run, as shells and
 // Docker have it.
 func startCode(err error) int {
-	var e *imagecore.Error
+	var e *fault.Error
 	if errors.As(err, &e) && e.Code == "command-not-found" {
 		return 127
 	}

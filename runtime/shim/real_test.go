@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/runtime/launch"
@@ -400,10 +401,10 @@ func TestATerminalFromStartToAcknowledgedExit(t *testing.T) {
 	if s, err = b.client.State(ctx); err != nil || s.Status != shim.StatusRunning {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if err := b.client.AckExit(ctx); !errors.Is(err, imagecore.ErrConflict) {
+	if err := b.client.AckExit(ctx); !errors.Is(err, fault.ErrConflict) {
 		t.Errorf("acknowledging before the end: %v", err)
 	}
-	if err := b.client.Start(ctx); !errors.Is(err, imagecore.ErrConflict) {
+	if err := b.client.Start(ctx); !errors.Is(err, fault.ErrConflict) {
 		t.Errorf("starting again: %v", err)
 	}
 	v.send("exit 42\n")
@@ -465,7 +466,7 @@ func TestAMissingCommandFailsBeforeTheStartAndLeavesNothing(t *testing.T) {
 	for command, code := range map[string]string{"/bin/absent": "command-not-found", "/etc/passwd": "command-not-executable"} {
 		b := prepare(t, config(true, command))
 		err := b.create()
-		var e *imagecore.Error
+		var e *fault.Error
 		if !errors.As(err, &e) || e.Code != code || e.Args["command"] != command {
 			t.Errorf("%s: %v (%+v)", command, err, e)
 		}
@@ -484,7 +485,7 @@ func TestSignalsReachTheProcess(t *testing.T) {
 	if e := v.ended(); e.Code != 9 {
 		t.Errorf("%+v", e)
 	}
-	if err := b.client.Signal(t.Context(), "", unix.SIGTERM, false); !errors.Is(err, imagecore.ErrConflict) {
+	if err := b.client.Signal(t.Context(), "", unix.SIGTERM, false); !errors.Is(err, fault.ErrConflict) {
 		t.Errorf("signal after the end: %v", err)
 	}
 	b = run(t, config(false, "/bin/sleep", "100"))
@@ -513,7 +514,7 @@ func TestAPauseStopsTheProgramAndAKillEndsIt(t *testing.T) {
 	if s.Status != shim.StatusPaused {
 		t.Errorf("status %s", s.Status)
 	}
-	if _, err := b.client.Exec(t.Context(), &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}, shim.ExecOptions{}); !errors.Is(err, imagecore.ErrConflict) {
+	if _, err := b.client.Exec(t.Context(), &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}, shim.ExecOptions{}); !errors.Is(err, fault.ErrConflict) {
 		t.Errorf("exec while paused: %v", err)
 	}
 	b.must(b.client.Resume(t.Context()))
@@ -535,7 +536,7 @@ func TestExecHasATerminalOfItsOwnAndItsOwnExit(t *testing.T) {
 	if id != "abc" {
 		t.Errorf("id %q", id)
 	}
-	if _, err := b.client.Exec(ctx, shell, shim.ExecOptions{ID: "abc"}); !errors.Is(err, imagecore.ErrExists) {
+	if _, err := b.client.Exec(ctx, shell, shim.ExecOptions{ID: "abc"}); !errors.Is(err, fault.ErrExists) {
 		t.Errorf("the same id again: %v", err)
 	}
 	v := b.attach(id)
@@ -563,11 +564,11 @@ func TestExecHasATerminalOfItsOwnAndItsOwnExit(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	_, err = b.client.Exec(ctx, &specs.Process{Args: []string{"absent"}, Cwd: "/"}, shim.ExecOptions{})
-	var e *imagecore.Error
+	var e *fault.Error
 	if !errors.As(err, &e) || e.Code != "command-not-found" {
 		t.Errorf("%v", err)
 	}
-	if _, err := b.client.Attach(ctx, "nobody"); !errors.Is(err, imagecore.ErrNotFound) {
+	if _, err := b.client.Attach(ctx, "nobody"); !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
 }
@@ -793,7 +794,7 @@ func TestAContainerWhoseFolderIsDeletedEndsWithItsShim(t *testing.T) {
 
 func TestASecondShimIsRefusedAndTheFirstLivesOn(t *testing.T) {
 	b := run(t, config(false, "/bin/sleep", "100"))
-	if err := b.create(); !errors.Is(err, imagecore.ErrConflict) {
+	if err := b.create(); !errors.Is(err, fault.ErrConflict) {
 		t.Errorf("a second shim: %v", err)
 	}
 	c, err := shim.Dial(t.Context(), b.o.Socket)

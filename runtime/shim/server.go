@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // greeting is how long a client may take to say what it wants.
@@ -31,7 +31,7 @@ type server struct {
 func listen(path string) (*net.UnixListener, error) {
 	if conn, err := net.Dial("unix", path); err == nil {
 		conn.Close()
-		return nil, imagecore.NewError(imagecore.ErrConflict, CodeAlreadyStarted, fmt.Sprintf("another shim answers on %s", path), "socket", path)
+		return nil, fault.New(fault.ErrConflict, CodeAlreadyStarted, fmt.Sprintf("another shim answers on %s", path), "socket", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -155,7 +155,7 @@ func (s *server) do(conn net.Conn, r *request) (any, error) {
 	case "ack":
 		return none, c.ack()
 	}
-	return nil, imagecore.NewError(imagecore.ErrInvalid, CodeBadRequest, fmt.Sprintf("unknown operation %q", r.Op), "op", r.Op)
+	return nil, fault.New(fault.ErrInvalid, CodeBadRequest, fmt.Sprintf("unknown operation %q", r.Op), "op", r.Op)
 }
 
 // wait answers when the process has ended, or gives up when the client has
@@ -174,7 +174,7 @@ func (s *server) wait(conn net.Conn, p *process) (any, error) {
 	case <-p.done:
 		return p.exit, nil
 	case <-gone:
-		return nil, imagecore.NewError(imagecore.ErrCanceled, CodeBadRequest, "the client has gone")
+		return nil, fault.New(fault.ErrCanceled, CodeBadRequest, "the client has gone")
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/fault"
 )
 
 // Start spawns a shim that lives on without us, and returns when it has created
@@ -57,12 +57,15 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 	defer release()
 	err = writeJSON(ours, frameRequest, &o)
 	if err == nil {
+		err = sendSources(ours.(*net.UnixConn), o.Mounts)
+	}
+	if err == nil {
 		err = readJSON(ours, frameAnswer, &struct{}{})
 	}
 	if err == nil { // it waits for this: see agree
 		err = writeFrame(ours, frameEnd, 0, nil)
 	}
-	var failed *imagecore.Error
+	var failed *fault.Error
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
