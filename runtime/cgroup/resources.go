@@ -3,6 +3,7 @@
 package cgroup
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/cgroup/devices"
 )
 
 // resources turns runtime-spec's limits into the library's. Devices are our
@@ -96,49 +98,62 @@ func blkio(c *cgroups.Resources, b *specs.LinuxBlockIO) {
 	throttle(&c.BlkioThrottleWriteIOPSDevice, b.ThrottleWriteIOPSDevice)
 }
 
-// devices writes the rules of the v1 devices controller in their order, and
-// then allows what every container needs (runtime-spec "Default Devices", the
-// terminals, and the making of nodes, which the kernel judges by capability).
+// devices writes the rules of the v1 devices controller in their order, or makes
+// them a program of the cgroup2, and then allows what every container needs
+// (runtime-spec "Default Devices", the terminals, and the making of nodes, which
+// the kernel judges by capability). As with runc, what no rule names is denied.
 func (g *Group) devices(rules []specs.LinuxDeviceCgroup) error {
+	all := []devices.Rule{{Major: -1, Minor: -1}}
+	for _, r := range rules {
+		all = append(all, deviceRule(r))
+	}
+	all = append(all, alwaysAllowed()...)
 	dir := g.manager.GetPaths()["devices"]
 	if dir == "" {
-		return unsupported("linux.resources.devices on a host without the v1 devices controller (user namespaces keep containers from making device nodes)")
+		if g.unified == "" {
+			return unsupported("linux.resources.devices on a host without the v1 devices controller and without cgroup2")
+		}
+		return g.wrap("limit devices", devices.Limit(g.unified, all))
 	}
-	for _, r := range rules {
+	for _, r := range all {
 		file := "devices.deny"
 		if r.Allow {
 			file = "devices.allow"
 		}
-		if err := write(dir, file, deviceRule(r)); err != nil {
-			return g.wrap("limit devices", err)
-		}
-	}
-	for _, always := range []string{
-		"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
-		"c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm",
-	} {
-		if err := write(dir, "devices.allow", always); err != nil {
+		if err := write(dir, file, deviceLine(r)); err != nil {
 			return g.wrap("limit devices", err)
 		}
 	}
 	return nil
 }
 
-func deviceRule(r specs.LinuxDeviceCgroup) string {
-	n := func(p *int64) string {
+func alwaysAllowed() []devices.Rule {
+	l := []devices.Rule{{Allow: true, Type: "c", Major: -1, Minor: -1, Access: "m"}, {Allow: true, Type: "b", Major: -1, Minor: -1, Access: "m"}}
+	for _, n := range [][2]int64{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}, {136, -1}} {
+		l = append(l, devices.Rule{Allow: true, Type: "c", Major: n[0], Minor: n[1]})
+	}
+	return l
+}
+
+func deviceRule(r specs.LinuxDeviceCgroup) devices.Rule {
+	n := func(p *int64) int64 {
 		if p == nil || *p < 0 {
+			return -1
+		}
+		return *p
+	}
+	return devices.Rule{Allow: r.Allow, Type: r.Type, Major: n(r.Major), Minor: n(r.Minor), Access: r.Access}
+}
+
+// deviceLine is a rule as devices.allow and devices.deny take it.
+func deviceLine(r devices.Rule) string {
+	n := func(n int64) string {
+		if n < 0 {
 			return "*"
 		}
-		return strconv.FormatInt(*p, 10)
+		return strconv.FormatInt(n, 10)
 	}
-	kind, access := r.Type, r.Access
-	if kind == "" {
-		kind = "a"
-	}
-	if access == "" {
-		access = "rwm"
-	}
-	return fmt.Sprintf("%s %s:%s %s", kind, n(r.Major), n(r.Minor), access)
+	return fmt.Sprintf("%s %s:%s %s", cmp.Or(r.Type, "a"), n(r.Major), n(r.Minor), cmp.Or(r.Access, "rwm"))
 }
 
 func unsupported(setting string) error {
