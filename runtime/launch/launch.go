@@ -26,6 +26,10 @@ type Config struct {
 	// Spec.Root.Path does. It is consumed: attached in the container's mount
 	// namespace, so a second container needs another one.
 	Rootfs int
+	// Mounts are descriptors of detached mounts by their index in Spec.Mounts:
+	// those bind mounts whose source was opened before, maybe idmapped. They are
+	// consumed as Rootfs is.
+	Mounts map[int]int
 	// Stdio are the command's descriptors 0, 1 and 2; -1 stands for /dev/null.
 	// Ignored with a terminal, which Spec.Process.Terminal asks for.
 	Stdio      [3]int
@@ -77,9 +81,12 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 		return nil, err
 	}
 	o := plan.Options{
-		Rootfs: c.Rootfs > 0, IsFile: isFile, NoPivot: c.NoPivot, PreserveFDs: c.PreserveFDs, Terse: true,
+		Rootfs: c.Rootfs > 0, IsFile: c.isFile, NoPivot: c.NoPivot, PreserveFDs: c.PreserveFDs, Terse: true,
 		LastCap: lastCap(), Cols: c.Cols, Rows: c.Rows, OpenFiles: openFiles(),
 		HookPause: c.Hooks != nil && hasHooks(spec.Hooks),
+	}
+	if len(c.Mounts) > 0 {
+		o.Mounted = func(i int) bool { _, held := c.Mounts[i]; return held }
 	}
 	if c.Cgroup != nil {
 		o.CgroupFiles = c.Cgroup.Files()
@@ -101,6 +108,9 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 	}
 	if c.Rootfs > 0 {
 		l.preset["rootfs"] = uintptr(c.Rootfs)
+	}
+	for i, fd := range c.Mounts {
+		l.preset["bind"+strconv.Itoa(i)] = uintptr(fd)
 	}
 	if pl.Clone != "" {
 		v, err := value(pl.Clone)
@@ -140,7 +150,15 @@ func absolute(s *specs.Spec, bundle string) *specs.Spec {
 	return &c
 }
 
-func isFile(path string) bool {
+// isFile looks at the held mount of a source, which may be hidden from us by
+// its path, and else at the path.
+func (c *Config) isFile(path string) bool {
+	for i, fd := range c.Mounts {
+		var st unix.Stat_t
+		if c.Spec.Mounts[i].Source == path && unix.Fstat(fd, &st) == nil {
+			return st.Mode&unix.S_IFMT != unix.S_IFDIR
+		}
+	}
 	st, err := os.Stat(path)
 	return err == nil && !st.IsDir()
 }

@@ -45,7 +45,10 @@ func (b *builder) bind(i int, m specs.Mount, o mountOptions) {
 		tree += "|AT_RECURSIVE"
 		at += "|AT_RECURSIVE"
 	}
-	calls := []Call{call("open_tree", here(), str(m.Source), flags(tree)).as(out)}
+	var calls []Call
+	if b.opt.Mounted == nil || !b.opt.Mounted(i) {
+		calls = append(calls, call("open_tree", here(), str(m.Source), flags(tree)).as(out))
+	}
 	spread, all := o.spread, at
 	if spread == "" {
 		spread = "MS_PRIVATE"

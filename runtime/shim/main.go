@@ -57,6 +57,10 @@ func Main(args []string) int {
 		writeJSON(handover, frameFailure, failure(fmt.Errorf("options: %w", err)))
 		return 1
 	}
+	if err := takeSources(handover.(*net.UnixConn), o.Mounts); err != nil {
+		writeJSON(handover, frameFailure, failure(err))
+		return 1
+	}
 	listener, err := listen(o.Socket)
 	if err != nil {
 		writeJSON(handover, frameFailure, failure(err))

@@ -32,11 +32,26 @@ type Options struct {
 	Work   string           `json:"work"`
 	Method snapshot.Method  `json:"method"` // "": found out
 
+	// Mounts are the bind mounts of config.json whose source the caller opened.
+	Mounts []Mount `json:"mounts,omitempty"`
+
 	Cgroup string `json:"cgroup"` // "": linux.cgroupsPath of config.json
 
 	Cols  uint16 `json:"cols"` // first size of the terminal, in characters
 	Rows  uint16 `json:"rows"`
 	Stdin bool   `json:"stdin"` // without a terminal: keep standard input open; else it is /dev/null
+}
+
+// Mount is a bind mount of config.json by its source's descriptor: the caller
+// has judged what it opened, and by its path it could be something else by now.
+type Mount struct {
+	Index int `json:"index"` // in config.json's mounts
+	// Source is open with O_PATH at least; Start does not close it.
+	Source    *os.File `json:"-"`
+	Recursive bool     `json:"recursive,omitempty"` // with what is mounted beneath it
+	// Plain leaves the owners as they are on disk, where the container's root is
+	// nobody; else they are mapped: root there is root here.
+	Plain bool `json:"plain,omitempty"`
 }
 
 // ExecOptions says how a further process is run.

@@ -83,6 +83,17 @@ func create(ctx context.Context, o *Options, spec *specs.Spec) (*launch.Process,
 		defer root.Close()
 		config.Rootfs = int(root.Fd())
 	}
+	binds, err := bind(o, spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, m := range binds {
+		defer m.Close()
+		if config.Mounts == nil {
+			config.Mounts = map[int]int{}
+		}
+		config.Mounts[i] = int(m.Fd())
+	}
 	return withHost(spec.Process, spec, o.Stdin, func(stdio [3]int) (*launch.Process, error) {
 		config.Stdio = stdio
 		return launch.Create(ctx, config)

@@ -57,6 +57,9 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 	defer release()
 	err = writeJSON(ours, frameRequest, &o)
 	if err == nil {
+		err = sendSources(ours.(*net.UnixConn), o.Mounts)
+	}
+	if err == nil {
 		err = readJSON(ours, frameAnswer, &struct{}{})
 	}
 	if err == nil { // it waits for this: see agree

@@ -15,21 +15,6 @@ func Capabilities() []string {
 	}
 }
 
-// capabilities leaves inheritable and ambient empty: with inheritable ones, a
-// file with inheritable bits gives them to users that have none (CVE-2022-24769).
-func capabilities() *specs.LinuxCapabilities {
-	return &specs.LinuxCapabilities{
-		Bounding: Capabilities(), Effective: Capabilities(), Permitted: Capabilities(),
-		Inheritable: []string{}, Ambient: []string{},
-	}
-}
-
-// rlimits: a core file of a hostile program would be written by the host's
-// core_pattern, outside of the container.
-func rlimits() []specs.POSIXRlimit {
-	return []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Hard: 0, Soft: 0}}
-}
-
 func namespaces() []specs.LinuxNamespace {
 	return []specs.LinuxNamespace{
 		{Type: specs.UserNamespace},
@@ -78,29 +63,6 @@ func FileContents(hostname string) map[string]string {
 			"fe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n" +
 			"127.0.1.1\t" + hostname + "\n",
 	}
-}
-
-// Processes that a container may have; Docker sets no limit, and then one
-// `:(){ :|:& };:` typed by a curious person takes the host down.
-const (
-	pidsLimit         = 4096
-	teachingPidsLimit = 128
-	teachingMemory    = 256 << 20 // bytes
-	cpuPeriod         = 100_000   // microseconds
-)
-
-func resources(teaching bool) *specs.LinuxResources {
-	pids := int64(pidsLimit)
-	r := &specs.LinuxResources{Devices: devices()}
-	if teaching {
-		pids = teachingPidsLimit
-		memory := int64(teachingMemory)
-		quota, period := int64(cpuPeriod), uint64(cpuPeriod)
-		r.Memory = &specs.LinuxMemory{Limit: &memory, Swap: &memory}
-		r.CPU = &specs.LinuxCPU{Quota: &quota, Period: &period}
-	}
-	r.Pids = &specs.LinuxPids{Limit: &pids}
-	return r
 }
 
 // devices lists the devices that may be used: none but those that every

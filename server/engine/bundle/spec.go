@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
 // Request is what the creator of a container asked for. Empty fields take the
@@ -22,15 +23,25 @@ type Request struct {
 	Hostname   string   // default: the first 12 digits of ID
 	TTY        bool
 	Cols, Rows uint16 // of the terminal, in characters; 0: unknown
+	Domainname string
+	// Mounts name their sources as paths on the host, volumes' too.
+	Mounts   []wire.MountSpec
+	Limits   wire.Limits // checked by CheckLimits
+	Security wire.Security
+	Init     bool
 }
 
 // Host is what the spec takes from the machine that the container runs on.
 type Host struct {
-	Folder   string // of the container, absolute: hosts, hostname and resolv.conf lie in it
-	Cgroup   string // path of the container's cgroup, "/layerlab/ID"
-	IDs      uint32 // first of Size host ids that the container has for its own
-	Seccomp  *specs.LinuxSeccomp
-	Teaching bool // tighter limits and no_new_privs
+	Folder   string              // of the container, absolute: hosts, hostname and resolv.conf lie in it
+	Cgroup   string              // path of the container's cgroup, "/layerlab/ID"
+	IDs      uint32              // first of Size host ids that the container has for its own
+	Seccomp  *specs.LinuxSeccomp // nil: none
+	Teaching bool                // no_new_privs, and limits where the request has none
+	Caps     []string            // capabilities that there are on this host
+	Init     string              // path of the program for Request.Init
+	// Device tells the numbers of a device by its path.
+	Device func(path string) (kind string, major, minor int64, err error)
 }
 
 // IDCount is the number of user and group ids in a container.
@@ -38,7 +49,8 @@ const IDCount = 65536
 
 // Spec returns the config.json of a container. Errors are *imagecore.Error
 // with the codes no-command, bad-working-dir, bad-env, bad-hostname,
-// user-not-found, group-not-found and id-out-of-range.
+// user-not-found, group-not-found, id-out-of-range, bad-mount, duplicate-mount,
+// bad-capability, bad-sysctl and bad-device.
 func Spec(image v1.ImageConfig, req Request, host Host, files Files) (*specs.Spec, error) {
 	args, err := Args(image, req.Entrypoint, req.Command)
 	if err != nil {
@@ -74,10 +86,35 @@ func Spec(image v1.ImageConfig, req Request, host Host, files Files) (*specs.Spe
 		env = set(env, "HOME="+who.Home, false)
 		notes = map[string]string{homeOfUser: "true"}
 	}
+	if err := withGroups(&who.User, req.Security.Groups, files); err != nil {
+		return nil, err
+	}
+	caps, err := CapabilitiesOf(req.Security, host.Caps)
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := allMounts(req, host)
+	if err != nil {
+		return nil, err
+	}
+	sysctl, err := sysctlsOf(req.Security.Sysctls)
+	if err != nil {
+		return nil, err
+	}
+	if req.Init {
+		args = append([]string{InitPath, "--"}, args...)
+	}
+	limits := req.Limits
+	if host.Teaching {
+		limits = WithDefaults(limits, TeachingLimits())
+	}
+	resources := Resources(limits)
+	resources.Devices = devices()
 	s := &specs.Spec{
-		Version:  specs.Version,
-		Hostname: hostname,
-		Root:     &specs.Root{Path: "rootfs"},
+		Version:    specs.Version,
+		Hostname:   hostname,
+		Domainname: req.Domainname,
+		Root:       &specs.Root{Path: "rootfs", Readonly: req.Security.ReadOnlyRoot},
 		Process: &specs.Process{
 			Terminal:        req.TTY,
 			ConsoleSize:     consoleSize(req.TTY, req.Cols, req.Rows),
@@ -85,25 +122,31 @@ func Spec(image v1.ImageConfig, req Request, host Host, files Files) (*specs.Spe
 			Args:            args,
 			Env:             env,
 			Cwd:             cwd,
-			Capabilities:    capabilities(),
-			Rlimits:         rlimits(),
-			NoNewPrivileges: host.Teaching,
+			Capabilities:    sets(caps, who.UID),
+			Rlimits:         rlimitsOf(limits.Ulimits),
+			NoNewPrivileges: host.Teaching || req.Security.NoNewPrivileges,
 		},
-		Mounts:      mounts(host.Folder),
+		Mounts:      mounts,
 		Annotations: notes,
 		Linux: &specs.Linux{
 			UIDMappings:   []specs.LinuxIDMapping{{ContainerID: 0, HostID: host.IDs, Size: IDCount}},
 			GIDMappings:   []specs.LinuxIDMapping{{ContainerID: 0, HostID: host.IDs, Size: IDCount}},
 			Namespaces:    namespaces(),
 			CgroupsPath:   host.Cgroup,
-			Resources:     resources(host.Teaching),
-			Sysctl:        sysctls(),
+			Resources:     resources,
+			Sysctl:        sysctl,
 			Seccomp:       host.Seccomp,
 			MaskedPaths:   maskedPaths(),
 			ReadonlyPaths: readonlyPaths(),
 		},
 	}
-	return s, nil
+	if limits.OOMScoreAdj != 0 {
+		s.Process.OOMScoreAdj = &limits.OOMScoreAdj
+	}
+	if req.Security.Privileged || req.Security.Unmasked {
+		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
+	}
+	return s, grantDevices(s, req.Security.Devices, host.Device)
 }
 
 // homeOfUser is the annotation of a container whose HOME is that of its user in
@@ -133,8 +176,8 @@ func Process(container *specs.Spec, req Exec, files Files) (*specs.Process, erro
 		User:            main.User,
 		Args:            req.Command,
 		Cwd:             main.Cwd,
-		Capabilities:    capabilities(),
 		Rlimits:         main.Rlimits,
+		OOMScoreAdj:     main.OOMScoreAdj,
 		NoNewPrivileges: main.NoNewPrivileges,
 	}
 	env, err := Environment(main.Env, req.Env, container.Hostname, req.TTY)
@@ -157,6 +200,7 @@ func Process(container *specs.Spec, req Exec, files Files) (*specs.Process, erro
 			p.Env = set(without(env, "HOME"), "HOME="+who.Home, false)
 		}
 	}
+	p.Capabilities = sets(main.Capabilities.Bounding, p.User.UID)
 	return p, nil
 }
 

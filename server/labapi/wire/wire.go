@@ -86,6 +86,16 @@ type CreateContainer struct {
 	TTY        bool     `json:"tty"`
 	Cols       uint16   `json:"cols,omitempty"`
 	Rows       uint16   `json:"rows,omitempty"`
+
+	Domainname string      `json:"domainname,omitempty"`
+	Mounts     []MountSpec `json:"mounts,omitempty"`
+	Limits     *Limits     `json:"limits,omitempty"`
+	Security   *Security   `json:"security,omitempty"`
+	Restart    *Restart    `json:"restart,omitempty"`
+	Log        *LogLimits  `json:"log,omitempty"`
+	// Init puts a small first process into the container that hands signals on
+	// and takes orphans in.
+	Init bool `json:"init,omitempty"`
 }
 
 // StopContainer is the body of POST /containers/{id}/stop: SIGTERM (or the
@@ -161,6 +171,10 @@ const (
 	EventContainerDeleted = "container.deleted" // data null
 	EventContainerChanges = "container.changes" // data Changes; never replayed
 	EventContainerRenamed = "container.renamed"
+	EventContainerOOM     = "container.oom"   // the kernel killed a process for lack of memory
+	EventContainerUpdated = "container.updated"
+	EventVolumeCreated    = "volume.created" // data Volume
+	EventVolumeDeleted    = "volume.deleted" // data Volume
 	// EventResync says that events are missing here: read the lists anew.
 	// Its ID is empty, its data null.
 	EventResync = "resync"

@@ -1,0 +1,165 @@
+package bundle
+
+import (
+	"fmt"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// Processes that a container may have; Docker sets no limit, and then one
+// `:(){ :|:& };:` typed by a curious person takes the host down.
+const (
+	pidsLimit = 4096
+	cpuPeriod = 100_000 // microseconds
+	minMemory = 6 << 20 // bytes; below, a container cannot be started (moby)
+)
+
+// TeachingLimits are the limits of containers of a class.
+func TeachingLimits() wire.Limits {
+	return wire.Limits{Memory: 256 << 20, MemorySwap: 256 << 20, NanoCPUs: 1e9, Pids: 128, Storage: 1 << 30}
+}
+
+// WithDefaults fills what a request leaves open.
+func WithDefaults(l, from wire.Limits) wire.Limits {
+	if l.Memory == 0 {
+		l.Memory = from.Memory
+		if l.MemorySwap == 0 {
+			l.MemorySwap = from.MemorySwap
+		}
+	}
+	if l.NanoCPUs == 0 && l.CPUQuota == 0 {
+		l.NanoCPUs = from.NanoCPUs
+	}
+	if l.Pids == 0 {
+		l.Pids = from.Pids
+	}
+	if l.Storage == 0 {
+		l.Storage = from.Storage
+	}
+	return l
+}
+
+// CheckLimits refuses what contradicts itself, in moby's words. cpus is how
+// many processors the host has. Code: bad-limit.
+func CheckLimits(l wire.Limits, cpus int) error {
+	bad := func(format string, args ...any) error {
+		return imagecore.NewError(imagecore.ErrInvalid, "bad-limit", fmt.Sprintf(format, args...))
+	}
+	switch {
+	case l.Memory < 0 || l.Memory > 0 && l.Memory < minMemory:
+		return bad("Minimum memory limit allowed is 6MB")
+	case l.Memory > 0 && l.MemorySwap > 0 && l.MemorySwap < l.Memory:
+		return bad("Minimum memoryswap limit should be larger than memory limit, see usage")
+	case l.Memory == 0 && l.MemorySwap > 0:
+		return bad("You should always set the Memory limit when using Memoryswap limit, see usage")
+	case l.Swappiness != nil && (*l.Swappiness < 0 || *l.Swappiness > 100):
+		return bad("Invalid value: %d, valid memory swappiness range is 0-100", *l.Swappiness)
+	case l.MemoryReservation < 0 || l.MemoryReservation > 0 && l.MemoryReservation < minMemory:
+		return bad("Minimum memory reservation allowed is 6MB")
+	case l.Memory > 0 && l.MemoryReservation > l.Memory:
+		return bad("Minimum memory limit can not be less than memory reservation limit, see usage")
+	case l.NanoCPUs > 0 && l.CPUPeriod > 0:
+		return bad("Conflicting options: Nano CPUs and CPU Period cannot both be set.")
+	case l.NanoCPUs > 0 && l.CPUQuota > 0:
+		return bad("Conflicting options: Nano CPUs and CPU Quota cannot both be set.")
+	case l.NanoCPUs < 0 || l.NanoCPUs > 0 && (l.NanoCPUs < 1e7 || l.NanoCPUs > int64(cpus)*1e9):
+		return bad("range of CPUs is from 0.01 to %d.00, as there are only %d CPUs available", cpus, cpus)
+	case l.CPUPeriod != 0 && (l.CPUPeriod < 1000 || l.CPUPeriod > 1e6):
+		return bad("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
+	case l.CPUQuota > 0 && l.CPUQuota < 1000:
+		return bad("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+	case l.CPUShares < 0:
+		return bad("invalid CPU shares (%d): value must be a positive integer", l.CPUShares)
+	case l.Shm < 0:
+		return bad("SHM size can not be less than 0")
+	case l.OOMScoreAdj < -1000 || l.OOMScoreAdj > 1000:
+		return bad("Invalid value %d, range for oom score adj is [-1000, 1000]", l.OOMScoreAdj)
+	}
+	for _, u := range l.Ulimits {
+		if _, known := rlimitNames()[u.Name]; !known {
+			return bad("invalid ulimit type: %s", u.Name)
+		}
+		if u.Hard != -1 && (u.Soft == -1 || u.Soft > u.Hard) {
+			return bad("ulimit soft limit must be less than or equal to hard limit: %d > %d", u.Soft, u.Hard)
+		}
+	}
+	return nil
+}
+
+// Resources turns limits into those of a config.json, devices not included.
+// It is what an update of a running container sets, too.
+func Resources(l wire.Limits) *specs.LinuxResources {
+	r := &specs.LinuxResources{}
+	if l.Memory > 0 || l.MemoryReservation > 0 || l.Swappiness != nil {
+		m := &specs.LinuxMemory{}
+		if l.Memory > 0 {
+			m.Limit = new(l.Memory)
+			swap := l.MemorySwap
+			if swap == 0 {
+				swap = 2 * l.Memory // Docker's default
+			}
+			m.Swap = new(swap)
+		}
+		if l.MemoryReservation > 0 {
+			m.Reservation = new(l.MemoryReservation)
+		}
+		if l.Swappiness != nil {
+			m.Swappiness = new(uint64(*l.Swappiness))
+		}
+		r.Memory = m
+	}
+	if c := cpu(l); c != (specs.LinuxCPU{}) {
+		r.CPU = &c
+	}
+	pids := l.Pids
+	if pids == 0 {
+		pids = pidsLimit
+	}
+	r.Pids = &specs.LinuxPids{Limit: new(pids)}
+	return r
+}
+
+func cpu(l wire.Limits) (c specs.LinuxCPU) {
+	if l.NanoCPUs > 0 {
+		c.Period, c.Quota = new(uint64(cpuPeriod)), new(l.NanoCPUs*cpuPeriod/1e9)
+	}
+	if l.CPUPeriod > 0 {
+		c.Period = new(uint64(l.CPUPeriod))
+	}
+	if l.CPUQuota != 0 {
+		c.Quota = new(l.CPUQuota)
+	}
+	if l.CPUShares > 0 {
+		c.Shares = new(uint64(l.CPUShares))
+	}
+	c.Cpus, c.Mems = l.CpusetCPUs, l.CpusetMems
+	return c
+}
+
+func rlimitNames() map[string]string {
+	names := map[string]string{}
+	for _, n := range strings.Fields("core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack") {
+		names[n] = "RLIMIT_" + strings.ToUpper(n)
+	}
+	return names
+}
+
+// rlimitsOf gives the asked limits, and none of core files unless it is asked
+// for: the host's core_pattern would write a hostile program's outside of the
+// container.
+func rlimitsOf(list []wire.Ulimit) []specs.POSIXRlimit {
+	out := []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Hard: 0, Soft: 0}}
+	for _, u := range list {
+		one := specs.POSIXRlimit{Type: rlimitNames()[u.Name], Hard: uint64(u.Hard), Soft: uint64(u.Soft)} // -1 is RLIM_INFINITY
+		if u.Name == "core" {
+			out[0] = one
+			continue
+		}
+		out = append(out, one)
+	}
+	return out
+}
