@@ -70,14 +70,15 @@ test('messages are filled and numbers choose their words', () => {
 describe('routes', () => {
   test.each<Route>([
     { view: 'home' },
-    { view: 'preview' },
+    { view: 'preview', id: '', look: top },
     { view: 'words', term: 'diffID' },
     { view: 'container', id: 'ab12' },
     { view: 'container', id: 'ab12', tab: 'trace' },
-    { view: 'preview', tab: 'waste' },
+    { view: 'preview', id: 'sha256:ab', look: { ...top, lens: 'umoci', path: 'etc' }, tab: 'waste' },
     { view: 'image', id: 'sha256:ab', look: { ...top, layer: 2 }, tab: 'papers' },
     { view: 'image', id: 'sha256:ab', look: top },
-    { view: 'image', id: 'sha256:ab', look: { layer: 3, mode: 'only', path: 'etc/a b&c' } },
+    { view: 'image', id: 'sha256:ab', look: { ...top, layer: 3, mode: 'only', path: 'etc/a b&c' } },
+    { view: 'image', id: 'sha256:ab', look: { ...top, other: 'sha256:cd', from: -1 }, tab: 'diff' },
   ])('%o survives the address', (route) => expect(parseRoute(formatRoute(route))).toEqual(route));
   test('the unknown leads home', () => expect(parseRoute('#/nothing/here')).toEqual({ view: 'home' }));
   test.each([

@@ -3,25 +3,33 @@ import type { Mode } from './tree.ts';
 /** Where the page is. The fragment of the address holds it, so that a reload and a link find the same view. */
 export type Route =
   | { view: 'home' }
-  | { view: 'preview'; tab?: ImageTab }
+  | { view: 'preview'; id: string; look: Look; tab?: ImageTab }
   | { view: 'words'; term: string }
   | { view: 'image'; id: string; look: Look; tab?: ImageTab }
   | { view: 'container'; id: string; tab?: ContainerTab };
 
 /** Views of an image beside its files, and of a container beside its layer. */
-export const imageTabs = ['papers', 'identity', 'waste'] as const;
+export const imageTabs = ['diff', 'waste', 'papers', 'identity'] as const;
 export type ImageTab = (typeof imageTabs)[number];
 export const containerTabs = ['plan', 'trace', 'live'] as const;
 export type ContainerTab = (typeof containerTabs)[number];
+
+/** The merged tree as an engine would make it; spec is image-spec's own. */
+export const lenses = ['spec', 'docker-overlay2', 'containerd-overlayfs', 'umoci'] as const;
+export type Lens = (typeof lenses)[number];
 
 /** How an image is looked at: layer -1 is the top of the stack. */
 export interface Look {
   layer: number;
   mode: Mode;
   path: string;
+  lens: Lens;
+  /** What it is compared with: another image's id, "" for this one; and that one's layer, null for the usual one. */
+  other: string;
+  from: number | null;
 }
 
-export const top: Look = { layer: -1, mode: 'merged', path: '' };
+export const top: Look = { layer: -1, mode: 'merged', path: '', lens: 'spec', other: '', from: null };
 
 export function parseRoute(hash: string): Route {
   const [path, query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
@@ -29,8 +37,9 @@ export function parseRoute(hash: string): Route {
   const params = new URLSearchParams(query);
   switch (view) {
     case 'preview': {
-      const tab = imageTabs.find((x) => x === rest[0]);
-      return { view: 'preview', ...(tab && { tab }) };
+      const tab = imageTabs.find((x) => x === rest.at(-1));
+      const id = decode(rest.slice(0, tab ? -1 : undefined).join('/'));
+      return { view: 'preview', id, look: parseLook(params), ...(tab && { tab }) };
     }
     case 'words':
       return { view: 'words', term: decode(rest.join('/')) };
@@ -65,7 +74,27 @@ function parseLook(params: URLSearchParams): Look {
     layer: Number.isInteger(value) && value >= 0 ? value : -1,
     mode: only === null ? 'merged' : 'only',
     path: params.get('path') ?? '',
+    lens: lenses.find((x) => x === params.get('lens')) ?? 'spec',
+    other: params.get('with') ?? '',
+    from: whole(params.get('from')),
   };
+}
+
+/** A layer's number, -1 for what lies below the lowest; null where there is none. */
+function whole(text: string | null): number | null {
+  const value = Number.parseInt(text ?? '', 10);
+  return Number.isInteger(value) && value >= -1 ? value : null;
+}
+
+function formatLook(look: Look): string {
+  const params = new URLSearchParams();
+  if (look.layer >= 0) params.set(look.mode === 'only' ? 'only' : 'after', String(look.layer));
+  if (look.path) params.set('path', look.path);
+  if (look.lens !== 'spec') params.set('lens', look.lens);
+  if (look.other) params.set('with', look.other);
+  if (look.from !== null) params.set('from', String(look.from));
+  const query = params.toString();
+  return query ? `?${query}` : '';
 }
 
 export function formatRoute(route: Route): string {
@@ -73,19 +102,13 @@ export function formatRoute(route: Route): string {
     case 'home':
       return '#/';
     case 'preview':
-      return `#/preview${route.tab ? `/${route.tab}` : ''}`;
+      return `#/preview${route.id ? `/${route.id}` : ''}${route.tab ? `/${route.tab}` : ''}${formatLook(route.look)}`;
     case 'words':
       return route.term ? `#/words/${encodeURIComponent(route.term)}` : '#/words';
     case 'container':
       return `#/containers/${encodeURIComponent(route.id)}${route.tab ? `/${route.tab}` : ''}`;
-    case 'image': {
-      const params = new URLSearchParams();
-      if (route.look.layer >= 0)
-        params.set(route.look.mode === 'only' ? 'only' : 'after', String(route.look.layer));
-      if (route.look.path) params.set('path', route.look.path);
-      const query = params.toString();
-      return `#/images/${route.id}${route.tab ? `/${route.tab}` : ''}${query ? `?${query}` : ''}`;
-    }
+    case 'image':
+      return `#/images/${route.id}${route.tab ? `/${route.tab}` : ''}${formatLook(route.look)}`;
   }
 }
 

@@ -22,6 +22,10 @@ export type EventKind =
   | 'container.deleted'
   | 'container.changes'
   | 'container.renamed'
+  | 'container.oom'
+  | 'container.updated'
+  | 'volume.created'
+  | 'volume.deleted'
   | 'resync';
 
 export type UploadPhase =
@@ -83,6 +87,13 @@ export interface CreateContainer {
   tty: boolean;
   cols?: number;
   rows?: number;
+  domainname?: string;
+  mounts?: MountSpec[];
+  limits?: Limits;
+  security?: Security;
+  restart?: Restart;
+  log?: LogLimits;
+  init?: boolean;
 }
 
 export interface StopContainer {
@@ -209,6 +220,59 @@ export interface ImageLayer {
   createdBy: string;
 }
 
+export interface MountSpec {
+  type: string;
+  source?: string;
+  target: string;
+  readOnly?: boolean;
+  noCopy?: boolean;
+  flat?: boolean;
+  options?: string[];
+  labels?: Record<string, string>;
+  makeSource?: boolean;
+}
+
+export interface Limits {
+  memory?: number;
+  memorySwap?: number;
+  memoryReservation?: number;
+  swappiness?: number;
+  nanoCPUs?: number;
+  cpuShares?: number;
+  cpuPeriod?: number;
+  cpuQuota?: number;
+  cpusetCPUs?: string;
+  cpusetMems?: string;
+  pids?: number;
+  shm?: number;
+  storage?: number;
+  oomScoreAdj?: number;
+  ulimits?: Ulimit[];
+}
+
+export interface Security {
+  capAdd?: string[];
+  capDrop?: string[];
+  privileged?: boolean;
+  noNewPrivileges?: boolean;
+  seccomp?: string;
+  unmasked?: boolean;
+  readOnlyRoot?: boolean;
+  groups?: string[];
+  sysctls?: Record<string, string>;
+  devices?: Device[];
+}
+
+export interface Restart {
+  name: string;
+  max?: number;
+}
+
+export interface LogLimits {
+  maxSize?: number;
+  maxFile?: number;
+}
+
 export interface Namespace {
   type: string;
   id: string;
@@ -256,6 +320,18 @@ export interface ReportWarning {
   layer: number;
   entry?: string;
   offset?: number;
+}
+
+export interface Ulimit {
+  name: string;
+  soft: number;
+  hard: number;
+}
+
+export interface Device {
+  path: string;
+  target?: string;
+  access?: string;
 }
 
 export interface ReportBlob {

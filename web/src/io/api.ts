@@ -63,8 +63,8 @@ export const api = {
   info: () => json<wire.Info>('GET', '/info'),
   images: () => json<wire.ImageList>('GET', '/images'),
   report: (image: string) => json<wire.Report>('GET', `/images/${id(image)}`),
-  index: async (image: string) => {
-    const answer = await call('GET', `/images/${id(image)}/index`);
+  index: async (image: string, lens: string) => {
+    const answer = await call('GET', `/images/${id(image)}/index${lens === 'spec' ? '' : `?lens=${lens}`}`);
     return new Uint8Array(await answer.arrayBuffer());
   },
   content: async (image: string, layer: number, offset: number, size: number) => {

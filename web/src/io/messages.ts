@@ -1,8 +1,10 @@
 import type { Prepared } from '../core/prepare.ts';
+import type { Lens } from '../core/route.ts';
 
 /** What the page asks of the worker. */
 export type Ask =
   | { type: 'survey'; file: File }
+  | { type: 'lens'; id: number; image: number; lens: Lens }
   | { type: 'content'; id: number; image: number; layer: number; offset: number; size: number };
 
 /** What the worker tells. `report` is the JSON text of imagecore.Report. */
@@ -11,6 +13,7 @@ export type Tell =
   | { type: 'report'; json: string }
   | { type: 'index'; image: number; prepared: Prepared }
   | { type: 'surveyed'; milliseconds: number }
+  | { type: 'lens'; id: number; prepared: Prepared }
   | { type: 'content'; id: number; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'failed'; id: number; failure: Failure };
 

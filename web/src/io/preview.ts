@@ -19,8 +19,8 @@ export interface Preview extends Source {
   close(): void;
 }
 
-interface Waiting {
-  resolve(bytes: Uint8Array): void;
+interface Waiting<T> {
+  resolve(value: T): void;
   reject(cause: Error): void;
 }
 
@@ -33,14 +33,16 @@ export function preview(
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
     const indexes = new Map<number, Prepared>();
-    const waiting = new Map<number, Waiting>();
+    const lensed = new Map<string, Promise<Prepared>>();
+    const waiting = new Map<number, Waiting<Uint8Array>>();
+    const merging = new Map<number, Waiting<Prepared>>();
     let report: Report | null = null;
     let next = 1;
 
     const ask = (a: Ask) => worker.postMessage(a);
     const end = (cause: Error) => {
       worker.terminate();
-      for (const w of waiting.values()) w.reject(cause);
+      for (const w of [...waiting.values(), ...merging.values()]) w.reject(cause);
       reject(cause);
     };
     signal.addEventListener('abort', () => end(new DOMException('preview canceled', 'AbortError')), {
@@ -67,10 +69,15 @@ export function preview(
           waiting.get(t.id)?.resolve(t.bytes);
           waiting.delete(t.id);
           break;
+        case 'lens':
+          merging.get(t.id)?.resolve(t.prepared);
+          merging.delete(t.id);
+          break;
         case 'failed':
           if (t.id === 0) end(new PreviewFailure(t.failure));
-          else waiting.get(t.id)?.reject(new PreviewFailure(t.failure));
+          else (waiting.get(t.id) ?? merging.get(t.id))?.reject(new PreviewFailure(t.failure));
           waiting.delete(t.id);
+          merging.delete(t.id);
           break;
       }
     };
@@ -80,10 +87,22 @@ export function preview(
       report: r,
       file,
       milliseconds,
-      async index(image) {
-        const index = indexes.get(image);
-        if (!index) throw new RangeError(`no index for image ${image}`);
-        return index;
+      async index(image, lens) {
+        if (lens === 'spec') {
+          const index = indexes.get(image);
+          if (!index) throw new RangeError(`no index for image ${image}`);
+          return index;
+        }
+        const key = `${image} ${lens}`;
+        const known =
+          lensed.get(key) ??
+          new Promise<Prepared>((ok, no) => {
+            const id = next++;
+            merging.set(id, { resolve: ok, reject: no });
+            ask({ type: 'lens', id, image, lens });
+          });
+        lensed.set(key, known);
+        return known;
       },
       content(image, layer, offset, size) {
         return new Promise<Uint8Array>((ok, no) => {

@@ -11,6 +11,8 @@ let file: FileWindows | null = null;
 let guest: Guest | null = null;
 let chunks: Uint8Array<ArrayBuffer>[] = [];
 let failure: Failure | null = null;
+/** The request for which an index is on its way; 0 while surveying. */
+let asked = 0;
 let broken = '';
 let lastTick = 0;
 
@@ -40,7 +42,8 @@ const host = {
       case Emit.index: {
         const image = new DataView(bytes.buffer).getUint32(0, true);
         const prepared = prepare(bytes.slice(4));
-        tell({ type: 'index', image, prepared }, buffersOf(prepared));
+        if (asked === 0) tell({ type: 'index', image, prepared }, buffersOf(prepared));
+        else tell({ type: 'lens', id: asked, prepared }, buffersOf(prepared));
         break;
       }
       case Emit.content:
@@ -97,6 +100,11 @@ self.onmessage = (m: MessageEvent<Ask>) => {
   const ask = m.data;
   if (ask.type === 'survey') {
     void survey(ask.file);
+    return;
+  }
+  if (ask.type === 'lens') {
+    asked = ask.id;
+    run(ask.id, { op: 'index', image: ask.image, lens: ask.lens });
     return;
   }
   const { id, image, layer, offset, size } = ask;

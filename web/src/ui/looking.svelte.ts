@@ -1,7 +1,7 @@
 import { type Preview, preview } from '../io/preview.ts';
 
-/** The archive that is being looked at in the browser; kept while the reader walks about the page. */
-class Looking {
+/** An archive that is looked at in the browser; kept while the reader walks about the page. */
+export class Looking {
   file = $state.raw<File | null>(null);
   preview = $state.raw<Preview | null>(null);
   problem = $state.raw<unknown>(null);
