@@ -2,7 +2,8 @@
 
 // Command layerlab-runtime is an OCI runtime: it takes the command line that
 // runc, crun and youki share, so that podman, containerd and Docker can use it.
-// It is also the shim that layerlab serve keeps beside each container.
+// It is also the shim that layerlab serve keeps beside each container, and the
+// helper of each container network.
 //
 //	layerlab-runtime [--root DIR] [--log FILE] COMMAND [options] ARGUMENTS
 package main
@@ -26,6 +27,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/container"
+	"github.com/layerlab/layerlab/runtime/network"
 	"github.com/layerlab/layerlab/runtime/shim"
 )
 
@@ -74,6 +76,9 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(shim.Main(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "network" {
+		os.Exit(network.Main(os.Args[2:]))
 	}
 	// Commands live for milliseconds: collecting garbage would only start
 	// threads. The limit is for a run that stays.

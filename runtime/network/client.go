@@ -1,0 +1,186 @@
+//go:build linux
+
+package network
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// ErrGone says that no helper answers: it has ended, or was killed.
+var ErrGone = errors.New("the network's helper has gone")
+
+// Client speaks with one helper. It holds no connection, and is safe for
+// concurrent use. Errors are *imagecore.Error as the helper made them; ErrGone
+// is among their causes where it does not answer.
+type Client struct{ socket string }
+
+// Dial returns a client of the helper that listens on the socket, after it has
+// answered once.
+func Dial(ctx context.Context, socket string) (*Client, *State, error) {
+	c := &Client{socket}
+	s, err := c.State(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, s, nil
+}
+
+// State returns what the helper knows.
+func (c *Client) State(ctx context.Context) (*State, error) {
+	a, err := c.do(ctx, &request{Op: "state"})
+	if err != nil {
+		return nil, err
+	}
+	if a.State == nil {
+		return nil, c.gone(errors.New("an empty answer"))
+	}
+	return a.State, nil
+}
+
+// Join plugs a container in, or brings an endpoint that is there to what e says.
+// It returns the ports with what was taken for each; on an error a new endpoint
+// is not there, and one that was there is as before but for its ports.
+func (c *Client) Join(ctx context.Context, e Endpoint, t Target) ([]Port, error) {
+	a, err := c.do(ctx, &request{Op: "join", Endpoint: &e}, int(t.Process.Fd()), int(t.Namespace.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	return a.Ports, nil
+}
+
+// Leave unplugs an endpoint; one that is not there is none.
+func (c *Client) Leave(ctx context.Context, id string) error {
+	_, err := c.do(ctx, &request{Op: "leave", ID: id})
+	return err
+}
+
+// SetNames replaces what the network's resolvers know.
+func (c *Client) SetNames(ctx context.Context, names Names) error {
+	_, err := c.do(ctx, &request{Op: "names", Names: names})
+	return err
+}
+
+// End makes the helper unplug everything, remove its namespace and end. It
+// returns when that is done.
+func (c *Client) End(ctx context.Context) error {
+	_, err := c.do(ctx, &request{Op: "end"})
+	return err
+}
+
+// Watch calls tell for each event, from the moment on that it calls ready. It
+// returns when ctx ends or the helper goes, with ErrGone then. While somebody
+// watches the helper does not end by itself.
+func (c *Client) Watch(ctx context.Context, ready func(), tell func(Event)) error {
+	conn, release, err := c.open(ctx, &request{Op: "watch"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer release()
+	lines := json.NewDecoder(bufio.NewReader(conn))
+	var a answer
+	if err := lines.Decode(&a); err != nil {
+		return c.trail(ctx, err)
+	}
+	ready()
+	for {
+		var e Event
+		if err := lines.Decode(&e); err != nil {
+			return c.trail(ctx, err)
+		}
+		tell(e)
+	}
+}
+
+func (c *Client) do(ctx context.Context, r *request, fds ...int) (*answer, error) {
+	conn, release, err := c.open(ctx, r, fds...)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer release()
+	var a answer
+	if err := json.NewDecoder(conn).Decode(&a); err != nil {
+		return nil, c.trail(ctx, err)
+	}
+	return &a, a.Failure.err()
+}
+
+func (c *Client) open(ctx context.Context, r *request, fds ...int) (*net.UnixConn, func() bool, error) {
+	r.Version = Version
+	line, err := json.Marshal(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	var d net.Dialer
+	raw, err := d.DialContext(ctx, "unix", c.socket)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		return nil, nil, c.gone(err)
+	}
+	conn := raw.(*net.UnixConn)
+	release := context.AfterFunc(ctx, func() { conn.Close() })
+	line = append(line, '\n')
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	n, _, err := conn.WriteMsgUnix(line, rights, nil)
+	if err == nil && n < len(line) { // a long line goes in pieces, the files with the first
+		_, err = conn.Write(line[n:])
+	}
+	if err != nil {
+		release()
+		conn.Close()
+		return nil, nil, c.trail(ctx, err)
+	}
+	return conn, release, nil
+}
+
+func (c *Client) trail(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return c.gone(err)
+}
+
+func (c *Client) gone(err error) error {
+	e := imagecore.NewError(imagecore.ErrNotFound, CodeGone, fmt.Sprintf("network helper at %s: %v", c.socket, err), "socket", c.socket)
+	e.Err = ErrGone
+	return e
+}
+
+// failed makes an error one that can be sent.
+func failed(err error) *failure {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*imagecore.Error](err); ok {
+		return &failure{Code: e.Code, Args: e.Args, Message: e.Error()}
+	}
+	return &failure{Code: "network-failed", Message: err.Error()}
+}
+
+func (f *failure) err() error {
+	if f == nil {
+		return nil
+	}
+	kind := imagecore.ErrHost
+	if f.Code == CodePortTaken {
+		kind = imagecore.ErrConflict
+	}
+	e := imagecore.NewError(kind, f.Code, f.Message)
+	e.Args = f.Args
+	return e
+}

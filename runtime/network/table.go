@@ -1,0 +1,145 @@
+//go:build linux
+
+package network
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/layerlab/layerlab/runtime/network/link"
+	"github.com/layerlab/layerlab/runtime/network/names"
+)
+
+// table is the names that the network's resolvers know.
+type table struct {
+	network Network
+
+	mu      sync.RWMutex
+	zones   Names
+	reverse map[string]map[netip.Addr]string // zone → address → its first name
+}
+
+func newTable(n Network) *table { return &table{network: n} }
+
+// set replaces all names. An address is called by the first of its names in
+// the alphabet.
+func (t *table) set(zones Names) {
+	reverse := map[string]map[netip.Addr]string{}
+	for zone, all := range zones {
+		back := map[netip.Addr]string{}
+		for name, list := range all {
+			for _, a := range list {
+				if old, there := back[a]; !there || name < old {
+					back[a] = name
+				}
+			}
+		}
+		reverse[zone] = back
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.zones, t.reverse = zones, reverse
+}
+
+// view is what one container's resolver sees of the table.
+type view struct {
+	*table
+	zones []string
+	turn  *turn
+}
+
+// turn counts, so that containers which share a name take turns.
+type turn struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (t *turn) next() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n++
+	return t.n
+}
+
+// Addresses implements names.Table.
+func (v view) Addresses(name string) []netip.Addr {
+	v.table.mu.RLock()
+	defer v.table.mu.RUnlock()
+	for _, zone := range v.zones {
+		if list := v.table.zones[zone][name]; len(list) > 0 {
+			first := v.turn.next() % len(list)
+			return append(append(make([]netip.Addr, 0, len(list)), list[first:]...), list[:first]...)
+		}
+	}
+	return nil
+}
+
+// Name implements names.Table.
+func (v view) Name(a netip.Addr) (name string, ours bool) {
+	v.table.mu.RLock()
+	defer v.table.mu.RUnlock()
+	for _, zone := range v.zones {
+		if name := v.reverse[zone][a]; name != "" {
+			return name, true
+		}
+	}
+	return "", v.network.Address.Contains(a)
+}
+
+// untoldFor is how long a container's same question is not told again.
+const untoldFor = 10 * time.Second
+
+// resolver makes the resolver of an endpoint.
+func (h *helper) resolver(e Endpoint) *names.Resolver {
+	r := &names.Resolver{
+		Table:   view{table: h.table, zones: e.Resolve.Zones, turn: &turn{}},
+		Refused: h.tellOnce(e),
+	}
+	servers := e.Resolve.Servers
+	if len(servers) == 0 {
+		servers = h.network.Servers
+	}
+	if h.network.Out {
+		r.Forward = func(ctx context.Context, query []byte, tcp bool) ([]byte, error) {
+			return names.Ask(ctx, servers, query, tcp, h.dialHost)
+		}
+	}
+	return r
+}
+
+// dialHost opens a connection from the host's namespace.
+func (h *helper) dialHost(ctx context.Context, network, address string) (c net.Conn, err error) {
+	err = link.In(h.host, func() (err error) {
+		var d net.Dialer
+		c, err = d.DialContext(ctx, network, address)
+		return err
+	})
+	return c, err
+}
+
+// tellOnce tells which names a container was refused, each once in a while.
+func (h *helper) tellOnce(e Endpoint) func(name string) {
+	var mu sync.Mutex
+	told := map[string]time.Time{}
+	return func(name string) {
+		now := time.Now()
+		mu.Lock()
+		for n, at := range told {
+			if now.Sub(at) > untoldFor {
+				delete(told, n)
+			}
+		}
+		_, known := told[name]
+		if !known && len(told) < untold {
+			told[name] = now
+		}
+		full := len(told) >= untold
+		mu.Unlock()
+		if !known && !full {
+			h.tell(Event{Kind: EventRefused, Endpoint: e.ID, Container: e.Container, Name: name})
+		}
+	}
+}
