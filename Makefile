@@ -66,7 +66,11 @@ wasm: bin/imagecore.wasm web/src/io/imagecore.wasm ## build the layer core as We
 bin/imagecore.wasm: $(MODULE_GO) go.mod go.sum
 	GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -ldflags '$(LDFLAGS)' -buildmode=c-shared -o $@ ./cmd/imagecore-wasm
 
-web/src/io/imagecore.wasm: bin/imagecore.wasm
+# The page asks for no commands: without them it has a fifth less to fetch.
+bin/imagecore-page.wasm: $(MODULE_GO) go.mod go.sum
+	GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -tags page -ldflags '$(LDFLAGS)' -buildmode=c-shared -o $@ ./cmd/imagecore-wasm
+
+web/src/io/imagecore.wasm: bin/imagecore-page.wasm
 	$(call install_changed,$<,$@)
 	@touch $@
 

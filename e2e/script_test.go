@@ -82,6 +82,8 @@ func params(dir string) testscript.Params {
 			"diffids": sameDiffIDs,
 			"spoil":   spoil,
 			"server":  startServer,
+			"same":    sameConfined,
+			"for":     forEach,
 		},
 	}
 }
@@ -225,4 +227,51 @@ func spoil(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	b[i] ^= 0x20
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+}
+
+// sameConfined runs layerlab natively and with --sandbox; exit code, standard
+// output and errors must be the same: same [--stdin FILE] COMMAND ARG….
+func sameConfined(ts *testscript.TestScript, neg bool, args []string) {
+	input := ""
+	if len(args) > 2 && args[0] == "--stdin" {
+		input, args = ts.ReadFile(args[1]), args[2:]
+	}
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: same [--stdin FILE] COMMAND ARG…")
+	}
+	run := func(args ...string) string {
+		cmd := exec.Command(filepath.Join(bin, "layerlab"), args...)
+		cmd.Dir, cmd.Stdin = ts.MkAbs("."), strings.NewReader(input)
+		cmd.Env = []string{"HOME=" + ts.MkAbs("."), "XDG_CACHE_HOME=" + ts.Getenv("XDG_CACHE_HOME"), "LAYERLAB_DATA=" + ts.Getenv("LAYERLAB_DATA")}
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		err := cmd.Run()
+		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+			ts.Fatalf("%v: %v", args, err)
+		}
+		return fmt.Sprintf("exit %d\n%s\n%s", cmd.ProcessState.ExitCode(), &stderr, &stdout)
+	}
+	native, confined := run(args...), run(append([]string{args[0], "--sandbox"}, args[1:]...)...)
+	if native != confined {
+		ts.Fatalf("%v\n%s\nand in the sandbox\n%s", args, native, confined)
+	}
+	if strings.Contains(native, "unknown flag") || strings.Contains(native, "unknown command") {
+		ts.Fatalf("%v\n%s", args, native)
+	}
+}
+
+// forEach keeps a list of files, or does `same` for each of them in the place
+// of {}: for FILE…, then for -- COMMAND ARG….
+func forEach(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 || args[0] != "--" {
+		ts.Setenv("FILES", strings.Join(args, " "))
+		return
+	}
+	for file := range strings.FieldsSeq(ts.Getenv("FILES")) {
+		one := make([]string, len(args)-1)
+		for i, arg := range args[1:] {
+			one[i] = strings.ReplaceAll(arg, "{}", file)
+		}
+		sameConfined(ts, neg, one)
+	}
 }

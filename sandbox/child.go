@@ -19,12 +19,14 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/sandbox/guest"
 )
 
 // Child is the other side of Survey: it does one job with module, the bytes of
 // imagecore.wasm, and returns the exit code of its process. Standard input is
-// the job, standard output the results, descriptor 3 the archive.
+// the job, standard output the results, descriptor 3 the archive; of a command
+// also 4, the spool, and 5, a second archive.
 func Child(module []byte) int {
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
@@ -38,6 +40,12 @@ func Child(module []byte) int {
 		return 2
 	}
 	w := &worker{job: j, archive: os.NewFile(3, "archive"), out: bufio.NewWriterSize(os.Stdout, 256<<10)}
+	if j.Command != nil {
+		w.spool = os.NewFile(4, "spool")
+	}
+	if j.Second != nil {
+		w.second = os.NewFile(5, "second archive")
+	}
 	// Whatever comes now, and be it the end, asks to stop.
 	go func() {
 		_, _ = in.ReadByte()
@@ -59,6 +67,9 @@ func Child(module []byte) int {
 type worker struct {
 	job     job
 	archive io.ReaderAt
+	second  io.ReaderAt // nil where there is none
+	spool   *os.File    // of commands
+	spooled int64       // bytes
 	out     *bufio.Writer
 	stop    atomic.Bool
 	failed  error // of writing results
@@ -97,7 +108,11 @@ func (w *worker) run(ctx context.Context, module []byte) error {
 
 	// From here on untrusted bytes are read: no way back out.
 	debug.SetMemoryLimit(w.job.Memory + 256<<20)
-	if err := lockDown(w.job.Memory, w.job.Seconds); err != nil {
+	spool := int64(0)
+	if w.spool != nil {
+		spool = w.job.Limits.Layer
+	}
+	if err := lockDown(w.job.Memory, w.job.Seconds, spool); err != nil {
 		return fmt.Errorf("lock down: %w", err)
 	}
 
@@ -107,9 +122,7 @@ func (w *worker) run(ctx context.Context, module []byte) error {
 	if err != nil {
 		return w.trapped(err, stderr.String())
 	}
-	request, err := json.Marshal(guest.Request{
-		Op: "survey", Size: w.job.Size, Lens: w.job.Lens, Limits: &w.job.Limits, Access: guest.AccessFile,
-	})
+	request, err := json.Marshal(w.job.request())
 	if err != nil {
 		return err
 	}
@@ -118,6 +131,21 @@ func (w *worker) run(ctx context.Context, module []byte) error {
 	}
 	return w.failed
 }
+
+// request is what the guest is asked for.
+func (j *job) request() guest.Request {
+	r := guest.Request{Op: "survey", Size: j.Size, Lens: j.Lens, Limits: &j.Limits, Access: guest.AccessFile}
+	if j.Command != nil {
+		r.Op, r.Job, r.Spools = "command", j.Command, true
+	}
+	if j.Second != nil {
+		r.Second = &guest.Second{Handle: secondHandle, Size: *j.Second}
+	}
+	return r
+}
+
+// secondHandle names the second archive in read_at; the first is 0.
+const secondHandle = 1
 
 // call passes one request to the guest. That the guest refused it is no error
 // here: it has emitted why.
@@ -157,30 +185,58 @@ func (w *worker) trapped(err error, stderr string) error {
 
 func (w *worker) readAt(_ context.Context, m api.Module, handle uint32, offset uint64, ptr, n uint32) int32 {
 	buf, ok := m.Memory().Read(ptr, n)
-	if !ok || handle != 0 || int64(offset) < 0 {
+	src, size := w.file(handle)
+	if !ok || src == nil || int64(offset) < 0 {
 		return -1
 	}
 	// Not beyond the size that the parent gave, should the file have grown.
-	left := w.job.Size - int64(offset)
+	left := size - int64(offset)
 	if left <= 0 {
 		return 0
 	}
-	read, err := w.archive.ReadAt(buf[:min(int64(n), left)], int64(offset))
+	read, err := src.ReadAt(buf[:min(int64(n), left)], int64(offset))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return -1
 	}
 	return int32(read)
 }
 
+// file is what a handle names, nil for nothing.
+func (w *worker) file(handle uint32) (src io.ReaderAt, size int64) {
+	switch {
+	case handle == 0:
+		return w.archive, w.job.Size
+	case handle == secondHandle && w.second != nil:
+		return w.second, *w.job.Second
+	case handle == uint32(guest.SpoolHandle) && w.spool != nil:
+		return w.spool, w.spooled
+	}
+	return nil, 0
+}
+
 func (w *worker) emit(_ context.Context, m api.Module, kind, ptr, n uint32) {
 	p, ok := m.Memory().Read(ptr, n)
-	if !ok {
+	switch {
+	case w.failed != nil:
+	case !ok:
 		w.failed = errors.New("the module handed out memory that it does not have")
-		return
+	case guest.Kind(kind) != guest.KindSpool:
+		w.failed = writeFrame(w.out, guest.Kind(kind), p)
+	case w.spool == nil:
+		w.failed = errors.New("the module spooled, though nobody said that it may")
+	case w.spooled+int64(len(p)) > w.job.Limits.Layer:
+		w.refuse(imagecore.NewError(imagecore.ErrTooLarge, "layer-too-large",
+			fmt.Sprintf("the layers take more than %d bytes, unpacked: raise --limit-layer", w.job.Limits.Layer), "limit", fmt.Sprint(w.job.Limits.Layer)))
+	default:
+		_, w.failed = w.spool.Write(p)
+		w.spooled += int64(len(p))
 	}
-	if err := writeFrame(w.out, guest.Kind(kind), p); err != nil {
-		w.failed = err
-	}
+}
+
+// refuse ends the job with an error of the archive.
+func (w *worker) refuse(refused error) {
+	b, err := json.Marshal(guest.FailureOf(refused))
+	w.failed = errors.Join(refused, err, writeFrame(w.out, guest.KindError, b))
 }
 
 func (w *worker) tick(_ context.Context, _ api.Module, done, total int64) int32 {

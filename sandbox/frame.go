@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,10 @@ type job struct {
 	Memory  int64            `json:"memory"`  // bytes of the guest's memory
 	Seconds int64            `json:"seconds"` // of processor time
 	Cache   string           `json:"cache"`   // folder for compiled modules, "" for none
+
+	// Of a command; nil is a survey.
+	Command json.RawMessage `json:"command,omitempty"`
+	Second  *int64          `json:"second,omitempty"` // bytes of the second archive, on descriptor 5
 }
 
 func writeFrame(w io.Writer, kind guest.Kind, p []byte) error {

@@ -19,8 +19,9 @@ func confine(cmd *exec.Cmd) {
 }
 
 // lockDown takes from this process what the guest must not reach. memory is
-// the guest's in bytes, seconds the processor time.
-func lockDown(memory, seconds int64) error {
+// the guest's in bytes, seconds the processor time, spool the bytes that may be
+// written to the one file that is open for it.
+func lockDown(memory, seconds, spool int64) error {
 	data := uint64(2*memory + 1<<30) // the guest's memory moves when it grows, and Go's own heap is beside it
 	for _, l := range []struct {
 		name     string
@@ -28,7 +29,7 @@ func lockDown(memory, seconds int64) error {
 		value    uint64
 	}{
 		{"RLIMIT_CORE", unix.RLIMIT_CORE, 0},
-		{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, 0},
+		{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, uint64(spool)},
 		{"RLIMIT_DATA", unix.RLIMIT_DATA, data},
 		// Several threads may run; the wall clock is the parent's.
 		{"RLIMIT_CPU", unix.RLIMIT_CPU, uint64(2*seconds + 5)},

@@ -30,7 +30,7 @@ func TestLockedProcessReachesNothing(t *testing.T) {
 		}
 		return
 	}
-	if err := lockDown(64<<20, 60); err != nil {
+	if err := lockDown(64<<20, 60, 0); err != nil {
 		t.Fatal(err)
 	}
 	tries := map[string]func() error{

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/command"
 	"github.com/layerlab/layerlab/imagecore/survey"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/sandbox/guest"
@@ -69,11 +70,85 @@ func (o Options) defaults(size int64) Options {
 // "sandbox-failed", where the child could not be confined or broke down.
 func Survey(ctx context.Context, archive *os.File, size int64, o Options, sink survey.Sink) error {
 	o = o.defaults(size)
-	if size > o.Limits.Archive {
-		return imagecore.NewError(imagecore.ErrTooLarge, "archive-too-large",
-			fmt.Sprintf("the archive is longer than %d bytes", o.Limits.Archive), "limit", fmt.Sprint(o.Limits.Archive))
+	return work(ctx, o, o.job(size), []*os.File{archive}, func(kind guest.Kind, p []byte) error {
+		switch kind {
+		case guest.KindReport:
+			return sink.Report(p)
+		case guest.KindIndex:
+			if len(p) < 4 {
+				return io.ErrUnexpectedEOF
+			}
+			return sink.Index(int(binary.LittleEndian.Uint32(p)), p[4:])
+		}
+		return nonsense(kind)
+	})
+}
+
+// File is an archive for Run.
+type File struct {
+	File *os.File
+	Size int64 // bytes
+}
+
+// Run does command.Run in the sandbox: the same bytes go to w, and the answer
+// is the same. spool is an empty file, open for reading and writing, that
+// compressed layers are unpacked into; Options.Limits.Layer bounds it. Errors
+// are those of Survey; what was written to w before one is no result.
+func Run(ctx context.Context, j command.Job, archives []File, spool *os.File, o Options, w io.Writer) (ok bool, err error) {
+	size := int64(0)
+	for _, f := range archives {
+		size += f.Size
 	}
-	c, err := start(archive, size, o)
+	o = o.defaults(size)
+	line := o.job(archives[0].Size)
+	if line.Command, err = json.Marshal(j); err != nil {
+		return false, err
+	}
+	files := []*os.File{archives[0].File, spool}
+	if len(archives) > 1 {
+		line.Second = &archives[1].Size
+		files = append(files, archives[1].File)
+	}
+	answered := false
+	err = work(ctx, o, line, files, func(kind guest.Kind, p []byte) error {
+		switch kind {
+		case guest.KindOutput:
+			_, err := w.Write(p)
+			return err
+		case guest.KindAnswer:
+			answered, ok = true, len(p) == 1 && p[0] == 1
+			return nil
+		}
+		return nonsense(kind)
+	})
+	if err == nil && !answered {
+		err = hostError("the sandbox answered nonsense", errors.New("no answer"))
+	}
+	return ok && err == nil, err
+}
+
+func nonsense(kind guest.Kind) error {
+	return hostError("the sandbox answered nonsense", fmt.Errorf("a piece of kind %d", kind))
+}
+
+// job is what all jobs have in common.
+func (o Options) job(size int64) job {
+	return job{
+		Size: size, Lens: string(o.Lens), Limits: o.Limits, Memory: o.Memory,
+		Seconds: int64(o.Time/time.Second) + 1, Cache: o.Cache,
+	}
+}
+
+// work runs one job; take gets what the guest hands out. files are the child's
+// descriptors from 3 on.
+func work(ctx context.Context, o Options, j job, files []*os.File, take func(guest.Kind, []byte) error) error {
+	for _, size := range []*int64{&j.Size, j.Second} {
+		if size != nil && *size > o.Limits.Archive {
+			return imagecore.NewError(imagecore.ErrTooLarge, "archive-too-large",
+				fmt.Sprintf("the archive is longer than %d bytes", o.Limits.Archive), "limit", fmt.Sprint(o.Limits.Archive))
+		}
+	}
+	c, err := start(j, files, o)
 	if err != nil {
 		return err
 	}
@@ -91,7 +166,7 @@ func Survey(ctx context.Context, archive *os.File, size int64, o Options, sink s
 	})
 	defer release()
 
-	err = c.receive(o, sink)
+	err = c.receive(o, take)
 	c.kill.Stop()
 	if err != nil {
 		// What the child does now interests nobody.
@@ -121,17 +196,14 @@ type child struct {
 	kill   *time.Timer
 }
 
-func start(archive *os.File, size int64, o Options) (*child, error) {
-	line, err := json.Marshal(job{
-		Size: size, Lens: string(o.Lens), Limits: o.Limits, Memory: o.Memory,
-		Seconds: int64(o.Time/time.Second) + 1, Cache: o.Cache,
-	})
+func start(j job, files []*os.File, o Options) (*child, error) {
+	line, err := json.Marshal(j)
 	if err != nil {
 		return nil, err
 	}
 	c := &child{cmd: o.Command(), stderr: &head{limit: 4 << 10}}
 	c.cmd.Env = []string{}
-	c.cmd.ExtraFiles = []*os.File{archive} // descriptor 3
+	c.cmd.ExtraFiles = files // descriptors from 3 on
 	c.cmd.Stderr = c.stderr
 	confine(c.cmd)
 	input, err := c.cmd.StdinPipe()
@@ -164,20 +236,13 @@ func (c *child) stop() {
 }
 
 // receive hands on what the child sends until it is done.
-func (c *child) receive(o Options, sink survey.Sink) error {
+func (c *child) receive(o Options, take func(guest.Kind, []byte) error) error {
 	for {
 		kind, p, err := readFrame(c.output, o.Memory)
 		if err != nil {
 			return err
 		}
 		switch kind {
-		case guest.KindReport:
-			err = sink.Report(p)
-		case guest.KindIndex:
-			if len(p) < 4 {
-				return io.ErrUnexpectedEOF
-			}
-			err = sink.Index(int(binary.LittleEndian.Uint32(p)), p[4:])
 		case frameProgress:
 			if o.Progress != nil && len(p) == 16 {
 				o.Progress(int64(binary.LittleEndian.Uint64(p)), int64(binary.LittleEndian.Uint64(p[8:])))
@@ -191,7 +256,7 @@ func (c *child) receive(o Options, sink survey.Sink) error {
 		case frameDone:
 			return nil
 		default:
-			return hostError("the sandbox answered nonsense", fmt.Errorf("a piece of kind %d", kind))
+			err = take(kind, p)
 		}
 		if err != nil {
 			return err

@@ -45,26 +45,17 @@ func Run(src io.ReaderAt, size int64, o archive.Options, lens tree.Lens, sink Si
 // Of surveys an archive that is open already. tick, if set, is asked before
 // each image. The archive stays open, also where an error is returned.
 func Of(a *archive.Archive, lens tree.Lens, tick func() error, sink Sink) error {
-	report := *a.Report()
-	warnings := append([]imagecore.Warning{}, report.Warnings...)
 	// The report comes first and has the warnings of all trees, so the indexes,
 	// some 30 bytes an entry, wait; the trees, ten times as large, do not.
-	indexes := make([][]byte, len(report.Images))
-	for i := range report.Images {
-		if tick != nil {
-			if err := tick(); err != nil {
-				return err
-			}
-		}
-		var found []imagecore.Warning
-		var err error
-		if indexes[i], found, err = merge(a, i, lens); err != nil {
-			return inImage(err, i, len(report.Images))
-		}
-		warnings = append(warnings, found...)
+	indexes := make([][]byte, len(a.Report().Images))
+	report, err := all(a, tick, func(image int) (found []imagecore.Warning, err error) {
+		indexes[image], found, err = indexed(a, image, lens)
+		return found, err
+	})
+	if err != nil {
+		return err
 	}
-	report.Warnings = warnings
-	b, err := json.Marshal(&report)
+	b, err := json.Marshal(report)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
@@ -79,29 +70,65 @@ func Of(a *archive.Archive, lens tree.Lens, tick func() error, sink Sink) error 
 	return nil
 }
 
+// Report is Of without indexes: what the archive holds, with the warnings of
+// all merged trees. The images are the archive's own.
+func Report(a *archive.Archive, lens tree.Lens, tick func() error) (*imagecore.Report, error) {
+	return all(a, tick, func(image int) ([]imagecore.Warning, error) {
+		_, found, err := merge(a, image, lens)
+		return found, err
+	})
+}
+
+// all gathers the warnings that each image's merging gives.
+func all(a *archive.Archive, tick func() error, merge func(image int) ([]imagecore.Warning, error)) (*imagecore.Report, error) {
+	report := *a.Report()
+	report.Warnings = append([]imagecore.Warning{}, report.Warnings...)
+	for i := range report.Images {
+		if tick != nil {
+			if err := tick(); err != nil {
+				return nil, err
+			}
+		}
+		found, err := merge(i)
+		if err != nil {
+			return nil, inImage(err, i, len(report.Images))
+		}
+		report.Warnings = append(report.Warnings, found...)
+	}
+	return &report, nil
+}
+
 // Index gives the index of one image of an archive that is open, seen through
 // a lens. image must be below the number of images. The error is the lens's
 // refusal, where its engine refuses the image.
 func Index(a *archive.Archive, image int, lens tree.Lens) ([]byte, error) {
-	b, _, err := merge(a, image, lens)
+	b, _, err := indexed(a, image, lens)
 	return b, err
 }
 
-// merge makes an image's tree and its index, and returns the tree's warnings.
-func merge(a *archive.Archive, image int, lens tree.Lens) ([]byte, []imagecore.Warning, error) {
+// indexed makes an image's index, and returns its tree's warnings.
+func indexed(a *archive.Archive, image int, lens tree.Lens) ([]byte, []imagecore.Warning, error) {
+	t, found, err := merge(a, image, lens)
+	if err != nil {
+		return nil, nil, err
+	}
+	head := index.Head{Image: a.Report().Images[image], Warnings: append(a.Warnings(image), found...), Lens: string(lens)}
+	b, err := index.Append(nil, head, t)
+	return b, found, err
+}
+
+// merge makes an image's tree, and returns its warnings.
+func merge(a *archive.Archive, image int, lens tree.Lens) (*tree.Tree, []imagecore.Warning, error) {
 	images := a.Report().Images
-	img := images[image]
-	t, err := tree.Build(img.Layers, lens)
+	t, err := tree.Build(images[image].Layers, lens)
 	if err != nil {
 		return nil, nil, err
 	}
 	found := t.Warnings()
 	if len(images) > 1 {
-		found = named(found, img)
+		found = named(found, images[image])
 	}
-	head := index.Head{Image: img, Warnings: append(a.Warnings(image), found...), Lens: string(lens)}
-	b, err := index.Append(nil, head, t)
-	return b, found, err
+	return t, found, nil
 }
 
 // named copies warnings with their image's id, as archive.Report has them.

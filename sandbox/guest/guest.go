@@ -64,6 +64,8 @@ func (g *Guest) run(request []byte) error {
 		return g.index(r)
 	case "content":
 		return g.content(r)
+	case "command":
+		return g.command(r)
 	}
 	return badRequest("unknown operation " + r.Op)
 }

@@ -16,7 +16,14 @@ const (
 	KindReport  Kind = 2 // JSON of imagecore.Report
 	KindIndex   Kind = 3 // number of the image as 4 bytes little-endian, then its binary index (package index)
 	KindContent Kind = 4 // bytes of a layer's tar; a request may emit several pieces, in order
+	KindOutput  Kind = 5 // bytes that a command prints; several pieces, in order
+	KindAnswer  Kind = 6 // a command's answer, after its output: one byte, 1 for yes
+	KindSpool   Kind = 7 // bytes to be appended to the host's spool, to be read again by SpoolHandle
 )
+
+// SpoolHandle names the spool in Host.ReadAt: what KindSpool handed out, in its
+// order, from byte 0 on.
+const SpoolHandle int32 = 1000
 
 // What a call of Host.ReadAt costs, for Request.Access.
 const (
@@ -26,11 +33,11 @@ const (
 
 // Request is what a host asks for. Numbers count from 0.
 type Request struct {
-	Op string `json:"op"` // "survey", "index" or "content"
+	Op string `json:"op"` // "survey", "index", "content" or "command"
 
 	// Of a survey.
-	Handle int32             `json:"handle"` // names the archive in Host.ReadAt
-	Size   int64             `json:"size"`   // bytes; of the archive, or of the content that is wanted
+	Handle int32             `json:"handle"`         // names the archive in Host.ReadAt
+	Size   int64             `json:"size"`           // bytes; of the archive, or of the content that is wanted
 	Lens   string            `json:"lens,omitempty"` // of an index too
 	Limits *imagecore.Limits `json:"limits,omitempty"`
 	Access string            `json:"access,omitempty"` // what reading costs: AccessBrowser (the default) or AccessFile
@@ -39,6 +46,19 @@ type Request struct {
 	Image  int   `json:"image,omitempty"`
 	Layer  int   `json:"layer,omitempty"`
 	Offset int64 `json:"offset,omitempty"` // bytes from the start of the layer's uncompressed tar
+
+	// Of a command: the archive of Handle and Size, and of diff a second one.
+	Job    json.RawMessage `json:"job,omitempty"` // a command.Job
+	Second *Second         `json:"second,omitempty"`
+	// Spools says that the host takes KindSpool; without it compressed layers
+	// are unpacked again for each step back.
+	Spools bool `json:"spools,omitempty"`
+}
+
+// Second is the second archive of a command.
+type Second struct {
+	Handle int32 `json:"handle"`
+	Size   int64 `json:"size"` // bytes
 }
 
 // UnmarshalJSON fills absent limits with those of a guest, so that a host may

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,10 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/layerlab/layerlab/cmd/layerlab/internal/show"
-	"github.com/layerlab/layerlab/imagecore/audit"
 	"github.com/layerlab/layerlab/imagecore/audit/ci"
-	"github.com/layerlab/layerlab/imagecore/diff"
+	"github.com/layerlab/layerlab/imagecore/command"
 )
 
 // ciFiles are looked for where --config names none, in this order.
@@ -79,34 +76,12 @@ func (r *run) ci(ctx context.Context, image string, f *ciFlags, changed func(fla
 	if err := rules.Check(); err != nil {
 		return usageError{err}
 	}
-	p, err := r.pick(ctx, image, &f.common)
+	j, err := f.job(command.CI, image)
 	if err != nil {
 		return err
 	}
-	defer p.Close()
-	report, err := p.audit(ctx, false) // the rules do not ask why
-	if err != nil {
-		return err
-	}
-	dive := audit.Dive(p.image.Layers)
-	measured := ci.Measure(dive, report)
-	verdict, err := rules.Evaluate(measured)
-	if err != nil {
-		return err
-	}
-	j := judged{image: image, picked: p, report: report, dive: dive, measured: measured, verdict: verdict}
-	switch {
-	case f.json:
-		err = j.json(r)
-	case f.junit:
-		err = j.verdict.JUnit(r.out, image, j.worst())
-	default:
-		err = j.text(r)
-	}
-	if err == nil && !verdict.Pass {
-		err = errNo
-	}
-	return err
+	j.Rules, j.JUnit = rules, f.junit
+	return r.print(ctx, &f.common, j, image)
 }
 
 // ciConfig reads the rules; name is "" where no flag names a file.
@@ -130,76 +105,4 @@ func ciConfig(name string) (ci.Config, error) {
 		return c, nil
 	}
 	return ci.Default(), nil
-}
-
-// judged is an image with its verdict.
-type judged struct {
-	image    string
-	picked   *picked
-	report   *audit.Report
-	dive     audit.Figures
-	measured ci.Measured
-	verdict  ci.Verdict
-}
-
-func (j *judged) json(r *run) error {
-	type file struct {
-		Path  string `json:"file"`
-		Count int    `json:"count"`
-		Bytes int64  `json:"sizeBytes"`
-	}
-	files := []file{}
-	for _, f := range j.dive.Files {
-		path, _ := diff.Escape(f.Path)
-		files = append(files, file{path, f.Count, f.Bytes})
-	}
-	enc := json.NewEncoder(r.out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
-		Image   string      `json:"image"`
-		Pass    bool        `json:"pass"`
-		Dive    ci.Figures  `json:"dive"`
-		True    ci.Figures  `json:"true"`
-		Rules   []ci.Result `json:"rules"`
-		Files   []file      `json:"inefficientFiles"`
-		ImageID string      `json:"id"`
-	}{j.image, j.verdict.Pass, j.measured.Dive, j.measured.True, j.verdict.Results, files, j.picked.image.ID.String()})
-}
-
-func (j *judged) text(r *run) error {
-	m := j.measured
-	fmt.Fprintf(r.out, "                    %-14s %s\n", "by dive", "in truth")
-	fmt.Fprintf(r.out, "efficiency          %-14s %s\n", ratio(&m.Dive.Efficiency), ratio(&m.True.Efficiency))
-	fmt.Fprintf(r.out, "wastedBytes         %-14d %d\n", m.Dive.WastedBytes, m.True.WastedBytes)
-	fmt.Fprintf(r.out, "userWastedPercent   %-14s %s\n", ratio(m.Dive.UserWastedPercent), ratio(m.True.UserWastedPercent))
-	fmt.Fprintln(r.out)
-	for _, x := range j.verdict.Results {
-		fmt.Fprintf(r.out, "%-4s  %s: %s\n", x.Status, x.Rule, x.Message)
-	}
-	if j.verdict.Pass {
-		_, err := fmt.Fprintln(r.out, "PASS")
-		return err
-	}
-	_, err := fmt.Fprintf(r.out, "FAIL\n\n%s", j.worst())
-	return err
-}
-
-func ratio(f *float64) string {
-	if f == nil {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f %%", *f*100)
-}
-
-// worst lists the largest bytes that are wasted in truth.
-func (j *judged) worst() string {
-	var b strings.Builder
-	for i, f := range j.report.Findings {
-		if i == 10 {
-			break
-		}
-		fmt.Fprintf(&b, "%-10s %s of layer %d, hidden by layer %d: %s\n", show.Bytes(f.Bytes), diff.Quote(f.Path), f.Entry.Layer, f.Until,
-			show.Text(j.picked.image.Layers[f.Until].CreatedBy))
-	}
-	return b.String()
 }

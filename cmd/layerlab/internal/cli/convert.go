@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/layerlab/layerlab/cmd/layerlab/internal/repack"
-	"github.com/layerlab/layerlab/cmd/layerlab/internal/source"
 	"github.com/layerlab/layerlab/imagecore"
-	"github.com/layerlab/layerlab/imagecore/pack"
+	"github.com/layerlab/layerlab/imagecore/command"
+	"github.com/layerlab/layerlab/imagecore/repack"
 )
 
 func (r *run) convertCommand() *cobra.Command {
@@ -28,10 +28,17 @@ func (r *run) convertCommand() *cobra.Command {
 			return usageError{fmt.Errorf("--to %q: one of %v is needed", to, repack.Forms())}
 		case to == repack.OCIDir && output == "-":
 			return usageError{errors.New("a folder cannot be written to standard output: --to oci writes it as one file")}
-		case c.sandbox:
-			return usageError{errors.New("--sandbox reads archives for inspect; this command reads natively")}
 		}
-		return r.convert(ctx, image, output, to, &c)
+		j, err := c.job(command.Convert, image)
+		if err != nil {
+			return err
+		}
+		j.To = to
+		write := func(w io.Writer) error { return r.do(ctx, &c, j, w, image) }
+		if to == repack.OCIDir {
+			return newFolder(output, write)
+		}
+		return r.output(ctx, output, write)
 	})
 	c.add(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file or folder to be written, - for standard output")
@@ -39,78 +46,39 @@ func (r *run) convertCommand() *cobra.Command {
 	return cmd
 }
 
-func (r *run) convert(ctx context.Context, image, output, to string, c *common) error {
-	src, err := r.open(ctx, image, c)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	all := src.Report().Images
-	which := make([]int, len(all))
-	for i := range all {
-		which[i] = i
-	}
-	if c.ref != "" || c.platform != "" {
-		n, err := source.Pick(all, c.choice())
-		if err != nil {
-			return err
-		}
-		which = []int{n}
-	}
-	images, err := repack.Images(ctx, src.Archive, which, to)
-	if err != nil {
-		return err
-	}
-	switch to {
-	case repack.OCIDir:
-		items, err := pack.OCI(images)
-		if err != nil {
-			return err
-		}
-		return newFolder(ctx, output, items)
-	case repack.OCI:
-		items, err := pack.OCI(images)
-		if err != nil {
-			return err
-		}
-		return r.output(ctx, output, func(w io.Writer) error { return pack.WriteItems(w, items) })
-	case repack.DockerV1:
-		return r.output(ctx, output, func(w io.Writer) error { return pack.DockerV1(w, images) })
-	}
-	return r.output(ctx, output, func(w io.Writer) error { return pack.DockerSave(w, images) })
-}
-
-// newFolder writes files and folders into a folder that must not be there, or
-// be empty; it appears only when it is whole.
-func newFolder(ctx context.Context, name string, items []pack.Item) (err error) {
+// newFolder makes a folder of the tar that write gives: one that must not be
+// there, or be empty. It appears only when it is whole.
+func newFolder(name string, write func(io.Writer) error) (err error) {
 	entries, err := os.ReadDir(name)
 	if err == nil && len(entries) > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
 		return imagecore.NewError(imagecore.ErrExists, "folder-not-empty", fmt.Sprintf("%q is there: name a new folder, or an empty one", name), "path", name)
 	}
+	if err := parentIsThere(name); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
-		return err
+		return toTarget(name, err)
 	}
 	defer func() {
 		if err != nil {
 			_ = os.RemoveAll(dir)
 		}
 	}()
-	for i := range items {
-		it := &items[i]
-		path := filepath.Join(dir, filepath.FromSlash(it.Path))
-		if it.Kind == imagecore.Dir {
-			if err := os.MkdirAll(path, 0o755); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := newFile(ctx, path, it); err != nil {
-			return err
-		}
+	read, write2 := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := write(write2)
+		done <- err
+		write2.CloseWithError(err)
+	}()
+	uerr := unpack(dir, read)
+	read.CloseWithError(uerr)
+	if err := <-done; err != nil {
+		return err // why there is too little to unpack
+	}
+	if uerr != nil {
+		return uerr
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
@@ -121,18 +89,47 @@ func newFolder(ctx context.Context, name string, items []pack.Item) (err error) 
 	return os.Rename(dir, name)
 }
 
-func newFile(ctx context.Context, path string, it *pack.Item) (err error) {
-	content, err := it.Open()
+// unpack writes the files and folders of a tar into a folder and nowhere else,
+// whatever the sandbox may have handed out.
+func unpack(dir string, r io.Reader) (err error) {
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
-	defer content.Close()
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	defer func() { err = errors.Join(err, root.Close()) }()
+	for tr := tar.NewReader(r); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			_, err = io.Copy(io.Discard, r)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		name := filepath.FromSlash(h.Name)
+		switch h.Typeflag {
+		case tar.TypeDir:
+			err = root.MkdirAll(filepath.Clean(name), 0o755)
+		case tar.TypeReg:
+			if err = root.MkdirAll(filepath.Dir(name), 0o755); err == nil {
+				err = newFile(root, name, tr)
+			}
+		default:
+			err = imagecore.NewError(imagecore.ErrInvalid, "bad-layout", fmt.Sprintf("a layout holds files and folders, not %q", h.Name))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func newFile(root *os.Root, name string, content io.Reader) (err error) {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := io.Copy(stoppable{ctx, f}, content); err != nil {
+	if _, err := io.Copy(f, content); err != nil {
 		return err
 	}
 	return f.Sync()

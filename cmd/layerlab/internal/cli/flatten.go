@@ -4,14 +4,16 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/layerlab/layerlab/imagecore/pack"
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/command"
 )
 
 func (r *run) flattenCommand() *cobra.Command {
@@ -22,18 +24,12 @@ func (r *run) flattenCommand() *cobra.Command {
 		if output == "" {
 			return usageError{errors.New("name the file by -o, or - for standard output")}
 		}
-		p, err := r.pick(ctx, image, &c)
+		j, err := c.job(command.Flatten, image)
 		if err != nil {
 			return err
 		}
-		defer p.Close()
-		view, err := p.after(layer)
-		if err != nil {
-			return err
-		}
-		return r.output(ctx, output, func(w io.Writer) error {
-			return pack.Flatten(w, view, p.layers())
-		})
+		j.Layer = given(layer)
+		return r.output(ctx, output, func(w io.Writer) error { return r.do(ctx, &c, j, w, image) })
 	})
 	c.add(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file for the tar, - for standard output")
@@ -45,22 +41,27 @@ func (r *run) flattenCommand() *cobra.Command {
 // whole; "-" is standard output.
 func (r *run) output(ctx context.Context, name string, write func(io.Writer) error) (err error) {
 	if name == "-" {
-		if f, ok := r.Stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if r.terminal() {
 			return usageError{errors.New("a tar would spoil the terminal: name a file by -o, or a pipe")}
 		}
 		return write(stoppable{ctx, r.out})
 	}
 	// A device or a pipe is written to as it is: it cannot be replaced.
-	if info, serr := os.Stat(name); serr == nil && !info.Mode().IsRegular() {
+	if info, serr := os.Stat(name); serr == nil && info.IsDir() {
+		return imagecore.NewError(imagecore.ErrExists, "is-a-folder", fmt.Sprintf("%q is a folder: name a file in it", name), "path", name)
+	} else if serr == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
 		return errors.Join(buffered(stoppable{ctx, f}, write), f.Close())
 	}
+	if err := parentIsThere(name); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
-		return err
+		return toTarget(name, err)
 	}
 	defer func() {
 		if err != nil {
@@ -81,6 +82,28 @@ func (r *run) output(ctx context.Context, name string, write func(io.Writer) err
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// parentIsThere refuses a target whose folder is not there, before an archive
+// is read for it.
+func parentIsThere(name string) error {
+	dir := filepath.Dir(name)
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
+		return imagecore.NewError(imagecore.ErrNotFound, "no-folder", fmt.Sprintf("write %q: there is no folder %q: make it first", name, dir), "path", name, "folder", dir)
+	case err != nil:
+		return toTarget(name, err)
+	}
+	return nil
+}
+
+// toTarget names the file that was asked for, not the temporary one beside it.
+func toTarget(name string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: "write", Path: name, Err: e.Err}
+	}
+	return fmt.Errorf("write %q: %w", name, err)
 }
 
 func buffered(w io.Writer, write func(io.Writer) error) error {

@@ -3,18 +3,22 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/layerlab/layerlab/cmd/layerlab/internal/settings"
-	"github.com/layerlab/layerlab/cmd/layerlab/internal/source"
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/choose"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
@@ -84,15 +88,20 @@ func (l *layerNumber) String() string {
 // Type is what help calls the value.
 func (*layerNumber) Type() string { return "N" }
 
-// open opens the image of the command line.
-func (r *run) open(ctx context.Context, image string, c *common) (*source.Source, error) {
-	return source.Open(ctx, image, source.Options{Limits: c.limits.limits(), Data: c.data, Stdin: r.Stdin})
+// choice is what picks one image out of several.
+func (c *common) choice() (choose.Choice, error) {
+	if c.platform != "" && !platformPattern().MatchString(c.platform) {
+		return choose.Choice{}, usageError{fmt.Errorf("--platform %q: os/arch or os/arch/variant is needed, such as linux/amd64", c.platform)}
+	}
+	if strings.ContainsFunc(c.ref, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return choose.Choice{}, usageError{fmt.Errorf("--ref %q: names of images have no white space", c.ref)}
+	}
+	// Images hold Linux programs wherever they are looked at.
+	return choose.Choice{Ref: c.ref, Platform: c.platform, Host: "linux/" + runtime.GOARCH}, nil
 }
 
-// choice is what picks one image out of several.
-func (c *common) choice() source.Choice {
-	// Images hold Linux programs wherever they are looked at.
-	return source.Choice{Ref: c.ref, Platform: c.platform, Host: "linux/" + runtime.GOARCH}
+func platformPattern() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]+/[a-zA-Z0-9_]+(/[a-zA-Z0-9._-]+)?$`)
 }
 
 // lens is the engine lens that was asked for.

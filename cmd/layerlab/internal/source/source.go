@@ -19,6 +19,8 @@ type Options struct {
 	Limits imagecore.Limits
 	Data   string    // folder of the store; "" has no stored images
 	Stdin  io.Reader // what "-" means
+	// LookupEnv is os.LookupEnv, for DOCKER_HOST.
+	LookupEnv func(string) (string, bool)
 }
 
 // Source is an opened archive. Close it.
@@ -43,20 +45,12 @@ func (s *Source) Close() error {
 	return errors.Join(errs...)
 }
 
-// Open opens image and reads what it holds. ctx stops it.
-func Open(ctx context.Context, image string, o Options) (*Source, error) {
-	s, err := Locate(ctx, image, o)
-	if err != nil {
-		return nil, err
+// Read reads what the archive holds, where Locate has not. ctx stops it.
+func (s *Source) Read(ctx context.Context, o Options) (err error) {
+	if s.Archive == nil {
+		s.Archive, err = archive.Open(s.File, s.Size, archiveOptions(ctx, o))
 	}
-	if s.Archive != nil {
-		return s, nil
-	}
-	s.Archive, err = archive.Open(s.File, s.Size, archiveOptions(ctx, o))
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return err
 }
 
 // Locate finds image and spools standard input, but does not read an archive
@@ -121,6 +115,6 @@ func archiveOptions(ctx context.Context, o Options) archive.Options {
 	return archive.Options{
 		Limits: o.Limits,
 		Tick:   ctx.Err,
-		Spool:  func() (archive.Spool, error) { return newSpool() },
+		Spool:  func() (archive.Spool, error) { return Temporary() },
 	}
 }

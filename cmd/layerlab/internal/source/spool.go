@@ -10,21 +10,22 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 )
 
-// spool is a temporary file that goes when it is closed.
-type spool struct{ *os.File }
+// Spool is a temporary file that goes when it is closed.
+type Spool struct{ *os.File }
 
-func newSpool() (spool, error) {
+// Temporary makes an empty one, for reading and writing.
+func Temporary() (Spool, error) {
 	f, err := os.CreateTemp("", "layerlab-*")
 	if err != nil {
-		return spool{}, err
+		return Spool{}, err
 	}
 	// Where a name can go before the file does, nothing is left after a kill.
 	_ = os.Remove(f.Name())
-	return spool{f}, nil
+	return Spool{f}, nil
 }
 
 // Close removes the file where it still has a name (Windows).
-func (s spool) Close() error {
+func (s Spool) Close() error {
 	err := s.File.Close()
 	_ = os.Remove(s.Name())
 	return err
@@ -33,7 +34,7 @@ func (s spool) Close() error {
 // spoolInput copies standard input to a temporary file, since an archive is
 // read at any place, not once through.
 func spoolInput(ctx context.Context, o Options) (*Source, error) {
-	f, err := newSpool()
+	f, err := Temporary()
 	if err != nil {
 		return nil, err
 	}

@@ -11,12 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/choose"
 )
 
 // Annotations that carry an image's name in an index.json: containerd's whole
@@ -44,11 +44,11 @@ func openStored(ctx context.Context, name string, o Options) (*Source, error) {
 	}
 	named := slices.DeleteFunc(slices.Clone(index.Manifests), func(d v1.Descriptor) bool {
 		return !slices.ContainsFunc([]string{d.Annotations[annotationName], d.Annotations[v1.AnnotationRefName]},
-			func(ref string) bool { return SameRef(ref, name) })
+			func(ref string) bool { return choose.SameRef(ref, name) })
 	})
 	if len(named) > 0 {
 		index.Manifests = named
-	} else if !isID(name) {
+	} else if !choose.IsID(name) {
 		return nil, missing
 	}
 	// By id: the id is the config's digest, which only the manifests know.
@@ -59,16 +59,10 @@ func openStored(ctx context.Context, name string, o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(named) == 0 && len(matching(s.Report().Images, name)) == 0 {
+	if len(named) == 0 && len(choose.Matching(s.Report().Images, name)) == 0 {
 		return nil, errors.Join(missing, s.Close())
 	}
 	return s, nil
-}
-
-// isID says that name may be an image's id or the beginning of one.
-func isID(name string) bool {
-	hex := strings.TrimPrefix(name, "sha256:")
-	return len(hex) >= 4 && len(hex) <= 64 && strings.Trim(hex, "0123456789abcdef") == ""
 }
 
 // withIndex is an OCI layout with another index.json.

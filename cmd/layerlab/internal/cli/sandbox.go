@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,46 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layerlab/layerlab/cmd/layerlab/embedded"
-	"github.com/layerlab/layerlab/cmd/layerlab/internal/source"
-	"github.com/layerlab/layerlab/imagecore/survey"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/sandbox"
 )
-
-// kept is a survey's sink that keeps the report and drops the indexes.
-type kept struct{ report []byte }
-
-func (k *kept) Report(b []byte) error {
-	k.report = append([]byte(nil), b...)
-	return nil
-}
-
-func (k *kept) Index(int, []byte) error { return nil }
-
-// report returns the JSON of what an archive holds, read here or in the
-// sandbox: the same bytes.
-func (r *run) report(ctx context.Context, image string, c *common) ([]byte, error) {
-	lens, err := c.lens()
-	if err != nil {
-		return nil, err
-	}
-	o := source.Options{Limits: c.limits.limits(), Data: c.data, Stdin: r.Stdin}
-	src, err := source.Locate(ctx, image, o)
-	if err != nil {
-		return nil, err
-	}
-	defer src.Close()
-	var k kept
-	switch {
-	case c.sandbox && src.File == nil:
-		return nil, usageError{fmt.Errorf("--sandbox reads archives in files; %q is a folder or a stored image", image)}
-	case c.sandbox:
-		err = sandbox.Survey(ctx, src.File, src.Size, sandboxOptions(c, lens), &k)
-	default:
-		err = src.Survey(ctx, o, lens, &k)
-	}
-	return k.report, err
-}
 
 // sandboxOptions confines a survey as the flags say.
 func sandboxOptions(c *common, lens tree.Lens) sandbox.Options {
@@ -97,5 +58,3 @@ func (r *run) sandboxCommand() *cobra.Command {
 		},
 	}
 }
-
-var _ survey.Sink = (*kept)(nil)

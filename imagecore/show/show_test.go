@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/layerlab/layerlab/cmd/layerlab/internal/show"
+	"github.com/layerlab/layerlab/imagecore/show"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore"

@@ -1,4 +1,8 @@
-package source
+// Package choose picks the one image that a command needs out of those that an
+// archive holds, by name, id or platform.
+//
+//	[]Image + Choice → Pick → the image's number
+package choose
 
 import (
 	"fmt"
@@ -12,36 +16,53 @@ import (
 
 // Choice narrows an archive down to one image.
 type Choice struct {
-	Ref      string // name, name:tag or id; "" is any
-	Platform string // os/arch[/variant]; "" is any
+	Ref      string `json:"ref,omitempty"`      // name, name:tag or id; "" is any
+	Platform string `json:"platform,omitempty"` // os/arch[/variant]; "" is any
 	// Host is the platform that is taken where several are left: "linux/amd64".
-	Host string
+	Host string `json:"host,omitempty"`
+}
+
+// Given says whether the choice narrows anything down.
+func (c Choice) Given() bool { return c.Ref != "" || c.Platform != "" }
+
+// All returns the numbers of the images that c means, all of them where
+// nothing is given; ErrNotFound where there is none.
+func All(images []imagecore.Image, c Choice) ([]int, error) {
+	left := make([]int, 0, len(images))
+	for i := range images {
+		left = append(left, i)
+	}
+	if c.Ref != "" {
+		left = Matching(images, c.Ref)
+	}
+	if c.Platform != "" {
+		left = onPlatform(images, left, c.Platform)
+	}
+	if len(left) == 0 && c.Given() {
+		return nil, notFound(images, c)
+	}
+	return left, nil
+}
+
+func notFound(images []imagecore.Image, c Choice) error {
+	want := strings.TrimSpace(c.Ref + " " + c.Platform)
+	return imagecore.NewError(imagecore.ErrNotFound, "image-not-found",
+		fmt.Sprintf("no image %q in the archive, which holds %s", want, list(images, nil)), "image", want)
 }
 
 // Pick returns the number of the image that c means. Where several are left it
 // takes the only one for c.Host; else the error, of kind ErrAmbiguous, lists
 // them.
 func Pick(images []imagecore.Image, c Choice) (int, error) {
-	left := make([]int, 0, len(images))
-	for i := range images {
-		left = append(left, i)
-	}
-	if len(left) == 0 {
+	if len(images) == 0 {
 		return 0, imagecore.NewError(imagecore.ErrNotFound, "no-image", "the archive holds no image")
 	}
-	if c.Ref != "" {
-		left = matching(images, c.Ref)
+	left, err := All(images, c)
+	if err != nil {
+		return 0, err
 	}
-	if c.Platform != "" {
-		left = onPlatform(images, left, c.Platform)
-	}
-	switch {
-	case len(left) == 1:
+	if len(left) == 1 {
 		return left[0], nil
-	case len(left) == 0:
-		want := strings.TrimSpace(c.Ref + " " + c.Platform)
-		return 0, imagecore.NewError(imagecore.ErrNotFound, "image-not-found",
-			fmt.Sprintf("no image %q in the archive, which holds %s", want, list(images, nil)), "image", want)
 	}
 	if here := onPlatform(images, left, c.Host); len(here) == 1 {
 		return here[0], nil
@@ -66,8 +87,8 @@ func list(images []imagecore.Image, which []int) string {
 	return strings.Join(words, "; ")
 }
 
-// matching returns the numbers of the images that ref names, by name or id.
-func matching(images []imagecore.Image, ref string) []int {
+// Matching returns the numbers of the images that ref names, by name or id.
+func Matching(images []imagecore.Image, ref string) []int {
 	var found []int
 	for i := range images {
 		for _, r := range images[i].Refs {
@@ -77,7 +98,7 @@ func matching(images []imagecore.Image, ref string) []int {
 			}
 		}
 	}
-	if len(found) > 0 || !isID(ref) {
+	if len(found) > 0 || !IsID(ref) {
 		return found
 	}
 	for i := range images {
@@ -114,4 +135,10 @@ func normal(ref string) string {
 		return ref
 	}
 	return reference.TagNameOnly(named).String()
+}
+
+// IsID says that name may be an image's id or the beginning of one.
+func IsID(name string) bool {
+	hex := strings.TrimPrefix(name, "sha256:")
+	return len(hex) >= 4 && len(hex) <= 64 && strings.Trim(hex, "0123456789abcdef") == ""
 }
