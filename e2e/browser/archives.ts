@@ -5,6 +5,7 @@ export interface Entry {
   name: string;
   content?: string | Buffer;
   mode?: number;
+  uid?: number;
   /** What the header claims, where that is not the content's length. */
   size?: number;
   link?: string;
@@ -23,7 +24,7 @@ export function tar(entries: Entry[]): Buffer {
     const header = Buffer.alloc(512);
     header.write(e.name, 0, 100);
     field(header, 100, 8, e.mode ?? (e.name.endsWith('/') ? 0o755 : 0o644));
-    field(header, 108, 8, 0);
+    field(header, 108, 8, e.uid ?? 0);
     field(header, 116, 8, 0);
     field(header, 124, 12, e.size ?? content.length);
     field(header, 136, 12, 1_600_000_000);
