@@ -15,11 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -80,22 +76,13 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "network" {
 		os.Exit(network.Main(os.Args[2:]))
 	}
-	// Commands live for milliseconds: collecting garbage would only start
-	// threads. The limit is for a run that stays.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(64 << 20)
-	// One thing after the other: a second processor would only be woken to find
-	// nothing to do.
-	runtime.GOMAXPROCS(1)
 	// Until execve a container's process is a copy of this one: nothing inside
 	// may look into it (CVE-2016-9962).
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		fmt.Fprintln(os.Stderr, "layerlab-runtime: prctl PR_SET_DUMPABLE:", err)
 		os.Exit(1)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGHUP)
-	defer stop()
-	os.Exit(entry(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(entry(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 func entry(ctx context.Context, args []string, out, errOut io.Writer) int {
