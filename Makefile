@@ -22,7 +22,7 @@ MODULE_GO := $(shell find imagecore sandbox/guest cmd/imagecore-wasm -name '*.go
 RUNTIME_GO := $(shell find runtime imagecore cmd/layerlab-runtime -name '*.go' -not -name '*_test.go')
 USERLAND_GO := $(shell find cmd/layerlab-userland -name '*.go' -not -name '*_test.go')
 SAMPLE_GO := $(shell find cmd/layerlab-sample imagecore -name '*.go' -not -name '*_test.go')
-WEB_SRC := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name imagecore.wasm)
+WEB_SRC := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name imagecore.wasm -not -name cases.tar.gz)
 
 # Copies only what differs, so that what depends on the copy is not built again.
 define install_changed
@@ -90,6 +90,10 @@ bin/samples/sample.tar: bin/layerlab-userland $(SAMPLE_GO)
 	@mkdir -p bin/samples
 	$(GO) run ./cmd/layerlab-sample -userland bin/layerlab-userland -o bin/samples
 
+web/src/io/cases.tar.gz: bin/samples/sample.tar
+	$(call install_changed,bin/samples/cases.tar.gz,$@)
+	@touch $@
+
 .PHONY: embedded
 embedded: bin/layerlab-runtime bin/imagecore.wasm bin/samples/sample.tar $(DIST)/index.html # what the binary carries
 	@mkdir -p $(PAGE)
@@ -106,12 +110,17 @@ embedded: bin/layerlab-runtime bin/imagecore.wasm bin/samples/sample.tar $(DIST)
 .PHONY: web
 web: $(DIST)/index.html ## build the page
 
-$(DIST)/index.html: $(WEB_SRC) web/src/io/imagecore.wasm web/node_modules/.ready
+$(DIST)/index.html: $(WEB_SRC) web/src/io/imagecore.wasm web/src/io/cases.tar.gz web/node_modules/.ready
 	cd web && $(NPM) run build
 
 web/node_modules/.ready: web/package.json web/package-lock.json
 	cd web && $(NPM) ci --no-audit --no-fund
 	@touch $@
+
+.PHONY: site
+site: web/src/io/imagecore.wasm web/src/io/cases.tar.gz bin/samples/sample.tar web/node_modules/.ready ## build bin/site: the page as static files for any web server under any path, with the sample image
+	cd web && $(NPM) run build -- --mode site --base ./ --outDir ../bin/site
+	gzip -9nc bin/samples/sample.tar >bin/site/sample.tar.gz
 
 ##@ Check
 
@@ -131,7 +140,7 @@ test-go: ## the Go tests with the race detector
 	$(GO) test -race ./...
 
 .PHONY: test-web
-test-web: web/node_modules/.ready web/src/io/imagecore.wasm ## Biome, svelte-check and vitest
+test-web: web/node_modules/.ready web/src/io/imagecore.wasm web/src/io/cases.tar.gz ## Biome, svelte-check and vitest
 	cd web && $(NPM) run lint
 	cd web && $(NPM) run check
 	cd web && $(NPM) test
@@ -153,6 +162,11 @@ test-oci: bin/layerlab-runtime ## the validation programs of OCI's runtime-tools
 test-interop: bin/layerlab-runtime ## podman, containerd and Docker with our runtime (root)
 	$(call apt,podman:podman containerd:containerd dockerd:docker.io runc:runc busybox:busybox-static)
 	$(GO) test -tags interop -count=1 -v ./e2e/interop
+
+.PHONY: test-uml
+test-uml: ## the runtime's tests on Linux 6.1 with cgroup2 alone, in User-Mode Linux
+	$(call apt,linux.uml:user-mode-linux mkfs.ext4:e2fsprogs busybox:busybox-static)
+	$(GO) test -tags uml -count=1 -v -timeout 20m ./e2e/uml | grep -vE '^(=== |\s*--- PASS)'
 
 .PHONY: screenshots
 screenshots: build e2e/browser/node_modules/.ready ## take the README's screenshots anew, from the running page
@@ -194,5 +208,5 @@ needs: # Chromium and a C compiler (for the race detector), by apt where they ar
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin web/node_modules e2e/browser/node_modules web/src/io/imagecore.wasm
+	rm -rf bin web/node_modules e2e/browser/node_modules web/src/io/imagecore.wasm web/src/io/cases.tar.gz
 	find $(DIST) $(PAGE) $(EMBEDDED) -mindepth 1 -not -name .keep -not -name '*.go' -delete

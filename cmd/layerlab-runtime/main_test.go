@@ -43,8 +43,22 @@ func newBench(t testing.TB) *bench {
 	return b
 }
 
+// built is a folder with the programs that build would make, for machines
+// without a Go compiler.
+var built = os.Getenv("LAYERLAB_BUILT")
+
 func build(t testing.TB, pkg, out string) {
 	t.Helper()
+	if built != "" {
+		b, err := os.ReadFile(filepath.Join(built, filepath.Base(out)))
+		if err == nil {
+			err = os.WriteFile(out, b, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -66,9 +66,17 @@ func Mount(o MountOptions) (*os.File, error) {
 	if (o.Upper == "") != (o.Work == "") {
 		return nil, errors.New("mount root: upper and work go together")
 	}
-	layers, empty, err := openLayers(o.Layers)
+	layers, err := openLayers(o.Layers)
 	if err != nil {
 		return nil, fmt.Errorf("mount root: %w", err)
+	}
+	empty := len(layers) == 0
+	if empty { // overlayfs wants a lower
+		f, err := emptyLayer(o.IDs)
+		if err != nil {
+			return nil, fmt.Errorf("mount root: empty layer: %w", err)
+		}
+		layers = append(layers, f)
 	}
 	defer closeAll(layers)
 	method := o.Method
@@ -81,18 +89,20 @@ func Mount(o MountOptions) (*os.File, error) {
 		}
 	}
 	if o.Upper != "" {
-		if err := makeUpper(o.Upper, o.Work, layers[len(layers)-1], o.IDs, method == SharedIDs && !empty); err != nil {
+		if err := makeUpper(o.Upper, o.Work, layers[len(layers)-1], o.IDs, method == SharedIDs || empty); err != nil {
 			return nil, fmt.Errorf("mount root: %w", err)
 		}
 	}
-	if !o.IDs.identity() && method != SharedIDs {
-		ns, err := o.IDs.userNamespace()
-		if err != nil {
-			return nil, fmt.Errorf("mount root: %w", err)
+	if !empty {
+		var ns *os.File
+		if !o.IDs.identity() && method != SharedIDs {
+			if ns, err = o.IDs.userNamespace(); err != nil {
+				return nil, fmt.Errorf("mount root: %w", err)
+			}
+			defer ns.Close()
 		}
-		defer ns.Close()
 		for i, l := range layers {
-			m, err := idmapped(l, ns)
+			m, err := detach(l, ns)
 			if err != nil {
 				return nil, fmt.Errorf("mount root: layer %d: %w", i, err)
 			}
@@ -112,36 +122,35 @@ func Mount(o MountOptions) (*os.File, error) {
 	return root, nil
 }
 
-// openLayers opens the folders as detached clones of their mounts, base first.
-// Without a layer there is one empty folder, since overlayfs wants a lower.
-func openLayers(layers []Layer) (files []*os.File, empty bool, err error) {
+// openLayers opens the folders, base first.
+func openLayers(layers []Layer) (files []*os.File, err error) {
 	for i, l := range layers {
-		fd, err := unix.OpenTree(unix.AT_FDCWD, l.Dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
+		fd, err := unix.Open(l.Dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
 			closeAll(files)
-			return nil, false, fmt.Errorf("layer %d: %w", i, &os.PathError{Op: "open_tree", Path: l.Dir, Err: err})
+			return nil, fmt.Errorf("layer %d: %w", i, &os.PathError{Op: "open", Path: l.Dir, Err: err})
 		}
 		files = append(files, os.NewFile(uintptr(fd), l.Dir))
 	}
-	if len(files) > 0 {
-		return files, false, nil
-	}
-	f, err := emptyLayer()
-	if err != nil {
-		return nil, false, fmt.Errorf("empty layer: %w", err)
-	}
-	return []*os.File{f}, true, nil
+	return files, nil
 }
 
-// emptyLayer is a detached tmpfs without anything in it.
-func emptyLayer() (*os.File, error) {
+// emptyLayer is a detached tmpfs without anything in it, which belongs to the
+// container's root. It is not idmapped: before Linux 6.3 a tmpfs cannot be.
+func emptyLayer(ids IDs) (*os.File, error) {
+	uid, gid, ok := ids.Host(0, 0)
+	if !ok {
+		return nil, errors.New("the container's ids have no root")
+	}
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("fsopen tmpfs", err)
 	}
 	defer unix.Close(fs)
-	if err := unix.FsconfigSetString(fs, "mode", "0755"); err != nil {
-		return nil, os.NewSyscallError("fsconfig tmpfs mode", err)
+	for _, kv := range [][2]string{{"mode", "0755"}, {"uid", strconv.FormatUint(uint64(uid), 10)}, {"gid", strconv.FormatUint(uint64(gid), 10)}} {
+		if err := unix.FsconfigSetString(fs, kv[0], kv[1]); err != nil {
+			return nil, os.NewSyscallError("fsconfig tmpfs "+kv[0], err)
+		}
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
 		return nil, os.NewSyscallError("fsconfig tmpfs create", err)
@@ -153,14 +162,18 @@ func emptyLayer() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "empty layer"), nil
 }
 
-// idmapped returns a second detached mount of the folder, read-only and with
-// its owners mapped by the user namespace.
-func idmapped(layer, ns *os.File) (*os.File, error) {
+// detach returns a detached mount of the folder; with a user namespace it is
+// read-only, its owners mapped by that. The folder is open in a mount that is
+// attached: before Linux 6.15 a detached one cannot be cloned once more.
+func detach(layer, ns *os.File) (*os.File, error) {
 	fd, err := unix.OpenTree(int(layer.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return nil, &os.PathError{Op: "open_tree", Path: layer.Name(), Err: err}
 	}
 	f := os.NewFile(uintptr(fd), layer.Name())
+	if ns == nil {
+		return f, nil
+	}
 	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{
 		Attr_set:  unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV,
 		Userns_fd: uint64(ns.Fd()),

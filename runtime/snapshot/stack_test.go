@@ -196,7 +196,7 @@ func (s stack) check(t *testing.T) {
 			base = testBase
 		}
 		up := t.TempDir()
-		root, err := Mount(MountOptions{Layers: layers, Upper: up + "/upper", Work: up + "/work", IDs: ids, Method: LowerFDs})
+		root, err := Mount(MountOptions{Layers: layers, Upper: up + "/upper", Work: up + "/work", IDs: ids})
 		if err != nil {
 			t.Fatal(err)
 		}
