@@ -2,8 +2,8 @@
 
 // Command layerlab-runtime is an OCI runtime: it takes the command line that
 // runc, crun and youki share, so that podman, containerd and Docker can use it.
-// It is also the shim that layerlab serve keeps beside each container, and the
-// helper of each container network.
+// It is also the shim that layerlab serve keeps beside each container, the
+// helper of each container network, and the first process of --init.
 //
 //	layerlab-runtime [--root DIR] [--log FILE] COMMAND [options] ARGUMENTS
 package main
@@ -23,6 +23,8 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/container"
+	"github.com/layerlab/layerlab/runtime/files"
+	"github.com/layerlab/layerlab/runtime/firstproc"
 	"github.com/layerlab/layerlab/runtime/network"
 	"github.com/layerlab/layerlab/runtime/shim"
 )
@@ -70,8 +72,14 @@ type exitCode int
 func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func main() {
+	if filepath.Base(os.Args[0]) == firstproc.Name {
+		os.Exit(firstproc.Main(os.Args[1:]))
+	}
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(shim.Main(os.Args[2:]))
+	}
+	if len(os.Args) == 2 && os.Args[1] == files.Word {
+		os.Exit(files.Main())
 	}
 	if len(os.Args) > 1 && os.Args[1] == "network" {
 		os.Exit(network.Main(os.Args[2:]))
