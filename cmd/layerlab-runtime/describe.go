@@ -29,7 +29,7 @@ func printPlan(_ context.Context, g *global, args []string) error {
 	if err := parse(fs, args, 0, 0, ""); err != nil {
 		return err
 	}
-	s, err := container.LoadSpec(bundle)
+	s, _, err := container.LoadSpec(bundle)
 	if err != nil {
 		return err
 	}

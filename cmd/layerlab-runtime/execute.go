@@ -4,9 +4,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -14,7 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/config"
 	"github.com/layerlab/layerlab/runtime/container"
+	"github.com/layerlab/layerlab/runtime/file"
 	"github.com/layerlab/layerlab/runtime/launch"
 )
 
@@ -107,15 +107,15 @@ func execute(ctx context.Context, g *global, args []string) error {
 // options laid over it.
 func (x *execFlags) spec(c *container.Container, args []string) (*specs.Process, error) {
 	if x.process != "" {
-		b, err := os.ReadFile(x.process)
+		b, err := file.Read(x.process)
 		if err != nil {
 			return nil, err
 		}
-		var p specs.Process
-		if err := json.Unmarshal(b, &p); err != nil {
+		p, err := config.Process(b)
+		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", x.process, err)
 		}
-		return &p, nil
+		return p, nil
 	}
 	if len(args) == 0 {
 		return nil, fault.New(fault.ErrInvalid, "no-command", "process args cannot be empty")

@@ -37,29 +37,29 @@ func (b *bundleFlags) declare(fs *flag.FlagSet) {
 
 // load reads the bundle, and makes sure that we run from memory that nobody can
 // change if the container's root may be the host's.
-func (b *bundleFlags) load(detached bool) (*specs.Spec, error) {
+func (b *bundleFlags) load(detached bool) (*specs.Spec, []byte, error) {
 	if b.bundle == "" {
 		b.bundle = "."
 	}
 	dir, err := filepath.Abs(b.bundle)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b.bundle = dir
-	s, err := container.LoadSpec(dir)
+	s, raw, err := container.LoadSpec(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.Process == nil {
-		return nil, fault.New(fault.ErrInvalid, "invalid-config", "config.json: process is missing", "setting", "process", "what", "is missing")
+		return nil, nil, fault.New(fault.ErrInvalid, "invalid-config", "config.json: process is missing", "setting", "process", "what", "is missing")
 	}
 	switch {
 	case detached && s.Process.Terminal && b.console == "":
-		return nil, errors.New("cannot allocate tty if runc will detach without setting console socket")
+		return nil, nil, errors.New("cannot allocate tty if runc will detach without setting console socket")
 	case !s.Process.Terminal && b.console != "":
-		return nil, errors.New("cannot use console socket if runc will not detach or allocate tty")
+		return nil, nil, errors.New("cannot use console socket if runc will not detach or allocate tty")
 	}
-	return s, seal(s)
+	return s, raw, seal(s)
 }
 
 func create(ctx context.Context, g *global, args []string) error {
@@ -69,11 +69,11 @@ func create(ctx context.Context, g *global, args []string) error {
 	if err := parse(fs, args, 1, 1, "ID"); err != nil {
 		return err
 	}
-	s, err := b.load(true)
+	s, raw, err := b.load(true)
 	if err != nil {
 		return err
 	}
-	c, p, err := g.store.Create(ctx, container.Options{ID: fs.Arg(0), Bundle: b.bundle, Spec: s, NoPivot: b.noPivot, PreserveFDs: b.preserve})
+	c, p, err := g.store.Create(ctx, container.Options{ID: fs.Arg(0), Bundle: b.bundle, Spec: s, Config: raw, NoPivot: b.noPivot, PreserveFDs: b.preserve})
 	if err != nil {
 		return err
 	}
@@ -112,11 +112,11 @@ func run(ctx context.Context, g *global, args []string) error {
 	if err := parse(fs, args, 1, 1, "ID"); err != nil {
 		return err
 	}
-	s, err := b.load(detach)
+	s, raw, err := b.load(detach)
 	if err != nil {
 		return err
 	}
-	c, p, err := g.store.Create(ctx, container.Options{ID: fs.Arg(0), Bundle: b.bundle, Spec: s, NoPivot: b.noPivot, PreserveFDs: b.preserve, Attached: true})
+	c, p, err := g.store.Create(ctx, container.Options{ID: fs.Arg(0), Bundle: b.bundle, Spec: s, Config: raw, NoPivot: b.noPivot, PreserveFDs: b.preserve, Attached: true})
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ package container
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +16,8 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/config"
+	"github.com/layerlab/layerlab/runtime/file"
 	"github.com/layerlab/layerlab/runtime/launch"
 )
 
@@ -25,6 +26,7 @@ type Options struct {
 	ID          string
 	Bundle      string // absolute
 	Spec        *specs.Spec
+	Config      []byte // the text of Spec, kept with the container
 	NoPivot     bool
 	PreserveFDs int
 	// Attached keeps the start with the caller: no FIFO is made, and the
@@ -32,22 +34,21 @@ type Options struct {
 	Attached bool
 }
 
-// LoadSpec reads the config.json of a bundle.
-func LoadSpec(bundle string) (*specs.Spec, error) {
-	b, err := os.ReadFile(filepath.Join(bundle, "config.json"))
+// LoadSpec reads the config.json of a bundle; raw is its text.
+func LoadSpec(bundle string) (spec *specs.Spec, raw []byte, err error) {
+	raw, err = file.Read(filepath.Join(bundle, "config.json"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fault.New(fault.ErrNotFound, "no-config", "JSON specification file config.json not found in "+bundle, "bundle", bundle)
+		return nil, nil, fault.New(fault.ErrNotFound, "no-config", "JSON specification file config.json not found in "+bundle, "bundle", bundle)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var s specs.Spec
-	if err := json.Unmarshal(b, &s); err != nil {
+	if spec, err = config.Spec(raw); err != nil {
 		e := fault.New(fault.ErrInvalid, "invalid-config", "read config.json", "setting", "config.json", "what", err.Error())
 		e.Err = err
-		return nil, e
+		return nil, nil, e
 	}
-	return &s, nil
+	return spec, raw, nil
 }
 
 // Create makes a container whose process waits for its start. The process is
@@ -57,17 +58,20 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := os.MkdirAll(s.Root, 0o711); err != nil {
-		return nil, nil, err
+	err = unix.Mkdir(dir, 0o711)
+	if err == unix.ENOENT {
+		if err = os.MkdirAll(s.Root, 0o711); err == nil {
+			err = unix.Mkdir(dir, 0o711)
+		}
 	}
-	if err := os.Mkdir(dir, 0o711); err != nil {
+	if err != nil {
 		if errors.Is(err, os.ErrExist) {
 			return nil, nil, fault.New(fault.ErrExists, "id-exists", "container with given ID already exists", "id", o.ID)
 		}
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("make the state's folder %s: %w", dir, err)
 	}
-	c := &Container{dir: dir, State: State{
-		ID: o.ID, Bundle: o.Bundle, Spec: o.Spec, Created: time.Now().UTC(), BootID: bootID(), Owner: strconv.Itoa(os.Getuid()),
+	c := &Container{dir: dir, Spec: o.Spec, State: State{
+		ID: o.ID, Bundle: o.Bundle, Created: time.Now().UTC(), BootID: bootID(), Owner: strconv.Itoa(os.Getuid()),
 	}}
 	var group *cgroup.Group
 	defer func() {
@@ -121,6 +125,9 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 	c.PID = p.Pid()
 	if _, c.Birth, err = stat(c.PID); err != nil {
 		return nil, nil, fmt.Errorf("create: the process has gone: %w", err)
+	}
+	if err := file.Write(filepath.Join(dir, "config.json"), o.Config, 0o600); err != nil {
+		return nil, nil, err
 	}
 	return c, p, c.save()
 }

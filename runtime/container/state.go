@@ -3,22 +3,21 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/config"
+	"github.com/layerlab/layerlab/runtime/file"
 )
 
 // Store is the folder that holds the states of all containers.
@@ -26,23 +25,15 @@ type Store struct {
 	Root string
 }
 
-// State is what is kept of a container.
-type State struct {
-	ID      string      `json:"id"`
-	PID     int         `json:"pid"`
-	Birth   uint64      `json:"birth"`  // start time of the process, in ticks since boot
-	BootID  string      `json:"bootID"` // of the kernel that ran it
-	Bundle  string      `json:"bundle"`
-	Created time.Time   `json:"created"`
-	Owner   string      `json:"owner"`  // user id that made it
-	Cgroup  string      `json:"cgroup"` // path below the hierarchies, "" for none
-	Spec    *specs.Spec `json:"spec"`
-}
+// State is what is kept of a container, in state.json; config.json beside it is
+// the one that the container was made of.
+type State = config.State
 
 // Container is one container of a store.
 type Container struct {
 	State
-	dir string
+	Spec *specs.Spec
+	dir  string
 }
 
 // Errors in the words that callers of runc know.
@@ -51,10 +42,19 @@ var (
 	errNotRunning  = fault.New(fault.ErrConflict, "container-stopped", "container not running")
 )
 
-var validID = regexp.MustCompile(`^[\w+.-]+$`)
+// validID reports whether an id is made of letters, digits and +._- alone.
+func validID(id string) bool {
+	for _, c := range []byte(id) {
+		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("_+.-", c) >= 0
+		if !ok {
+			return false
+		}
+	}
+	return id != "" && id != "." && id != ".." && len(id) <= 1024
+}
 
 func (s Store) dir(id string) (string, error) {
-	if !validID.MatchString(id) || id == "." || id == ".." || len(id) > 1024 {
+	if !validID(id) {
 		return "", fault.New(fault.ErrInvalid, "invalid-id", fmt.Sprintf("invalid container ID format: %q", id), "id", id)
 	}
 	return filepath.Join(s.Root, id), nil
@@ -66,16 +66,23 @@ func (s Store) Load(id string) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	b, err := file.Read(filepath.Join(dir, "state.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errNoContainer
 	}
 	if err != nil {
 		return nil, err
 	}
-	c := &Container{dir: dir}
-	if err := json.Unmarshal(b, &c.State); err != nil {
+	st, err := config.ReadState(b)
+	if err != nil {
 		return nil, fmt.Errorf("read the state of container %s: %w", id, err)
+	}
+	c := &Container{State: *st, dir: dir}
+	if b, err = file.Read(filepath.Join(dir, "config.json")); err != nil {
+		return nil, fmt.Errorf("read the state of container %s: %w", id, err)
+	}
+	if c.Spec, err = config.Spec(b); err != nil {
+		return nil, fmt.Errorf("read the config of container %s: %w", id, err)
 	}
 	return c, nil
 }
@@ -103,15 +110,7 @@ func (s Store) List() ([]*Container, error) {
 
 // save writes the state so that a reader sees the old one or the new one.
 func (c *Container) save() error {
-	b, err := json.Marshal(c.State)
-	if err != nil {
-		return err
-	}
-	tmp := filepath.Join(c.dir, "state.json.new")
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, filepath.Join(c.dir, "state.json"))
+	return file.Replace(filepath.Join(c.dir, "state.json"), c.Append(nil), 0o600)
 }
 
 // Paused is runc's further status; runtime-spec allows such.
@@ -145,14 +144,14 @@ func (c *Container) alive() bool {
 }
 
 func bootID() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	b, _ := file.Read("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b))
 }
 
 // stat reads state and start time of a process from /proc/PID/stat (proc(5)).
 // The name in it may hold any character, so it is read from the end.
 func stat(pid int) (state byte, birth uint64, err error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	b, err := file.Read("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, 0, err
 	}

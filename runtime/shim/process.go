@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/gob"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/config"
 	"github.com/layerlab/layerlab/runtime/console"
 	"github.com/layerlab/layerlab/runtime/launch"
 	"github.com/layerlab/layerlab/runtime/plan"
@@ -28,8 +28,8 @@ func loadSpec(bundle string) (*specs.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	var spec specs.Spec
-	if err := json.Unmarshal(b, &spec); err != nil {
+	spec, err := config.Spec(b)
+	if err != nil {
 		return nil, fmt.Errorf("%s/config.json: %w", bundle, err)
 	}
 	if spec.Process == nil {
@@ -38,7 +38,7 @@ func loadSpec(bundle string) (*specs.Spec, error) {
 	if spec.Linux == nil {
 		spec.Linux = &specs.Linux{}
 	}
-	return &spec, nil
+	return spec, nil
 }
 
 // mountRoot returns the container's root, nil where config.json names one.
