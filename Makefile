@@ -119,7 +119,7 @@ web/node_modules/.ready: web/package.json web/package-lock.json
 
 .PHONY: site
 site: web/src/io/imagecore.wasm web/src/io/cases.tar.gz bin/samples/sample.tar web/node_modules/.ready ## build bin/site: the page as static files for any web server under any path, with the sample image
-	cd web && $(NPM) run build -- --mode site --base ./ --outDir ../bin/site
+	cd web && npx vite build --mode site --base ./ --outDir ../bin/site --emptyOutDir
 	gzip -9nc bin/samples/sample.tar >bin/site/sample.tar.gz
 
 ##@ Check
@@ -146,7 +146,7 @@ test-web: web/node_modules/.ready web/src/io/imagecore.wasm web/src/io/cases.tar
 	cd web && $(NPM) test
 
 .PHONY: test-e2e
-test-e2e: build e2e/browser/node_modules/.ready ## the page in Chromium against bin/layerlab
+test-e2e: build site e2e/browser/node_modules/.ready ## the page in Chromium against bin/layerlab
 	cd e2e/browser && $(NPM) run lint && $(NPM) run check && $(NPM) test
 
 e2e/browser/node_modules/.ready: e2e/browser/package.json e2e/browser/package-lock.json

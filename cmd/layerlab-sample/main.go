@@ -1,5 +1,6 @@
 // Command layerlab-sample writes the sample images as docker save archives,
-// sample.tar and other.tar, into a folder.
+// sample.tar and other.tar, into a folder, and beside them cases.tar.gz: the
+// small images that engines unpack differently, for the page's merge player.
 //
 //	layerlab-sample -userland bin/layerlab-userland -o bin/samples
 package main
@@ -15,6 +16,7 @@ import (
 
 	"github.com/layerlab/layerlab/cmd/layerlab-sample/internal/story"
 	"github.com/layerlab/layerlab/cmd/layerlab-userland/names"
+	"github.com/layerlab/layerlab/imagecore/imagetest"
 	"github.com/layerlab/layerlab/imagecore/pack"
 )
 
@@ -46,7 +48,16 @@ func run(userland, folder, arch string) error {
 			return err
 		}
 	}
-	return nil
+	return os.WriteFile(filepath.Join(folder, "cases.tar.gz"), cases(), 0o644)
+}
+
+// cases returns one archive with an image for each case.
+func cases() []byte {
+	a := imagetest.Archive{Format: imagetest.DockerSave, Gzip: true}
+	for _, c := range imagetest.EngineCases() {
+		a.Images = append(a.Images, imagetest.Image{Stack: c.Stack, Refs: []string{"case/" + c.Name + ":latest"}})
+	}
+	return a.Bytes()
 }
 
 func write(path string, image pack.Image) (err error) {

@@ -10,7 +10,7 @@ async function open(page: Page, view: string): Promise<void> {
     .getByRole('navigation', { name: 'Views of the image' })
     .getByRole('link', { name: view })
     .press('Enter');
-  await expect(page).toHaveURL(new RegExp(`#/preview/${view.toLowerCase()}$`));
+  await expect(page).toHaveURL(new RegExp(`#/preview/sha256:[0-9a-f]{64}/${view.toLowerCase()}$`));
 }
 
 async function expectNarrow(page: Page, what: string): Promise<void> {

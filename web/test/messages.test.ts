@@ -32,6 +32,9 @@ describe('both languages', () => {
     // Names that are the same in every language.
     expect(bare.sort()).toEqual([
       'container.action',
+      'lens.containerd-overlayfs',
+      'lens.docker-overlay2',
+      'lens.umoci',
       'old.bootfs',
       'old.cacheID',
       'old.missing',

@@ -9,7 +9,7 @@ export type Route =
   | { view: 'container'; id: string; tab?: ContainerTab };
 
 /** Views of an image beside its files, and of a container beside its layer. */
-export const imageTabs = ['diff', 'waste', 'papers', 'identity'] as const;
+export const imageTabs = ['player', 'diff', 'waste', 'papers', 'identity'] as const;
 export type ImageTab = (typeof imageTabs)[number];
 export const containerTabs = ['plan', 'trace', 'live'] as const;
 export type ContainerTab = (typeof containerTabs)[number];

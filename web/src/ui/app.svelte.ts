@@ -2,13 +2,14 @@ import { apply, type Lists } from '../core/lists.ts';
 import { codeIn, formatRoute, parseRoute, type Route } from '../core/route.ts';
 import type { ApiEvent, Changes, Info, UploadProgress } from '../core/wire.ts';
 import { ApiFailure, api } from '../io/api.ts';
+import { isSite } from '../io/bundled.ts';
 import { type Connection, connectEvents } from '../io/events.ts';
 import { session } from '../io/session.ts';
 
 /** What the whole page shares: who is logged in, where we are, what the server has. */
 class App {
   route = $state.raw<Route>(parseRoute(location.hash));
-  authorized = $state(session.secret !== null);
+  authorized = $state(!isSite && session.secret !== null);
   loggingIn = $state(false);
   loginProblem = $state.raw<unknown>(null);
   connection = $state<Connection>('connecting');

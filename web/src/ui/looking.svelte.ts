@@ -27,6 +27,19 @@ export class Looking {
     }
   }
 
+  /** Opens an archive that has to be got first. */
+  async fetch(get: () => Promise<File>): Promise<void> {
+    this.close();
+    const abort = new AbortController();
+    this.#abort = abort;
+    try {
+      const file = await get();
+      if (this.#abort === abort) await this.open(file);
+    } catch (cause) {
+      if (this.#abort === abort) this.problem = cause;
+    }
+  }
+
   get busy(): boolean {
     return this.file !== null && this.preview === null && this.problem === null;
   }

@@ -1,0 +1,106 @@
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test as base, expect } from '@playwright/test';
+import { asFile, dockerSave, example } from './archives.ts';
+import { expectAccessible } from './fixtures.ts';
+
+// The static files of `make site`, behind a web server that knows nothing of
+// them, under a path of its own.
+const root = fileURLToPath(new URL('../../bin/site/', import.meta.url));
+const types: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+  '.svg': 'image/svg+xml',
+};
+
+const test = base.extend<object, { site: string }>({
+  site: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright asks for a pattern.
+    async ({}, use) => {
+      const server: Server = createServer((request, response) => {
+        const path = new URL(request.url ?? '/', 'http://site').pathname;
+        const file = join(root, normalize(path.replace(/^\/some\/path\//, '/')).replace(/\/$/, '/index.html'));
+        if (!path.startsWith('/some/path/') || !existsSync(file) || !statSync(file).isFile()) {
+          response.writeHead(404).end();
+          return;
+        }
+        response.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' });
+        createReadStream(file).pipe(response);
+      });
+      await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+      await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}/some/path/`);
+      server.close();
+      server.closeAllConnections();
+    },
+    { scope: 'worker' },
+  ],
+  page: async ({ page, site }, use) => {
+    const foreign: string[] = [];
+    const troubles: string[] = [];
+    page.on('request', (r) => {
+      if (!r.url().startsWith(site) && !r.url().startsWith('blob:')) foreign.push(r.url());
+    });
+    page.on('pageerror', (e) => troubles.push(e.message));
+    await use(page);
+    expect(foreign).toEqual([]);
+    expect(troubles).toEqual([]);
+  },
+});
+
+test('the sample image without a server: files, layers, waste, papers, identity, comparison', async ({
+  page,
+  site,
+}) => {
+  await page.goto(site);
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'The sample image' }).click();
+  await expect(page.getByRole('heading', { name: 'layerlab/sample:latest' })).toBeVisible();
+  await page.getByRole('searchbox').fill('my-app');
+  await expect(page.getByRole('treeitem').filter({ hasText: 'my-app-tools' })).toBeVisible();
+  for (const [tab, text] of [
+    ['Waste', 'my-app-config'],
+    ['Papers', 'rootfs'],
+    ['Identity', 'chainID'],
+    ['Compare', 'Which command made the bytes'],
+  ]) {
+    await page.getByRole('link', { name: tab, exact: true }).click();
+    await expect(page.getByText(text).first()).toBeVisible();
+  }
+});
+
+test('a file of one’s own', async ({ page, site }) => {
+  await page.goto(`${site}#/preview`);
+  await page.getByTestId('look-input').setInputFiles(asFile('example.tar', dockerSave([example])));
+  await expect(page.getByRole('heading', { name: 'example:1' })).toBeVisible();
+});
+
+test('the merge, step by step, and where the naive way parts from it', async ({ page, site }) => {
+  await page.goto(site);
+  await page.getByRole('button', { name: 'Play a merge' }).click();
+  const which = page.getByRole('combobox').first();
+  const label = await which.locator('option', { hasText: 'case/opaque-last' }).textContent();
+  await which.selectOption({ label: label ?? '' });
+  const player = page.getByRole('region', { name: 'Merge', exact: true });
+  await player.getByRole('button', { name: 'Step', exact: true }).click();
+  await expect(player.getByText('/a is new.')).toBeVisible();
+  await player.getByRole('button', { name: 'Where the two part' }).click();
+  await expect(player.getByText('An opaque whiteout hides all')).toBeVisible();
+  const naive = player.getByRole('region', { name: 'Extracted in order' });
+  await expect(naive.getByText('deleted by mistake')).toHaveCount(1);
+  await expect(player.getByText('1 path differs from what it has to be.')).toBeVisible();
+  await player.getByRole('slider', { name: 'Moment of the merge' }).fill('0');
+  await expect(player.getByText('Nothing is merged yet.', { exact: false })).toBeVisible();
+  // By keyboard alone, and by itself.
+  await player.getByRole('button', { name: 'Step back' }).focus().catch(() => undefined);
+  await page.keyboard.press('ArrowRight');
+  await player.getByRole('combobox', { name: 'Speed' }).selectOption('8 ×');
+  await player.getByRole('button', { name: 'Play' }).click();
+  await expect(player.getByRole('button', { name: 'Play' })).toBeVisible();
+  await expect(naive.getByText('deleted by mistake')).toHaveCount(1);
+  await expectAccessible(page);
+});
