@@ -27,7 +27,10 @@ func (h *Handler) containerCreate(c *call) error {
 	if err := policy.Check(req.Config, req.HostConfig, req.NetworkingConfig); err != nil {
 		return err
 	}
-	want := createRequest(&req)
+	want, warnings, err := createRequest(&req)
+	if err != nil {
+		return err
+	}
 	want.Name, want.Client = c.query("name"), raw
 	if strings.Contains(want.Image, "@") { // the engine knows names and ids
 		img, err := h.Images.Find(c.r.Context(), want.Image)
@@ -47,31 +50,43 @@ func (h *Handler) containerCreate(c *call) error {
 			return err
 		}
 		return conflict("Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+want.Name, holder.Container.ID)
+	case "source-missing":
+		return invalidMount("bind", "%s", err)
+	case "bad-volume-name":
+		return invalid("create %s: %s", args(err)["name"], err)
 	case "bad-name":
 		return invalid("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", want.Name)
 	}
 	if err != nil {
 		return containerError(want.Name, err)
 	}
-	return c.json(http.StatusCreated, container.CreateResponse{ID: made.ID, Warnings: []string{}})
+	return c.json(http.StatusCreated, container.CreateResponse{ID: made.ID, Warnings: warnings})
 }
 
 // createRequest takes what is honoured of a request.
-func createRequest(req *container.CreateRequest) CreateRequest {
+func createRequest(req *container.CreateRequest) (CreateRequest, []string, error) {
 	config := req.Config
 	want := CreateRequest{
 		CreateContainer: wire.CreateContainer{
 			Image: config.Image, Command: config.Cmd, Entrypoint: config.Entrypoint, Env: config.Env,
-			WorkingDir: config.WorkingDir, User: config.User, Hostname: config.Hostname, TTY: config.Tty,
+			WorkingDir: config.WorkingDir, User: config.User, Hostname: config.Hostname, Domainname: config.Domainname, TTY: config.Tty,
 		},
 		Labels: config.Labels, OpenStdin: config.OpenStdin, StdinOnce: config.StdinOnce,
 		StopSignal: config.StopSignal, StopTimeout: config.StopTimeout,
 	}
-	if host := req.HostConfig; host != nil {
-		want.AutoRemove = host.AutoRemove
-		want.Rows, want.Cols = uint16(host.ConsoleSize[0]), uint16(host.ConsoleSize[1])
+	warnings := []string{}
+	var err error
+	if want.Mounts, err = mounts(config, req.HostConfig); err != nil {
+		return want, nil, err
 	}
-	return want
+	if req.HostConfig != nil {
+		more, err := hostSettings(&want, req.HostConfig)
+		if err != nil {
+			return want, nil, err
+		}
+		warnings = append(warnings, more...)
+	}
+	return want, warnings, nil
 }
 
 func (h *Handler) containerCommit(c *call) error {

@@ -176,7 +176,7 @@ func (h *Handler) containerWait(c *call) error {
 	default:
 		return invalid("invalid condition: %q", until)
 	}
-	wait, err := h.Containers.Await(c.path["name"], until)
+	wait, err := h.Containers.Await(c.r.Context(), c.path["name"], until)
 	if err != nil {
 		return containerError(c.path["name"], err)
 	}
@@ -216,7 +216,7 @@ func (h *Handler) containerRemove(c *call) error {
 			return err
 		}
 	}
-	err = h.Containers.Delete(c.r.Context(), d.Container.ID)
+	err = h.Containers.Delete(c.r.Context(), d.Container.ID, c.flag("v"))
 	if d.AutoRemove && errors.Is(err, imagecore.ErrNotFound) {
 		err = nil // it was faster
 	}
@@ -248,7 +248,7 @@ func (h *Handler) containerPrune(c *call) error {
 		if err != nil || !f.labels(s.Labels) {
 			continue
 		}
-		err = h.Containers.Delete(ctx, one.ID)
+		err = h.Containers.Delete(ctx, one.ID, false)
 		switch {
 		case errors.Is(err, imagecore.ErrNotFound), errors.Is(err, imagecore.ErrConflict):
 			continue // gone, or started meanwhile

@@ -52,7 +52,7 @@ func (h *Handler) containerList(c *call) error {
 			f.any("network", func(v string) bool { return v == "none" }) &&
 			f.any("health", func(v string) bool { return v == "none" }) &&
 			f.any("is-task", func(v string) bool { return v == "false" }) &&
-			!f.has("volume") && !f.has("publish") && !f.has("expose") && f.labels(s.Labels)
+			f.any("volume", func(v string) bool { return hasMount(s.Mounts, v) }) && !f.has("publish") && !f.has("expose") && f.labels(s.Labels)
 		if keep {
 			out = append(out, s)
 		}
@@ -104,7 +104,7 @@ func (h *Handler) summary(ctx context.Context, one wire.Container, size bool) (c
 		Command: words(one.Command), Created: one.CreatedAt.Unix(), Ports: []container.PortSummary{},
 		Labels: h.labels(ctx, d), State: container.ContainerState(one.State), Status: status(one, time.Now()),
 		NetworkSettings: &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{}},
-		Mounts:          []container.MountPoint{},
+		Mounts:          mountPoints(d.Mounts),
 	}
 	s.HostConfig.NetworkMode = "none"
 	if size {
@@ -119,6 +119,11 @@ func (h *Handler) summary(ctx context.Context, one wire.Container, size bool) (c
 		}
 	}
 	return s, nil
+}
+
+// hasMount tells a volume by its name, any mount by its place.
+func hasMount(list []container.MountPoint, want string) bool {
+	return slices.ContainsFunc(list, func(m container.MountPoint) bool { return m.Name == want || m.Destination == want })
 }
 
 // imageName is what the creator wrote, while that still means the image.

@@ -38,7 +38,7 @@ func (h *Handler) containerInspect(c *call) error {
 		GraphDriver: &storage.DriverData{Name: "overlay2", Data: map[string]string{
 			"UpperDir": filepath.Join(d.Folder, "upper"), "WorkDir": filepath.Join(d.Folder, "work"),
 		}},
-		Mounts: []container.MountPoint{}, Config: config, Args: []string{},
+		Mounts: mountPoints(d.Mounts), Config: config, Args: []string{},
 		NetworkSettings: &container.NetworkSettings{Ports: network.PortMap{}, Networks: map[string]*network.EndpointSettings{}},
 	}
 	if len(one.Command) > 0 {

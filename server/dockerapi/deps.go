@@ -111,6 +111,13 @@ type Container struct {
 	User       string
 	Folder     string
 	Execs      []string
+	Mounts     []Mount
+}
+
+// Mount is a mount of a container with its source found.
+type Mount struct {
+	wire.MountSpec
+	Volume string // its name, "" for others
 }
 
 // Exec is a further process of a container.
@@ -141,6 +148,7 @@ type Stream interface {
 
 // Containers is what the API needs of the engine.
 type Containers interface {
+	Volumes
 	List(ctx context.Context) ([]wire.Container, error)
 	Detail(ctx context.Context, id string) (Container, error)
 	Create(ctx context.Context, req CreateRequest) (wire.Container, error)
@@ -150,15 +158,16 @@ type Containers interface {
 	Pause(ctx context.Context, id string) (wire.Container, error)
 	Unpause(ctx context.Context, id string) (wire.Container, error)
 	Rename(ctx context.Context, id, name string) (wire.Container, error)
-	Delete(ctx context.Context, id string) error
+	// Delete removes a container, and its anonymous volumes if asked to.
+	Delete(ctx context.Context, id string, volumes bool) error
 	Resize(ctx context.Context, id string, cols, rows uint16) error
 	Changes(ctx context.Context, id string) (wire.Changes, error)
 	Commit(ctx context.Context, id string, req wire.CommitContainer) (wire.Image, error)
 	Export(ctx context.Context, id string, use func(v *tree.View, content func(layer int) (io.ReaderAt, error)) error) error
 	Processes(ctx context.Context, id string) ([]int, error)
-	LogPath(id string) (string, error)
+	LogPath(ctx context.Context, id string) (string, error)
 	// Await waits from the call on, with until in Docker's words.
-	Await(id, until string) (wait func(ctx context.Context) (wire.Container, error), err error)
+	Await(ctx context.Context, id, until string) (wait func(ctx context.Context) (wire.Container, error), err error)
 	// Attach gives a stream of the run under way or of the next one, once it
 	// begins.
 	Attach(ctx context.Context, id string) (wait func() (Stream, error), err error)

@@ -65,6 +65,14 @@ func code(err error) string {
 	return ""
 }
 
+// args are what an error's words need.
+func args(err error) map[string]string {
+	if e, ok := errors.AsType[*imagecore.Error](err); ok {
+		return e.Args
+	}
+	return nil
+}
+
 // imageError words an error about the image that a client named.
 func imageError(ref string, err error) error {
 	if code(err) != "image-not-found" {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/moby/moby/api/types/common"
+
+	"github.com/layerlab/layerlab/server/caller"
 )
 
 // Versions of the API: the oldest, and that of github.com/moby/moby/api.
@@ -107,6 +109,7 @@ func (c *call) body(v any) error {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = r.WithContext(caller.With(r.Context(), caller.Caller{}))
 	c := &call{ResponseWriter: w, r: r, version: MaxVersion}
 	head := w.Header()
 	head.Set("Server", "layerlab/"+h.Facts.Version+" ("+runtime.GOOS+")")

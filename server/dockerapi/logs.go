@@ -76,7 +76,7 @@ func (h *Handler) containerLogs(c *call) error {
 // readLog hands out the lines of a container's log, and with follow those that
 // come until the run under way has ended.
 func (h *Handler) readLog(ctx context.Context, id string, q logRequest, use func(logLine) error) error {
-	path, err := h.Containers.LogPath(id)
+	path, err := h.Containers.LogPath(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (h *Handler) output(ctx context.Context, id string) (woken <-chan struct{},
 		close(signal)
 		return signal, cancel, nil
 	}
-	ended, err := h.Containers.Await(id, "not-running")
+	ended, err := h.Containers.Await(ctx, id, "not-running")
 	if err != nil {
 		cancel()
 		return nil, nil, err

@@ -57,17 +57,20 @@ func (h *Handler) table() []route {
 		{method: post, pattern: "/exec/{id}/resize", do: h.execResize},
 		{method: get, pattern: "/exec/{id}/json", do: h.execInspect},
 
-		// There are no networks and volumes yet: docker inspect NAME asks for
-		// each kind in turn and goes on at a 404.
+		{method: get, pattern: "/volumes", do: h.volumeList},
+		{method: post, pattern: "/volumes/create", do: h.volumeCreate},
+		{method: post, pattern: "/volumes/prune", do: h.volumePrune},
+		{method: get, pattern: "/volumes/{name}", do: h.volumeInspect},
+		{method: del, pattern: "/volumes/{name}", do: h.volumeRemove},
+
+		// There are no networks yet: docker inspect NAME asks for each kind in
+		// turn and goes on at a 404.
 		{method: get, pattern: "/networks", do: empty([]string{})},
-		{method: get, pattern: "/volumes", do: empty(map[string]any{"Volumes": []string{}, "Warnings": []string{}})},
 		{method: get, pattern: "/networks/{name}", do: absent("network %s not found")},
-		{method: get, pattern: "/volumes/{name}", do: absent("get %s: no such volume")},
 		{method: get, pattern: "/plugins/{name}/json", do: absent("plugin %q not found")},
 
 		// docker system prune asks these too: there is nothing to prune.
 		{method: post, pattern: "/networks/prune", do: empty(map[string]any{"NetworksDeleted": []string{}})},
-		{method: post, pattern: "/volumes/prune", do: empty(map[string]any{"VolumesDeleted": []string{}, "SpaceReclaimed": 0})},
 		{method: post, pattern: "/build/prune", do: empty(map[string]any{"CachesDeleted": []string{}, "SpaceReclaimed": 0})},
 	}
 	for _, r := range []struct{ method, pattern, what string }{

@@ -9,6 +9,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/system"
+	"github.com/moby/moby/api/types/volume"
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -70,7 +71,7 @@ func (h *Handler) info(c *call) error {
 	if unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
 		i.CgroupVersion = "2"
 	}
-	i.Plugins.Log = []string{"json-file"}
+	i.Plugins.Log, i.Plugins.Volume = []string{"json-file"}, []string{"local"}
 	for _, one := range list {
 		switch one.State {
 		case wire.StateRunning:
@@ -120,20 +121,26 @@ func (h *Handler) diskUsage(c *call) error {
 	if err != nil {
 		return err
 	}
+	volumes, err := h.volumeUsage(c.r.Context())
+	if err != nil {
+		return err
+	}
 	if c.version >= 52 {
 		return c.json(http.StatusOK, system.DiskUsage{
 			ImageUsage:     &image.DiskUsage{ActiveCount: used, TotalCount: int64(len(images)), TotalSize: layers, Reclaimable: unused, Items: images},
 			ContainerUsage: &container.DiskUsage{ActiveCount: active, TotalCount: int64(len(list)), TotalSize: written, Reclaimable: idle, Items: summaries},
+			VolumeUsage:    &volumes,
 		})
 	}
 	// What the answer was before 1.52.
 	return c.json(http.StatusOK, struct {
-		LayersSize          int64
-		Images              []image.Summary
-		Containers          []container.Summary
-		Volumes, BuildCache []struct{}
-		BuilderSize         int64
-	}{layers, images, append([]container.Summary{}, summaries...), []struct{}{}, []struct{}{}, 0})
+		LayersSize  int64
+		Images      []image.Summary
+		Containers  []container.Summary
+		Volumes     []volume.Volume
+		BuildCache  []struct{}
+		BuilderSize int64
+	}{layers, images, append([]container.Summary{}, summaries...), volumes.Items, []struct{}{}, 0})
 }
 
 // layerBytes adds up the layers, each once: of all images, of those that no

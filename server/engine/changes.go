@@ -22,7 +22,7 @@ const maxChanges = 10_000
 
 // Changes returns what the container wrote into its own layer.
 func (s *Service) Changes(ctx context.Context, id string) (wire.Changes, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Changes{}, err
 	}

@@ -22,7 +22,7 @@ import (
 // on when or where it is made. Codes: whiteout-name for an upper that holds a
 // name beginning with .wh., bad-change for a line of Changes.
 func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContainer) (wire.Image, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Image{}, err
 	}

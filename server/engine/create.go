@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -18,7 +19,9 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/plan"
 	"github.com/layerlab/layerlab/runtime/seccomp"
+	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/engine/idrange"
 	"github.com/layerlab/layerlab/server/engine/names"
@@ -33,7 +36,16 @@ func (s *Service) Create(ctx context.Context, req wire.CreateContainer) (wire.Co
 }
 
 // CreateWith is Create with what the page has no field for.
-func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more Settings) (wire.Container, error) {
+func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more Settings) (_ wire.Container, err error) {
+	who := caller.Of(ctx)
+	if err := s.o.Reach.Judge(&req, who.Page); err != nil {
+		return wire.Container{}, err
+	}
+	if req.Limits != nil {
+		if err := bundle.CheckLimits(*req.Limits, runtime.NumCPU()); err != nil {
+			return wire.Container{}, err
+		}
+	}
 	image, release, err := s.o.Images.Hold(ctx, req.Image)
 	if err != nil {
 		return wire.Container{}, err
@@ -48,7 +60,7 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 		return wire.Container{}, err
 	}
 	rec := record{
-		ID: newID(), Image: image.ID, ImageRef: req.Image, TTY: req.TTY, Request: req, Settings: more,
+		ID: newID(), Owner: who.Owner, Page: who.Page, Image: image.ID, ImageRef: req.Image, TTY: req.TTY, Request: req, Settings: more,
 		StopSignal: cmp.Or(more.StopSignal, config.Config.StopSignal), State: wire.StateCreated, CreatedAt: s.o.Now().UTC(),
 	}
 	giveBack, err := s.reserve(&rec)
@@ -56,12 +68,39 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 		return wire.Container{}, err
 	}
 	defer giveBack()
+	asked := withVolumes(req.Mounts, config.Config)
+	if err := bundle.CheckMounts(asked); err != nil {
+		return wire.Container{}, err
+	}
+	made, done, err := s.findSources(&rec, asked)
+	defer func() {
+		done()
+		if err != nil { // nobody will know the volumes that were made for it
+			s.dropVolumes(record{Owner: rec.Owner, Mounts: anonymous(made)})
+		}
+	}()
+	if err != nil {
+		return wire.Container{}, err
+	}
 	files := &layerFiles{ctx: ctx, images: s.o.Images, image: image.ID, view: merged.Top()}
 	spec, err := s.spec(config.Config, rec, files)
 	if err != nil {
 		return wire.Container{}, err
 	}
-	rec.Command = spec.Process.Args
+	if rec.Command = spec.Process.Args; req.Init {
+		rec.Command = rec.Command[2:]
+	}
+	if err := s.wishNetworks(ctx, &rec, spec, config.Config); err != nil {
+		return wire.Container{}, err
+	}
+	defer func() {
+		if err != nil && s.o.Networks != nil {
+			s.o.Networks.Forget(rec.ID)
+		}
+	}()
+	if err := s.seedVolumes(ctx, rec, merged.Top()); err != nil {
+		return wire.Container{}, err
+	}
 	if err := s.layFolder(rec, spec, merged.Top()); err != nil {
 		os.RemoveAll(s.folder(rec.ID))
 		return wire.Container{}, fmt.Errorf("folder of container %s: %w", bundle.ShortID(rec.ID), full(err))
@@ -92,8 +131,10 @@ func (s *Service) reserve(rec *record) (giveBack func(), err error) {
 	for _, c := range s.containers {
 		used = append(used, c.ids)
 	}
-	ids, err := s.o.Pool.Pick(used, s.seed())
-	if err != nil {
+	ids := idrange.Range{}
+	if s.o.Shared != nil {
+		ids = *s.o.Shared
+	} else if ids, err = s.o.Pool.Pick(used, s.seed()); err != nil {
 		delete(s.names, rec.Name)
 		return nil, err
 	}
@@ -145,17 +186,63 @@ func (s *Service) spec(image v1.ImageConfig, rec record, files bundle.Files) (*s
 	if _, err := parseSignal(rec.StopSignal); rec.StopSignal != "" && err != nil {
 		return nil, err
 	}
-	profile, err := seccomp.Default(bundle.Capabilities())
-	if err != nil {
-		return nil, fmt.Errorf("seccomp profile: %w", err)
-	}
 	req := rec.Request
+	var security wire.Security
+	if req.Security != nil {
+		security = *req.Security
+	}
+	profile, err := profileOf(security)
+	if err != nil {
+		return nil, err
+	}
+	var limits wire.Limits
+	if req.Limits != nil {
+		limits = *req.Limits
+	}
 	return bundle.Spec(image, bundle.Request{
 		ID: rec.ID, Command: req.Command, Entrypoint: req.Entrypoint, Env: req.Env, WorkingDir: req.WorkingDir,
-		User: req.User, Hostname: req.Hostname, TTY: req.TTY, Cols: req.Cols, Rows: req.Rows,
+		User: req.User, Hostname: req.Hostname, Domainname: req.Domainname, TTY: req.TTY, Cols: req.Cols, Rows: req.Rows,
+		Mounts: rec.mountSpecs(), Limits: limits, Security: security, Init: req.Init,
 	}, bundle.Host{
 		Folder: s.folder(rec.ID), Cgroup: cgroupOf(rec.ID), IDs: rec.IDs.First, Seccomp: profile, Teaching: s.o.Teaching,
+		Caps: plan.CapNames(), Init: s.o.Init, Device: deviceNumbers,
 	}, files)
+}
+
+// profileOf is the seccomp filter of a container: Docker's default one for its
+// capabilities unless another was asked for.
+func profileOf(s wire.Security) (*specs.LinuxSeccomp, error) {
+	caps, err := bundle.CapabilitiesOf(s, plan.CapNames())
+	if err != nil {
+		return nil, err
+	}
+	switch s.Seccomp {
+	case "":
+		profile, err := seccomp.Default(caps)
+		if err != nil {
+			return nil, fmt.Errorf("seccomp profile: %w", err)
+		}
+		return profile, nil
+	case "unconfined":
+		return nil, nil
+	}
+	return seccomp.Load(s.Seccomp, caps)
+}
+
+func anonymous(names []string) (list []Mount) {
+	for _, n := range names {
+		list = append(list, Mount{Volume: n, Anonymous: true})
+	}
+	return list
+}
+
+// shift is the first id of the range that all containers share, 0 where each
+// has its own.
+func (s *Service) shift() uint32 {
+	if s.o.Shared == nil {
+		return 0
+	}
+	return s.o.Shared.First
 }
 
 // layFolder writes what a new container has on disk, and makes it durable.

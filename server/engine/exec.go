@@ -16,7 +16,7 @@ import (
 // terminal. Users and groups are looked up in the files that the container has
 // now.
 func (s *Service) Exec(ctx context.Context, id string, req wire.ExecContainer) (wire.Exec, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Exec{}, err
 	}
@@ -68,7 +68,7 @@ func (s *Service) enter(ctx context.Context, c *container, req wire.ExecContaine
 
 // Wait returns a container's exit code once it has ended.
 func (s *Service) Wait(ctx context.Context, id string) (int, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return 0, err
 	}
@@ -99,7 +99,7 @@ func (s *Service) Attach(ctx context.Context, id string) (Stream, error) {
 	if c == nil {
 		process = ""
 		var err error
-		if c, err = s.find(id); err != nil {
+		if c, err = s.find(ctx, id); err != nil {
 			return nil, err
 		}
 	}
@@ -130,7 +130,7 @@ func (s *Service) Resize(ctx context.Context, id string, cols, rows uint16) erro
 	if c == nil {
 		process = ""
 		var err error
-		if c, err = s.find(id); err != nil {
+		if c, err = s.find(ctx, id); err != nil {
 			return err
 		}
 	}

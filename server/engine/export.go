@@ -17,7 +17,7 @@ import (
 // that runs is frozen while its layer is read, and runs on before use is
 // called.
 func (s *Service) Export(ctx context.Context, id string, use func(v *tree.View, content func(layer int) (io.ReaderAt, error)) error) error {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -54,8 +54,8 @@ func (s *Service) packUpper(ctx context.Context, c *container, w io.Writer) erro
 }
 
 // Processes returns the host's numbers of all processes of a container.
-func (s *Service) Processes(_ context.Context, id string) ([]int, error) {
-	c, err := s.find(id)
+func (s *Service) Processes(ctx context.Context, id string) ([]int, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}

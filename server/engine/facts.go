@@ -17,8 +17,8 @@ import (
 )
 
 // Facts reads what the kernel says about a running container.
-func (s *Service) Facts(_ context.Context, id string) (wire.Facts, error) {
-	c, err := s.find(id)
+func (s *Service) Facts(ctx context.Context, id string) (wire.Facts, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Facts{}, err
 	}

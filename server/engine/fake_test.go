@@ -251,11 +251,14 @@ func (b *bus) told() []string {
 }
 
 // memory is meta.db on a file of its own.
-type memory struct{ db *bolt.DB }
+type memory struct {
+	db   *bolt.DB
+	name string
+}
 
 func (m memory) Update(f func(*bolt.Bucket) error) error {
 	return m.db.Update(func(tx *bolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists([]byte("containers"))
+		b, err := tx.CreateBucketIfNotExists([]byte(m.name))
 		if err != nil {
 			return err
 		}
@@ -265,7 +268,7 @@ func (m memory) Update(f func(*bolt.Bucket) error) error {
 
 func (m memory) View(f func(*bolt.Bucket) error) error {
 	return m.db.View(func(tx *bolt.Tx) error {
-		if b := tx.Bucket([]byte("containers")); b != nil {
+		if b := tx.Bucket([]byte(m.name)); b != nil {
 			return f(b)
 		}
 		return nil
@@ -295,7 +298,7 @@ func newLab(t *testing.T, config string) *lab {
 	t.Cleanup(func() { db.Close() })
 	l := &lab{t: t, shims: newFakeShims(), bus: &bus{}}
 	l.o = engine.Options{
-		Data: dir, Run: filepath.Join(dir, "run"), Images: fakeImages{config}, Bucket: memory{db},
+		Data: dir, Run: filepath.Join(dir, "run"), Images: fakeImages{config}, Bucket: memory{db, "containers"}, Volumes: memory{db, "volumes"},
 		Events: l.bus, Shims: l.shims,
 		Watch: func(ctx context.Context, _ string) (<-chan struct{}, error) {
 			c := make(chan struct{})

@@ -30,8 +30,8 @@ type execution struct {
 }
 
 // PrepareExec notes a process to be started in a running container.
-func (s *Service) PrepareExec(_ context.Context, id string, req wire.ExecContainer, stdin bool) (Further, error) {
-	c, err := s.find(id)
+func (s *Service) PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool) (Further, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return Further{}, err
 	}

@@ -25,7 +25,7 @@ import (
 // No folder is made where nothing is missing.
 func makeInit(dir string, spec *specs.Spec, view *tree.View) error {
 	made := false
-	for _, m := range plan.Mountpoints(spec, isBoundFile) {
+	for _, m := range plan.Mountpoints(spec, isFile) {
 		missing := strings.Trim(path.Clean(m.Path), "/")
 		if missing == "" || there(view, missing) {
 			continue

@@ -23,7 +23,7 @@ const (
 // Stop asks the command to end with the image's stop signal, and kills the
 // container after the timeout (10 s; below 0 never).
 func (s *Service) Stop(ctx context.Context, id string, req wire.StopContainer) (wire.Container, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Container{}, err
 	}
@@ -67,7 +67,7 @@ func (s *Service) Stop(ctx context.Context, id string, req wire.StopContainer) (
 // Kill sends a signal to the command. SIGKILL goes to all processes, and Kill
 // returns when they are gone.
 func (s *Service) Kill(ctx context.Context, id string, req wire.KillContainer) (wire.Container, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Container{}, err
 	}
@@ -135,7 +135,7 @@ func (s *Service) awaitEnd(c *container, exited <-chan struct{}) error {
 
 // Pause freezes all processes.
 func (s *Service) Pause(ctx context.Context, id string) (wire.Container, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Container{}, err
 	}
@@ -156,7 +156,7 @@ func (s *Service) Pause(ctx context.Context, id string) (wire.Container, error) 
 
 // Unpause thaws them.
 func (s *Service) Unpause(ctx context.Context, id string) (wire.Container, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Container{}, err
 	}

@@ -62,6 +62,7 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}) {
 		s.o.Log.Warn("shim lost", "container", c.id, "err", err)
 		exit = s.lastExit(c.id)
 	}
+	s.detachNetworks(c.id) // whoever learns of the end may want its ports
 	s.finish(c, exit)
 	if err == nil {
 		if err := sh.AckExit(s.ctx); err != nil {
@@ -141,8 +142,8 @@ func (s *Service) keepTrace(ctx context.Context, sh Shim, id string) {
 
 // Plan returns the steps that start the container: those that were executed,
 // or for one that was never started those that would be.
-func (s *Service) Plan(_ context.Context, id string) (json.RawMessage, error) {
-	c, err := s.find(id)
+func (s *Service) Plan(ctx context.Context, id string) (json.RawMessage, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func (s *Service) Plan(_ context.Context, id string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := plan.For(spec, plan.Options{Rootfs: true, IsFile: isBoundFile})
+	p, err := plan.For(spec, plan.Options{Rootfs: true, IsFile: isFile})
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +162,8 @@ func (s *Service) Plan(_ context.Context, id string) (json.RawMessage, error) {
 }
 
 // Trace returns what came of each step at the last start.
-func (s *Service) Trace(_ context.Context, id string) (json.RawMessage, error) {
-	c, err := s.find(id)
+func (s *Service) Trace(ctx context.Context, id string) (json.RawMessage, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}

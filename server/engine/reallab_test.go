@@ -36,7 +36,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(shim.Main(os.Args[2:]))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.Remove(filepath.Join(os.TempDir(), fmt.Sprintf("layerlab-init-%d", os.Getpid())))
+	os.Exit(code)
 }
 
 // realLab is an engine over the kernel, with a real event bus and terminals.
@@ -47,6 +49,8 @@ type realLab struct {
 	images *realImages
 	bus    *events.Bus
 	url    string // of terminals
+	init   string // the program of --init; "" without
+	edit   func(*engine.Options)
 	stop   func()
 }
 
@@ -99,11 +103,15 @@ func (l *realLab) start() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.Service, err = engine.Open(l.t.Context(), engine.Options{
-		Data: l.dir, Run: filepath.Join(l.dir, "run"), Images: l.images, Bucket: bucketOf{db, "containers"},
+	o := engine.Options{
+		Data: l.dir, Run: filepath.Join(l.dir, "run"), Images: l.images, Bucket: bucketOf{db, "containers"}, Volumes: bucketOf{db, "volumes"}, Init: l.init,
 		Events: l.bus, Shims: engine.Processes(executable, method), Watch: watch.Upper, Pool: realPool(),
 		Now: time.Now, Log: slog.New(slog.NewTextHandler(l.t.Output(), nil)),
-	})
+	}
+	if l.edit != nil {
+		l.edit(&o)
+	}
+	l.Service, err = engine.Open(l.t.Context(), o)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -160,7 +168,12 @@ func (l *realLab) nothingIsLeft() {
 	if bytes.Contains(mounts, []byte(l.dir)) {
 		l.t.Errorf("mounts are left:\n%s", mounts)
 	}
-	for _, dir := range []string{"containers", "run", "trash"} {
+	for _, v := range l.allVolumes() {
+		if err := l.DeleteVolume(context.Background(), v); err != nil {
+			l.t.Error(err)
+		}
+	}
+	for _, dir := range []string{"containers", "run", "trash", "volumes"} {
 		left, err := os.ReadDir(filepath.Join(l.dir, dir))
 		if err != nil || len(left) != 0 {
 			l.t.Errorf("%s holds %v (%v)", dir, left, err)
@@ -175,6 +188,17 @@ func (l *realLab) nothingIsLeft() {
 			l.t.Errorf("processes are left: %v", pids)
 		}
 	}
+}
+
+func (l *realLab) allVolumes() (names []string) {
+	list, err := l.Volumes(context.Background())
+	if err != nil {
+		l.t.Error(err)
+	}
+	for _, v := range list {
+		names = append(names, v.Name)
+	}
+	return names
 }
 
 // showShims prints what the shims said on their standard error.

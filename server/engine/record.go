@@ -25,6 +25,8 @@ type Bucket interface {
 // this as JSON.
 type record struct {
 	ID       string
+	Owner    string // "" in records of old: the sole owner
+	Page     bool   // made by a page: less of the host is open to it
 	Name     string
 	Image    digest.Digest
 	ImageRef string // as the creator wrote it
@@ -35,7 +37,8 @@ type record struct {
 	// new image's config of.
 	Request    wire.CreateContainer
 	Settings   Settings
-	StopSignal string // "SIGTERM" in any of its spellings
+	Mounts     []Mount `json:",omitempty"`
+	StopSignal string  // "SIGTERM" in any of its spellings
 
 	State    string // wire.State…
 	Starting bool   // between the call to the shim and the record of its answer

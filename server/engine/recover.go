@@ -14,7 +14,7 @@ import (
 
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
-	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/engine/volumes"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -28,6 +28,12 @@ func (s *Service) recover(ctx context.Context) error {
 		s.containers[r.ID] = newContainer(r)
 		s.names[r.Name] = r.ID
 	}
+	s.volumes, err = volumes.Open(volumes.Options{
+		Data: s.o.Data, Bucket: s.o.Volumes, Users: s.usersOf, Tell: s.tell, Shift: s.shift(), Now: s.o.Now, Log: s.o.Log,
+	})
+	if err != nil {
+		return err
+	}
 	if err := s.sweep(); err != nil {
 		return err
 	}
@@ -35,6 +41,9 @@ func (s *Service) recover(ctx context.Context) error {
 		if rec := c.record(); rec.alive() || rec.Starting {
 			s.reconcile(ctx, c, rec)
 		}
+	}
+	s.recoverNetworks(ctx)
+	for _, c := range s.all() {
 		if rec := c.record(); !rec.alive() {
 			s.autoRemove(c)
 		}
@@ -69,7 +78,7 @@ func (s *Service) sweep() error {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "container-") { // others are the store's
+		if strings.HasPrefix(e.Name(), "container-") || strings.HasPrefix(e.Name(), "volume-") { // others are the store's
 			if err := snapshot.Remove(filepath.Join(trash, e.Name())); err != nil {
 				return err
 			}
@@ -169,14 +178,4 @@ func (s *Service) readSpec(id string) (*specs.Spec, error) {
 		return nil, err
 	}
 	return &spec, nil
-}
-
-// isBoundFile tells plan which bind mounts are of files.
-func isBoundFile(source string) bool {
-	for _, name := range bundle.BoundFiles() {
-		if filepath.Base(source) == name {
-			return true
-		}
-	}
-	return false
 }

@@ -16,8 +16,13 @@ import (
 )
 
 // Delete removes a container that does not run, its layer included.
-func (s *Service) Delete(_ context.Context, id string) error {
-	c, err := s.find(id)
+func (s *Service) Delete(ctx context.Context, id string) error {
+	return s.DeleteWith(ctx, id, false)
+}
+
+// DeleteWith is Delete; withVolumes removes its anonymous volumes, too.
+func (s *Service) DeleteWith(ctx context.Context, id string, withVolumes bool) error {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -54,7 +59,13 @@ func (s *Service) Delete(_ context.Context, id string) error {
 		delete(s.further, e)
 	}
 	s.mu.Unlock()
+	if s.o.Networks != nil {
+		s.o.Networks.Forget(rec.ID)
+	}
 	s.tell(wire.EventContainerDeleted, rec.ID, nil)
+	if withVolumes {
+		s.dropVolumes(rec)
+	}
 	if err := s.discard(rec.ID); err != nil {
 		return fmt.Errorf("remove container %s: %w", bundle.ShortID(rec.ID), err)
 	}
@@ -76,8 +87,8 @@ func (s *Service) discard(id string) error {
 }
 
 // Rename gives a container another name. Codes: bad-name, name-taken.
-func (s *Service) Rename(_ context.Context, id, name string) (wire.Container, error) {
-	c, err := s.find(id)
+func (s *Service) Rename(ctx context.Context, id, name string) (wire.Container, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Container{}, err
 	}
@@ -100,6 +111,9 @@ func (s *Service) Rename(_ context.Context, id, name string) (wire.Container, er
 	}
 	s.mu.Unlock()
 	if err == nil {
+		if s.o.Networks != nil {
+			s.o.Networks.Rename(context.WithoutCancel(ctx), view.ID, view.Name)
+		}
 		s.tell(wire.EventContainerRenamed, view.ID, view)
 	}
 	return view, err

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -19,13 +21,16 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/engine/reach"
+	"github.com/layerlab/layerlab/server/engine/volumes"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
-// Options are what a Service needs of others. All fields but Teaching are
-// needed.
+// Options are what a Service needs of others. Teaching, Reach and Shared may be
+// zero, the others are needed.
 type Options struct {
 	Data   string // DATA; containers/ is made in it
 	Run    string // RUN; sockets of shims lie in it under short names
@@ -33,13 +38,25 @@ type Options struct {
 	Bucket Bucket // of meta.db, the service's own
 	Events Events
 	Shims  Shims
+	// Networks may be nil: containers have no network but their own then.
+	Networks Networks
 	// Watch signals changes beneath a container's layer (watch.Upper).
 	Watch func(ctx context.Context, dir string) (<-chan struct{}, error)
 	Pool  idrange.Pool // ids for containers
 	// Teaching tightens limits: 256 MiB, 1 CPU, 128 processes, no_new_privs.
 	Teaching bool
-	Now      func() time.Time
-	Log      *slog.Logger // what happens while nobody asked
+	// Volumes is the bucket of meta.db for volumes.
+	Volumes Bucket
+	// Reach is what of the host containers may get; DATA and RUN are added to
+	// what none gets.
+	Reach reach.Policy
+	// Init is the program that --init puts into a container.
+	Init string
+	// Shared is the one range of ids of all containers on a host without
+	// idmapped mounts, whose layers carry its ids; nil elsewhere.
+	Shared *idrange.Range
+	Now    func() time.Time
+	Log    *slog.Logger // what happens while nobody asked
 }
 
 // Events tells who listens what happened.
@@ -52,9 +69,10 @@ type Events interface {
 // Service is the containers of one data folder. It is safe for concurrent use;
 // operations on one container happen one after the other.
 type Service struct {
-	o     Options
-	table table
-	trees *trees
+	o       Options
+	table   table
+	trees   *trees
+	volumes *volumes.Store
 
 	ctx    context.Context // ends with Close; for what runs while nobody asks
 	cancel context.CancelFunc
@@ -68,14 +86,16 @@ type Service struct {
 	taken      []idrange.Range       // of creations under way
 }
 
-// container is one container in memory. id, image and ids never change; op is
+// container is one container in memory. id, owner, image, ids and volumes never change; op is
 // held for the length of an operation, mu for a look or a step, which may write
 // to meta.db: so nothing that is called within a transaction, or with the
 // Service locked, may ask for mu.
 type container struct {
-	id    string
-	image digest.Digest
-	ids   idrange.Range
+	id      string
+	owner   string
+	image   digest.Digest
+	ids     idrange.Range
+	volumes []string
 
 	op sync.Mutex
 
@@ -102,6 +122,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		o: o, table: table{o.Bucket}, trees: newTrees(o.Images),
 		containers: map[string]*container{}, execs: map[string]*container{}, further: map[string]*execution{}, names: map[string]string{},
 	}
+	s.o.Reach.Never = append(slices.Clone(o.Reach.Never), o.Data, o.Run)
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
 		s.cancel()
@@ -131,11 +152,11 @@ func (s *Service) ImageUsers(id digest.Digest) int {
 }
 
 // List returns all containers, newest first.
-func (s *Service) List(context.Context) ([]wire.Container, error) {
-	list := []wire.Container{}
+func (s *Service) List(ctx context.Context) ([]wire.Container, error) {
+	list, owner := []wire.Container{}, caller.Of(ctx).Owner
 	for _, c := range s.all() {
 		c.mu.Lock()
-		if !c.removed {
+		if !c.removed && c.owner == owner {
 			list = append(list, c.rec.view())
 		}
 		c.mu.Unlock()
@@ -150,8 +171,8 @@ func (s *Service) List(context.Context) ([]wire.Container, error) {
 }
 
 // Get returns one container.
-func (s *Service) Get(_ context.Context, id string) (wire.Container, error) {
-	c, err := s.find(id)
+func (s *Service) Get(ctx context.Context, id string) (wire.Container, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Container{}, err
 	}
@@ -169,19 +190,21 @@ func (s *Service) all() []*container {
 }
 
 // find takes an id, a name, or a prefix of an id, in this order.
-func (s *Service) find(id string) (*container, error) {
+// Containers of others than the caller are not there.
+func (s *Service) find(ctx context.Context, id string) (*container, error) {
+	owner := caller.Of(ctx).Owner
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, ok := s.containers[id]; ok {
+	if c, ok := s.containers[id]; ok && c.owner == owner {
 		return c, nil
 	}
-	if c, ok := s.containers[s.names[id]]; ok { // a name may be kept for one that is being made
+	if c, ok := s.containers[s.names[id]]; ok && c.owner == owner { // a name may be kept for one that is being made
 		return c, nil
 	}
 	var found []*container
 	if id != "" {
 		for full, c := range s.containers {
-			if strings.HasPrefix(full, id) {
+			if strings.HasPrefix(full, id) && c.owner == owner {
 				found = append(found, c)
 			}
 		}
@@ -202,7 +225,7 @@ func notFound(id string) error {
 }
 
 func newContainer(r record) *container {
-	return &container{id: r.ID, image: r.Image, ids: r.IDs, rec: r, changed: make(chan struct{})}
+	return &container{id: r.ID, owner: cmp.Or(r.Owner, caller.Sole), image: r.Image, ids: r.IDs, volumes: volumesOf(r), rec: r, changed: make(chan struct{})}
 }
 
 func (c *container) view() wire.Container {

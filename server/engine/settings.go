@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 
+	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -20,6 +21,8 @@ type Settings struct {
 	AutoRemove  bool              `json:",omitempty"` // remove the container when it has ended
 	StopSignal  string            `json:",omitempty"` // before the image's
 	StopTimeout *int              `json:",omitempty"` // seconds, before the default of 10
+	// Network is what the container is to have of networks.
+	Network wire.ContainerNetwork
 	// Client is what the client sent, kept for whoever shows it again.
 	Client json.RawMessage `json:",omitempty"`
 }
@@ -36,21 +39,26 @@ type Detail struct {
 	User       string
 	Folder     string   // holds hosts, hostname, resolv.conf, log and upper
 	Execs      []string // ids of further processes that run
+	Mounts     []Mount
+	Endpoints  []wire.Endpoint // by the network's name
 }
 
 // Detail returns one container with all that is known of it.
-func (s *Service) Detail(_ context.Context, id string) (Detail, error) {
-	c, err := s.find(id)
+func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return Detail{}, err
 	}
 	rec := c.record()
 	d := Detail{
 		Container: rec.view(), Request: rec.Request, Settings: rec.Settings, StopSignal: rec.StopSignal,
-		Hostname: rec.Request.Hostname, Folder: s.folder(c.id), Execs: s.running(c),
+		Hostname: rec.Request.Hostname, Folder: s.folder(c.id), Execs: s.running(c), Mounts: rec.Mounts,
 	}
 	if d.Hostname == "" {
 		d.Hostname = bundle.ShortID(c.id)
+	}
+	if s.o.Networks != nil {
+		d.Endpoints = s.o.Networks.Endpoints(c.id)
 	}
 	// The record of a removal that is under way has no config.json any more.
 	if spec, err := s.readSpec(c.id); err == nil && spec.Process != nil {
@@ -61,8 +69,8 @@ func (s *Service) Detail(_ context.Context, id string) (Detail, error) {
 
 // LogPath is the file that holds a container's output, in the form of Docker's
 // json-file driver; it may not be there yet.
-func (s *Service) LogPath(id string) (string, error) {
-	c, err := s.find(id)
+func (s *Service) LogPath(ctx context.Context, id string) (string, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return "", err
 	}
@@ -75,7 +83,8 @@ func (s *Service) autoRemove(c *container) {
 	if !rec.Settings.AutoRemove || rec.alive() || rec.FinishedAt == nil {
 		return
 	}
-	if err := s.Delete(context.WithoutCancel(s.ctx), c.id); err != nil {
+	ctx := caller.With(context.WithoutCancel(s.ctx), caller.Caller{Owner: c.owner})
+	if err := s.DeleteWith(ctx, c.id, true); err != nil {
 		s.o.Log.Error("container not removed at its end", "container", c.id, "err", err)
 	}
 }

@@ -23,7 +23,7 @@ import (
 // alone. A command that is absent or cannot be executed is an error, recorded
 // with the container.
 func (s *Service) Start(ctx context.Context, id string) (wire.Container, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return wire.Container{}, err
 	}
@@ -58,6 +58,7 @@ func (s *Service) start(ctx context.Context, c *container) (wire.Container, erro
 	}
 	sh, pid, err := s.launch(ctx, c, rec)
 	if err != nil {
+		s.detachNetworks(rec.ID)
 		err = full(err)
 		view, changeErr := s.change(c, func(r *record) error { c.ends++; r.fail(err, s.o.Now()); return nil })
 		if changeErr == nil {
@@ -68,6 +69,7 @@ func (s *Service) start(ctx context.Context, c *container) (wire.Container, erro
 	view, err := s.change(c, func(r *record) error { r.begin(pid, s.o.Now()); return nil })
 	if err != nil {
 		s.abandon(ctx, sh, rec.ID)
+		s.detachNetworks(rec.ID)
 		return wire.Container{}, err
 	}
 	s.tell(wire.EventContainerStarted, rec.ID, view)
@@ -104,6 +106,17 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 	if _, err := os.Lstat(init); err == nil {
 		o.Layers = append(o.Layers, snapshot.Layer{Dir: init})
 	}
+	if err := s.prepareNetworks(ctx, rec); err != nil {
+		return nil, 0, err
+	}
+	spec, err := s.readSpec(rec.ID)
+	if err != nil {
+		return nil, 0, err
+	}
+	if o.Mounts, err = s.openSources(rec, spec); err != nil {
+		return nil, 0, err
+	}
+	defer closeSources(o.Mounts)
 	sh, err := s.o.Shims.Start(ctx, o)
 	if err != nil {
 		// A shim that says what is wrong has cleaned up, or is not ours to clean
@@ -111,6 +124,10 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		if e := (*imagecore.Error)(nil); !errors.As(err, &e) {
 			s.clean(rec.ID)
 		}
+		return nil, 0, err
+	}
+	if err := s.attachNetworks(ctx, sh, rec.ID); err != nil {
+		s.abandon(ctx, sh, rec.ID)
 		return nil, 0, err
 	}
 	c.handOver(sh) // viewers that wait see the first byte

@@ -21,8 +21,8 @@ const (
 
 // Await returns a function that waits for what happens to a container from
 // this call on, and gives its last exit code.
-func (s *Service) Await(id string, until Until) (wait func(ctx context.Context) (wire.Container, error), err error) {
-	c, err := s.find(id)
+func (s *Service) Await(ctx context.Context, id string, until Until) (wait func(ctx context.Context) (wire.Container, error), err error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ type viewing struct {
 // under way from now on, or of the next run from its first byte. ctx ends the
 // stream, and the waiting.
 func (s *Service) AttachNext(ctx context.Context, id string) (*Waiting, error) {
-	c, err := s.find(id)
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -17,11 +17,11 @@ func TestContainersThatRemoveThemselvesTellTheirExit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	removed, err := l.Await(c.ID, engine.Removed)
+	removed, err := l.Await(t.Context(), c.ID, engine.Removed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := l.Await(c.ID, engine.NextExit)
+	next, err := l.Await(t.Context(), c.ID, engine.NextExit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestAFailedStartEndsThoseWhoWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := l.Await(c.ID, engine.NextExit)
+	next, err := l.Await(t.Context(), c.ID, engine.NextExit)
 	if err != nil {
 		t.Fatal(err)
 	}

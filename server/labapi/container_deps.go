@@ -26,4 +26,9 @@ type Containers interface {
 	// Plan and Trace are those of packages plan and launch, as they come.
 	Plan(ctx context.Context, id string) (json.RawMessage, error)
 	Trace(ctx context.Context, id string) (json.RawMessage, error)
+
+	CreateVolume(ctx context.Context, v wire.CreateVolume) (wire.Volume, error)
+	Volumes(ctx context.Context) ([]wire.Volume, error)
+	Volume(ctx context.Context, name string) (wire.Volume, error)
+	DeleteVolume(ctx context.Context, name string) error
 }

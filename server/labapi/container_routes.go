@@ -27,6 +27,10 @@ func (h *Handler) containerRoutes(g *echo.Group) {
 	g.GET("/containers/:id/plan", byID(http.StatusOK, h.d.Containers.Plan))
 	g.GET("/containers/:id/trace", byID(http.StatusOK, h.d.Containers.Trace))
 	g.GET("/terminals/:id", h.terminal)
+	g.GET("/volumes", h.volumes)
+	g.POST("/volumes", h.createVolume)
+	g.GET("/volumes/:id", byID(http.StatusOK, h.d.Containers.Volume))
+	g.DELETE("/volumes/:id", h.removeVolume)
 }
 
 func (h *Handler) containers(c echo.Context) error {
@@ -85,4 +89,31 @@ func withBody[B, T any](status int, do func(context.Context, string, B) (T, erro
 		}
 		return c.JSON(status, answer)
 	}
+}
+
+func (h *Handler) volumes(c echo.Context) error {
+	list, err := h.d.Containers.Volumes(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.VolumeList{Volumes: append([]wire.Volume{}, list...)})
+}
+
+func (h *Handler) createVolume(c echo.Context) error {
+	req, err := body[wire.CreateVolume](c)
+	if err != nil {
+		return err
+	}
+	made, err := h.d.Containers.CreateVolume(c.Request().Context(), req)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, made)
+}
+
+func (h *Handler) removeVolume(c echo.Context) error {
+	if err := h.d.Containers.DeleteVolume(c.Request().Context(), c.Param("id")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
 }

@@ -98,6 +98,26 @@ func (n *noted) Trace(_ context.Context, id string) (json.RawMessage, error) {
 	return json.RawMessage(`[]`), n.err
 }
 
+func (n *noted) CreateVolume(_ context.Context, v wire.CreateVolume) (wire.Volume, error) {
+	n.note("create volume %s", v.Name)
+	return wire.Volume{Name: v.Name}, n.err
+}
+
+func (n *noted) Volumes(context.Context) ([]wire.Volume, error) {
+	n.note("volumes")
+	return []wire.Volume{{Name: "v1"}}, n.err
+}
+
+func (n *noted) Volume(_ context.Context, name string) (wire.Volume, error) {
+	n.note("volume %s", name)
+	return wire.Volume{Name: name}, n.err
+}
+
+func (n *noted) DeleteVolume(_ context.Context, name string) error {
+	n.note("delete volume %s", name)
+	return n.err
+}
+
 // withContainers is an API whose containers note what is asked.
 func withContainers(t *testing.T, n *noted) *echo.Echo {
 	t.Helper()
@@ -133,6 +153,10 @@ func TestContainerRoutes(t *testing.T) {
 		{"GET", "/containers/web/facts", "", 200, "facts web", `"pid":7`},
 		{"GET", "/containers/web/plan", "", 200, "plan web", `{"steps":[]}`},
 		{"GET", "/containers/web/trace", "", 200, "trace web", `[]`},
+		{"GET", "/volumes", "", 200, "volumes", `"volumes":[{"name":"v1"`},
+		{"POST", "/volumes", `{"name":"v2"}`, 201, "create volume v2", `"name":"v2"`},
+		{"GET", "/volumes/v1", "", 200, "volume v1", `"name":"v1"`},
+		{"DELETE", "/volumes/v1", "", 204, "delete volume v1", ""},
 		{"GET", "/terminals/e1", "", 200, "", "terminal of e1"},
 	} {
 		t.Run(c.method+c.path, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -35,7 +36,7 @@ func New(d Deps) *Handler { return &Handler{d} }
 
 // Register adds all routes to the group of Prefix.
 func (h *Handler) Register(g *echo.Group) {
-	g.Use(unescape)
+	g.Use(unescape, fromPage)
 	g.GET("/openapi.yaml", h.openapi)
 	g.GET("/info", h.info)
 	g.GET("/events", h.events)
@@ -50,6 +51,15 @@ func (h *Handler) Register(g *echo.Group) {
 	g.GET("/images/:id/save", h.save)
 	g.GET("/images/:id/flatten", h.flatten)
 	h.containerRoutes(g)
+}
+
+// fromPage says by which way the services are called.
+func fromPage(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		c.SetRequest(r.WithContext(caller.With(r.Context(), caller.Caller{Page: true})))
+		return next(c)
+	}
 }
 
 // unescape takes the percent-encoding off path parameters, which echo leaves

@@ -100,6 +100,12 @@ func (fakeContainers) Changes(context.Context, string) (wire.Changes, error) {
 	return wire.Changes{}, nil
 }
 
+func (fakeContainers) Volumes(context.Context) ([]wire.Volume, error) { return nil, nil }
+
+func (fakeContainers) Volume(context.Context, string) (wire.Volume, error) {
+	return wire.Volume{}, nil
+}
+
 func (fakeContainers) Facts(context.Context, string) (wire.Facts, error) { return wire.Facts{}, nil }
 
 func (fakeContainers) Plan(context.Context, string) (json.RawMessage, error) {

@@ -126,6 +126,8 @@ func schemas(t *testing.T) string {
 		wire.ImageList{},
 		wire.ContainerList{},
 		wire.CreateContainer{},
+		wire.VolumeList{},
+		wire.CreateVolume{},
 		wire.StopContainer{},
 		wire.KillContainer{},
 		wire.CommitContainer{},

@@ -31,6 +31,10 @@ func (d dockerContainers) Detail(ctx context.Context, id string) (dockerapi.Cont
 		return dockerapi.Container{}, err
 	}
 	m := c.Settings
+	var mounts []dockerapi.Mount
+	for _, one := range c.Mounts {
+		mounts = append(mounts, dockerapi.Mount{MountSpec: one.MountSpec, Volume: one.Volume})
+	}
 	return dockerapi.Container{
 		Container: c.Container,
 		CreateRequest: dockerapi.CreateRequest{
@@ -38,7 +42,7 @@ func (d dockerContainers) Detail(ctx context.Context, id string) (dockerapi.Cont
 			AutoRemove: m.AutoRemove, StopSignal: m.StopSignal, StopTimeout: m.StopTimeout, Client: m.Client,
 		},
 		StopSignal: c.StopSignal, Hostname: c.Hostname, Env: c.Env, WorkingDir: c.WorkingDir, User: c.User,
-		Folder: c.Folder, Execs: c.Execs,
+		Folder: c.Folder, Execs: c.Execs, Mounts: mounts,
 	}, nil
 }
 
@@ -49,8 +53,12 @@ func (d dockerContainers) Create(ctx context.Context, r dockerapi.CreateRequest)
 	})
 }
 
-func (d dockerContainers) Await(id, until string) (func(context.Context) (wire.Container, error), error) {
-	return d.Service.Await(id, engine.Until(until))
+func (d dockerContainers) Delete(ctx context.Context, id string, volumes bool) error {
+	return d.DeleteWith(ctx, id, volumes)
+}
+
+func (d dockerContainers) Await(ctx context.Context, id, until string) (func(context.Context) (wire.Container, error), error) {
+	return d.Service.Await(ctx, id, engine.Until(until))
 }
 
 func (d dockerContainers) Attach(ctx context.Context, id string) (func() (dockerapi.Stream, error), error) {

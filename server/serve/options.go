@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/store"
 )
 
@@ -34,6 +35,13 @@ type Options struct {
 	Samples []Sample
 	// Teaching tightens the limits of containers.
 	Teaching bool
+	// AllowBind are folders beneath which the page may bind-mount, AllowDevices
+	// the devices that containers may have, AllowUnconfined allows containers
+	// without seccomp filter or masked paths.
+	AllowBind, AllowDevices []string
+	AllowUnconfined         bool
+	// Rootfs is how roots are mounted; "" finds out what the host can.
+	Rootfs snapshot.Method
 
 	Version string
 	Log     *slog.Logger

@@ -24,6 +24,7 @@ import (
 	"github.com/layerlab/layerlab/server/access"
 	"github.com/layerlab/layerlab/server/engine"
 	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/engine/reach"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/labapi"
 	"github.com/layerlab/layerlab/server/store"
@@ -171,12 +172,19 @@ func (s *server) openServices(ctx context.Context) error {
 		return fmt.Errorf("seal the runtime: %w", err)
 	}
 	s.onClose(executable.Close)
+	init, err := s.writeInit()
+	if err != nil {
+		return err
+	}
 	pool, err := idPool()
 	if err != nil {
 		return err
 	}
 	s.engine, err = engine.Open(ctx, engine.Options{
-		Data: s.o.Data, Run: s.o.RunDir, Images: images{s.store}, Bucket: s.store.Bucket("containers"),
+		Data: s.o.Data, Run: s.o.RunDir, Images: images{s.store}, Bucket: s.store.Bucket("containers"), Volumes: s.store.Bucket("volumes"), Init: init,
+		Reach: reach.Policy{
+			Never: []string{s.dockerSocket()}, Bind: s.o.AllowBind, Devices: s.o.AllowDevices, Unconfined: s.o.AllowUnconfined,
+		},
 		Events: s.bus, Shims: engine.Processes(executable, s.method), Watch: watch.Upper,
 		Pool: pool, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
 	})
@@ -195,6 +203,21 @@ func (s *server) openServices(ctx context.Context) error {
 		Resize: s.engine.Resize, Words: labapi.WireError, Log: s.log,
 	})
 	return nil
+}
+
+// writeInit puts the program of --init where containers can have it mounted. One
+// that runs keeps the file that it has.
+func (s *server) writeInit() (string, error) {
+	path := filepath.Join(s.o.RunDir, "init")
+	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, s.o.Runtime) {
+		return path, nil
+	}
+	part := path + ".partial"
+	if err := os.WriteFile(part, s.o.Runtime, 0o755); err != nil {
+		return "", err
+	}
+	// Whatever the umask: the container's root is nobody to this file.
+	return path, errors.Join(os.Chmod(part, 0o755), os.Rename(part, path))
 }
 
 // idPool reads which ids are free for containers.

@@ -6,6 +6,8 @@ func configFields() map[string]verdict {
 	yes := verdict{honoured: true}
 	return map[string]verdict{
 		"Hostname":   yes,
+		"Domainname": yes,
+		"Volumes":    yes,
 		"User":       yes,
 		"Tty":        yes,
 		"Env":        yes,
@@ -22,8 +24,7 @@ func configFields() map[string]verdict {
 		"StdinOnce":    yes,
 		"StopSignal":   yes,
 		"StopTimeout":  yes,
-		// A container has no network but its own loopback.
-		"NetworkDisabled": yes,
+		"NetworkDisabled": yes, // as network mode none
 		// What an image's documentation says of itself, and does nothing.
 		"ExposedPorts": yes,
 		"OnBuild":      yes,
@@ -40,15 +41,20 @@ func hostFields() map[string]verdict {
 		"ConsoleSize": yes,
 		// The client writes that file itself.
 		"ContainerIDFile": yes,
-		"LogConfig":       plain("{json-file map[]}"),
-		"RestartPolicy":   plain("{no 0}"),
-		// No way out to the network exists yet, so that these say what happens.
-		"NetworkMode":  plain("default", "none", "bridge"),
+		// What their values may be, the translation into the engine's words
+		// says, and the host policy.
+		"LogConfig": yes, "RestartPolicy": yes, "Binds": yes, "Mounts": yes, "Tmpfs": yes, "Init": yes,
+		"CapAdd": yes, "CapDrop": yes, "Privileged": yes, "SecurityOpt": yes, "GroupAdd": yes, "ReadonlyRootfs": yes,
+		"Sysctls": yes, "Devices": yes, "MaskedPaths": plain("[]"), "ReadonlyPaths": plain("[]"),
+		"StorageOpt": yes, "ShmSize": yes, "OomScoreAdj": yes,
+		"CPUShares": yes, "Memory": yes, "NanoCPUs": yes, "CPUPeriod": yes, "CPUQuota": yes, "CpusetCpus": yes,
+		"CpusetMems": yes, "MemoryReservation": yes, "MemorySwap": yes, "MemorySwappiness": yes, "PidsLimit": yes, "Ulimits": yes,
+		// Ignored, with a warning.
+		"OomKillDisable": yes,
+		"VolumeDriver":   plain("local"),
 		"IpcMode":      plain("private"),
 		"CgroupnsMode": plain("private"),
 		"Isolation":    plain("default"),
 		"Runtime":      plain("layerlab"),
-		// -1 is what command lines before 20.10 send for "as the host has it".
-		"MemorySwappiness": plain(-1),
 	}
 }

@@ -7,7 +7,9 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sort"
@@ -40,17 +42,26 @@ func Check(config *container.Config, host *container.HostConfig, nets *network.N
 		found = append(found, walk("Config", reflect.ValueOf(*config), configFields())...)
 	}
 	if host != nil {
-		found = append(found, walk("HostConfig", reflect.ValueOf(*host), hostFields())...)
+		found = append(found, walk("HostConfig", reflect.ValueOf(*host), allHostFields())...)
 	}
 	if nets != nil {
 		for name, e := range nets.EndpointsConfig {
-			if !slices.Contains([]string{"", "default", "bridge", "none"}, name) {
-				found = append(found, &Refusal{"NetworkingConfig.EndpointsConfig", name})
-			} else if e != nil {
-				found = append(found, walk("NetworkingConfig."+name, reflect.ValueOf(*e), nil)...)
+			if err, ok := errors.AsType[*Refusal](CheckEndpoint(name, e)); ok {
+				found = append(found, err)
 			}
 		}
 	}
+	return first(found)
+}
+
+func allHostFields() map[string]verdict {
+	all := hostFields()
+	maps.Copy(all, networkHostFields())
+	return all
+}
+
+// first returns the first by name.
+func first(found []*Refusal) error {
 	if len(found) == 0 {
 		return nil
 	}

@@ -17,9 +17,9 @@ import (
 // as in Docker.
 const InitPath = "/sbin/docker-init"
 
-// checkMounts refuses mounts that contradict one another or the container.
+// CheckMounts refuses mounts that contradict one another or the container.
 // Codes: bad-mount (args path), duplicate-mount.
-func checkMounts(list []wire.MountSpec) error {
+func CheckMounts(list []wire.MountSpec) error {
 	var seen []string
 	for _, m := range list {
 		at := path.Clean(m.Target)
@@ -46,7 +46,7 @@ func badMount(target, what string) error {
 // the same place goes instead of a default one, and whatever lies above comes
 // before what lies beneath it.
 func allMounts(req Request, host Host) ([]specs.Mount, error) {
-	if err := checkMounts(req.Mounts); err != nil {
+	if err := CheckMounts(req.Mounts); err != nil {
 		return nil, err
 	}
 	var asked []specs.Mount

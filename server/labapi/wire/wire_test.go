@@ -50,6 +50,9 @@ var roots = []any{
 	wire.Control{},
 	wire.Info{},
 	wire.Facts{},
+	wire.Volume{},
+	wire.VolumeList{},
+	wire.CreateVolume{},
 	imagecore.Report{},
 }
 

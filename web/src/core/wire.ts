@@ -9,6 +9,11 @@ export type ContainerState =
   | 'exited';
 
 export type EventKind =
+  | 'network.created'
+  | 'network.deleted'
+  | 'network.connected'
+  | 'network.disconnected'
+  | 'network.dns-refused'
   | 'image.created'
   | 'image.deleted'
   | 'image.tagged'
@@ -205,6 +210,24 @@ export interface Facts {
   cgroupValues: CgroupValue[];
   processCount: number;
   seccompFilter: number;
+}
+
+export interface Volume {
+  name: string;
+  labels?: Record<string, string>;
+  createdAt: string;
+  path: string;
+  anonymous: boolean;
+  usedBy: string[];
+}
+
+export interface VolumeList {
+  volumes: Volume[];
+}
+
+export interface CreateVolume {
+  name?: string;
+  labels?: Record<string, string>;
 }
 
 export interface Report {

@@ -13,6 +13,8 @@ type serveFlags struct {
 	tlsCert, tlsKey       string
 	behindProxy, teaching bool
 	noSamples             bool
+	allowBind, allowDev   []string
+	allowUnconfined       bool
 	limits                *limitFlags
 }
 
@@ -34,6 +36,9 @@ func (r *run) serveCommand() *cobra.Command {
 	flags.StringVar(&f.tlsKey, "tls-key", "", "its key, PEM")
 	flags.BoolVar(&f.behindProxy, "behind-proxy", false, "a proxy in front speaks TLS")
 	flags.BoolVar(&f.teaching, "teaching", false, "tight limits for every container: 256 MiB, one processor, 128 processes")
+	flags.StringSliceVar(&f.allowBind, "allow-bind", nil, "a folder of this host that the page may mount into containers")
+	flags.StringSliceVar(&f.allowDev, "allow-device", nil, "a device of this host that containers may have")
+	flags.BoolVar(&f.allowUnconfined, "allow-unconfined", false, "allow containers without seccomp filter or masked paths")
 	flags.BoolVar(&f.noSamples, "no-samples", false, "do not store the sample images")
 	f.limits = addLimits(flags)
 	return cmd

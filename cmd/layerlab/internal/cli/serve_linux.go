@@ -46,6 +46,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
 		Limits: f.limits.limits(), Runtime: runtime, Samples: samples, Teaching: f.teaching,
+		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined,
 		Version: r.Version, Log: logger(r.Stderr),
 		Started: func(url string) {
 			fmt.Fprintf(r.out, "layerlab %s serves at %s\n", r.Version, url)
