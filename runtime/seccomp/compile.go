@@ -125,7 +125,7 @@ func (t table) compile(s *specs.LinuxSeccomp, fallback uint32) ([]Instruction, e
 			return nil, err
 		}
 		for _, n := range c.Names {
-			nr, ok := t.numbers[n]
+			nr, ok := t.number(n)
 			if !ok {
 				continue // a call of another architecture, or newer than our table
 			}

@@ -86,7 +86,7 @@ type reference struct {
 func newReference(s *specs.LinuxSeccomp) *reference {
 	r := &reference{s: s, byNumber: map[uint32]map[uint32][]specs.LinuxSyscall{}, highest: map[uint32]int{}}
 	r.fallback, _ = action(s.DefaultAction, s.DefaultErrnoRet)
-	tables := []table{parseTable(auditX86_64, callsX86_64)}
+	tables := []listed{parseTable(auditX86_64, callsX86_64)}
 	if slices.Contains(s.Architectures, specs.ArchX86) {
 		tables = append(tables, parseTable(auditI386, callsI386))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,6 +57,46 @@ func tableText(name string, a *arch.Info) string {
 	}
 	b.WriteString("`\n")
 	return b.String()
+}
+
+// listed is a table with all of its calls.
+type listed struct {
+	table
+	numbers map[string]int // by name
+}
+
+// parseTable reads a table's text the plain way.
+func parseTable(audit uint32, text string) listed {
+	l := listed{index(audit, text), map[string]int{}}
+	f := strings.Fields(text)
+	for i := 0; i+1 < len(f); i += 2 {
+		n, err := strconv.Atoi(f[i+1])
+		if err != nil {
+			panic(err)
+		}
+		l.numbers[f[i]] = n
+	}
+	return l
+}
+
+func TestEveryCallIsFound(t *testing.T) {
+	for _, text := range []string{callsX86_64, callsI386, callsAArch64, callsARM} {
+		l := parseTable(0, text)
+		if len(text) >= 1<<16 || len(l.numbers) < 300 {
+			t.Fatalf("%d calls in %d bytes", len(l.numbers), len(text))
+		}
+		for name, want := range l.numbers {
+			if nr, ok := l.number(name); !ok || nr != want {
+				t.Errorf("%s: %d %v, want %d", name, nr, ok, want)
+			}
+			for _, other := range []string{name + "x", name[:len(name)-1], ""} {
+				_, is := l.numbers[other]
+				if _, ok := l.number(other); ok != is {
+					t.Errorf("%q: found %v, want %v", other, ok, is)
+				}
+			}
+		}
+	}
 }
 
 func TestTablesAreThoseOfTheKernel(t *testing.T) {
