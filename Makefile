@@ -196,9 +196,10 @@ bench-runtime: bin/layerlab-runtime ## runs and execs beside crun and runc, by t
 	$(GO) run ./e2e/speed -runtime bin/layerlab-runtime
 
 .PHONY: needs
-needs: # Chromium and a C compiler (for the race detector), by apt where they are missing and this is root
+needs: # Chromium, a C compiler (for the race detector) and libseccomp (to compare with), by apt where they are missing and this is root
 	@missing=; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	test -e /usr/include/seccomp.h || missing="$$missing libseccomp-dev"; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$$missing chromium"; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

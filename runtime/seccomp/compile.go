@@ -60,12 +60,12 @@ const (
 	auditARM     = 0x40000028
 )
 
-// rule is what a profile says about one call: the first conditional rule that
-// matches, else the fallback.
+// rule is what a profile says about one call: one action, or that of the first
+// conditions that hold, else the fallback.
 type rule struct {
 	conditions []conditional
 	action     uint32 // without a match
-	fixed      bool   // action comes from a rule, not from the default
+	fixed      bool   // action comes from a rule without conditions
 }
 
 // conditional is an action for calls whose arguments fulfil all conditions.
@@ -93,6 +93,9 @@ func compileFor(s *specs.LinuxSeccomp, goarch string) ([]Instruction, error) {
 	prog := []Instruction{load(offArch)}
 	tables := []table{native}
 	for _, a := range s.Architectures {
+		if !knownArch(a) {
+			return nil, fault.New(fault.ErrInvalid, "invalid-config", "linux.seccomp: the architecture "+string(a)+" is unknown", "setting", "linux.seccomp.architectures", "what", string(a))
+		}
 		if t, ok := tableOf(a, goarch); ok && t.audit != native.audit {
 			tables = append(tables, t)
 		}
@@ -125,30 +128,25 @@ func (t table) compile(s *specs.LinuxSeccomp, fallback uint32) ([]Instruction, e
 			return nil, err
 		}
 		for _, n := range c.Names {
-			nr, ok := t.number(n)
-			if !ok {
-				continue // a call of another architecture, or newer than our table
+			if err := checkArgs(c.Args, n); err != nil {
+				return nil, err
 			}
-			highest = max(highest, nr)
+			nr, ok := t.number(n)
+			if ok {
+				highest = max(highest, nr)
+			}
 			if act == fallback {
 				continue // what happens anyway must not hide another rule
 			}
-			r := rules[nr]
-			if r == nil {
-				r = &rule{action: fallback}
-				rules[nr] = r
+			if ok { // else a call of another architecture, or newer than our table
+				add(rules, nr, fallback, act, groups(c.Args))
 			}
-			switch {
-			case r.fixed: // the first rule for all arguments holds
-			case len(c.Args) == 0:
-				r.action, r.fixed = act, true
-			default:
-				if err := checkArgs(c.Args, n); err != nil {
-					return nil, err
-				}
+			if by, sub, ok := multiplexed(n); ok && t.audit == auditI386 {
+				var l [][]specs.LinuxSeccompArg
 				for _, g := range groups(c.Args) {
-					r.conditions = append(r.conditions, conditional{g, act})
+					l = append(l, carried(g, sub))
 				}
+				add(rules, by, fallback, act, l)
 			}
 		}
 	}
@@ -159,6 +157,25 @@ func (t table) compile(s *specs.LinuxSeccomp, fallback uint32) ([]Instruction, e
 		code = append(code, ret(retErrno|uint32(unix.ENOSYS)))
 	}
 	return append(code, search(ranges(rules, fallback, highest))...), nil
+}
+
+// add notes an action for a call. A rule without conditions holds for all
+// arguments, whatever others say of some; of two such the first holds.
+func add(rules map[int]*rule, nr int, fallback, act uint32, conditions [][]specs.LinuxSeccompArg) {
+	r := rules[nr]
+	if r == nil {
+		r = &rule{action: fallback}
+		rules[nr] = r
+	}
+	for _, c := range conditions {
+		switch {
+		case r.fixed:
+		case len(c) == 0:
+			r.action, r.fixed, r.conditions = act, true, nil
+		default:
+			r.conditions = append(r.conditions, conditional{c, act})
+		}
+	}
 }
 
 // groups splits conditions that name one argument twice: as with libseccomp and

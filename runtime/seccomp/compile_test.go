@@ -99,6 +99,11 @@ func newReference(s *specs.LinuxSeccomp) *reference {
 					m[uint32(nr)] = append(m[uint32(nr)], c)
 					r.highest[t.audit] = max(r.highest[t.audit], nr)
 				}
+				if by, sub, ok := multiplexed(n); ok && t.audit == auditI386 {
+					x := c
+					x.Args = carried(c.Args, sub)
+					m[uint32(by)] = append(m[uint32(by)], x)
+				}
 			}
 		}
 		r.byNumber[t.audit] = m
@@ -114,31 +119,28 @@ func (r *reference) of(d data) uint32 {
 	case d.arch == auditX86_64 && d.nr >= x32Bit:
 		return retErrno | uint32(unix.ENOSYS)
 	}
-	conditional, plain := uint32(0), uint32(0)
-	haveConditional, havePlain := false, false
+	conditional := uint32(0)
+	have := false
 	for _, c := range calls[d.nr] {
 		act, _ := action(c.Action, c.ErrnoRet)
-		if act == r.fallback || havePlain {
+		if act == r.fallback {
 			continue
 		}
 		if len(c.Args) == 0 {
-			plain, havePlain = act, true
-			continue
+			return act
 		}
 		all := true
 		for _, a := range c.Args {
 			all = all && matches(a, d.args[a.Index])
 		}
-		if all && !haveConditional {
-			conditional, haveConditional = act, true
+		if all && !have {
+			conditional, have = act, true
 		}
 	}
 	switch {
-	case haveConditional:
+	case have:
 		return conditional
-	case havePlain:
-		return plain
-	case r.fallback&0xffff0000 == retErrno && int(d.nr) > r.highest[d.arch]:
+	case len(calls[d.nr]) == 0 && r.fallback&0xffff0000 == retErrno && int(d.nr) > r.highest[d.arch]:
 		return retErrno | uint32(unix.ENOSYS)
 	}
 	return r.fallback
