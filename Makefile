@@ -187,7 +187,12 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	done
 
 .PHONY: bench
-bench: ## the benchmarks
+bench: build ## the archive commands beside dive, crane, skopeo, umoci and openssl, by turns, with ratios
+	$(call apt,skopeo:skopeo umoci:umoci openssl:openssl taskset:util-linux)
+	$(GO) run ./e2e/bench -layerlab bin/layerlab -fetch
+
+.PHONY: bench-go
+bench-go: ## the benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem ./imagecore/... ./runtime/... ./server/... ./sandbox/...
 
 .PHONY: bench-runtime
