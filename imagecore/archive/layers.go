@@ -98,7 +98,7 @@ func (r *reader) scan(b *blob) error {
 			o.Progress = func(off int64) { r.progress(base + off) }
 			s := tarscan.NewReaderAt(src, b.file.Size, o)
 			b.compression, b.tarSize = codec.None, b.file.Size
-			err := r.finish(b, s)
+			err := r.finish(b, s, b.file.Size)
 			r.progress(base + b.file.Size)
 			return err
 		}
@@ -120,7 +120,7 @@ func (r *reader) scanStream(b *blob, stored io.Reader) error {
 	defer in.Close()
 	tar := &counted{r: in}
 	b.compression = name
-	if err := r.finish(b, tarscan.NewReader(tar, r.scanOptions(true))); err != nil {
+	if err := r.finish(b, tarscan.NewReader(tar, r.scanOptions(true)), -1); err != nil {
 		return err
 	}
 	if err := r.drain(tar); err != nil {
@@ -130,9 +130,9 @@ func (r *reader) scanStream(b *blob, stored io.Reader) error {
 	return nil
 }
 
-// finish takes the entries of a scan.
-func (r *reader) finish(b *blob, s *tarscan.Scanner) error {
-	entries, err := collect(s, nil)
+// finish takes the entries of a scan of size bytes, -1 where that is not known.
+func (r *reader) finish(b *blob, s *tarscan.Scanner, size int64) error {
+	entries, err := collect(s, size, nil)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/layerlab/layerlab/imagecore"
@@ -17,7 +18,7 @@ import (
 func (r *reader) scanOuter(t *outer.Tar) error {
 	s := tarscan.NewReaderAt(t.Source, t.Source.Size(), r.scanOptions(false))
 	var err error
-	t.Entries, err = collect(s, nil)
+	t.Entries, err = collect(s, t.Source.Size(), nil)
 	t.Warnings, t.EndMarked = s.Warnings(), s.EndMarked()
 	r.root.tarSize = t.Source.Size()
 	return err
@@ -43,7 +44,7 @@ func (r *reader) streamOuter(t *outer.Tar) error {
 	sum := &counted{r: tar}
 	sum.hash = hash.Hash()
 	s := tarscan.NewReader(sum, r.scanOptions(false))
-	t.Entries, err = collect(s, func(e *imagecore.Entry) error {
+	t.Entries, err = collect(s, -1, func(e *imagecore.Entry) error {
 		if looksLikeImage(e.Path) {
 			sum.hash = nil
 		}
@@ -67,37 +68,47 @@ func (r *reader) streamOuter(t *outer.Tar) error {
 	return nil
 }
 
-// collect reads all entries. They are gathered in pieces, so that little more
-// than twice their memory is needed at the end.
-func collect(s *tarscan.Scanner, each func(*imagecore.Entry) error) ([]imagecore.Entry, error) {
-	var pieces [][]imagecore.Entry
-	piece := make([]imagecore.Entry, 0, 64)
-	n := 0
+// collect reads all entries of a tar of size bytes, -1 where that is not known.
+func collect(s *tarscan.Scanner, size int64, each func(*imagecore.Entry) error) ([]imagecore.Entry, error) {
+	all := make([]imagecore.Entry, 0, 64)
 	for {
-		if len(piece) == cap(piece) {
-			pieces = append(pieces, piece)
-			piece = make([]imagecore.Entry, 0, min(2*cap(piece), 8192))
+		if len(all) == cap(all) {
+			all = slices.Grow(all, foretold(len(all), s.Offset(), size))
 		}
-		piece = piece[:len(piece)+1]
-		e := &piece[len(piece)-1]
+		all = all[:len(all)+1]
+		e := &all[len(all)-1]
 		err := s.Next(e)
 		if err == nil && each != nil {
 			err = each(e)
 		}
-		if err != nil {
-			if err != io.EOF {
-				return nil, err
-			}
-			piece = piece[:len(piece)-1]
-			break
+		if err == io.EOF {
+			all[len(all)-1] = imagecore.Entry{}
+			return fitted(all[:len(all)-1]), nil
 		}
-		n++
+		if err != nil {
+			return nil, err
+		}
 	}
-	all := make([]imagecore.Entry, 0, n)
-	for _, p := range append(pieces, piece) {
-		all = append(all, p...)
+}
+
+// foretold is for how many more entries to make room after the first n, which
+// reach to byte at: as many as the rest of the tar would hold if it were like
+// that, but no more than fifteen times as many, since it may be otherwise. Room
+// that is not used costs addresses and no memory.
+func foretold(n int, at, size int64) int {
+	if size < 0 || at <= 0 {
+		return n
 	}
-	return all, nil
+	rest := float64(size-at) / float64(at) * float64(n)
+	return int(min(max(1.02*rest, 64), 15*float64(n)))
+}
+
+// fitted copies entries whose room is much larger than they are.
+func fitted(all []imagecore.Entry) []imagecore.Entry {
+	if cap(all)-len(all) <= len(all)/4 {
+		return all
+	}
+	return append(make([]imagecore.Entry, 0, len(all)), all...)
 }
 
 // looksLikeImage reports whether no root file system would have such a name at

@@ -4,10 +4,15 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
+
+// foretellAt is after how many nodes room is made for all of them, by what those
+// took: growing piece by piece takes five times the memory.
+const foretellAt = 1000
 
 // Append appends the index of a tree to dst. head.Lens is taken from the tree.
 // The same head and layers give the same bytes everywhere.
@@ -30,7 +35,12 @@ func Append(dst []byte, head Head, t *tree.Tree) ([]byte, error) {
 
 	var versions []tree.Version
 	inodes := map[int]int{} // numbers of the tree → numbers of the index, as they come
+	begin, done := len(w.b), 0
 	for p := range t.Paths() {
+		if done++; done == foretellAt && nodes > done {
+			each := (len(w.b) - begin) / done
+			w.b = slices.Grow(w.b, (nodes-done)*(each+each/8+1))
+		}
 		versions = p.AppendVersions(versions[:0])
 		w.uint(uint64(p.Depth()))
 		w.string(p.Name())

@@ -57,7 +57,7 @@ func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, n
 		return false, bad("the size is beyond all bounds").At(short(e.Name), begin)
 	}
 	s.pos, s.content, s.end = data, data, data+stored
-	s.src.skipped(stored)
+	s.src.skipped(stored, data-begin)
 	s.last, s.lastOff = e.Name, begin
 	if s.records++; s.records > s.o.Limits.Entries {
 		return false, tooLarge("too-many-entries", "more entries than the limit", s.records, s.o.Limits.Entries).At(short(e.Name), begin)

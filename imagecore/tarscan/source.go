@@ -13,8 +13,9 @@ type source interface {
 	// reaches reports whether the tar has at least off bytes, and if not how
 	// many it has.
 	reaches(off int64) (bool, int64, error)
-	// skipped tells that n bytes of content will not be asked for.
-	skipped(n int64)
+	// skipped tells that n bytes of content will not be asked for, and how many
+	// bytes of headers stand before them.
+	skipped(n, headers int64)
 }
 
 // window is a source over random access: one buffer whose size follows how far
@@ -26,6 +27,7 @@ type window struct {
 	buf    []byte // grows to Access.Window, or beyond for one large PAX header
 	off    int64  // of buf
 	mean   int64  // of the contents skipped lately, bytes
+	ahead  int64  // bytes of headers that the record before had
 	filled func(off int64) error
 }
 
@@ -41,7 +43,8 @@ func (w *window) at(off int64, n int) ([]byte, error) {
 	}
 	want := w.access.Window
 	if w.mean > w.access.Skip {
-		want = w.access.Probe
+		// A record with extension headers is mostly followed by others like it.
+		want = max(w.access.Probe, int(w.ahead))
 	}
 	want = int(min(int64(max(want, n)), w.size-off))
 	if cap(w.buf) < want {
@@ -64,7 +67,10 @@ func (w *window) at(off int64, n int) ([]byte, error) {
 
 func (w *window) reaches(off int64) (bool, int64, error) { return off <= w.size, w.size, nil }
 
-func (w *window) skipped(n int64) { w.mean += (min(n, 1<<30) - w.mean) / 8 }
+func (w *window) skipped(n, headers int64) {
+	w.mean += (min(n, 1<<30) - w.mean) / 8
+	w.ahead = min(headers, int64(w.access.Window))
+}
 
 // stream is a source over a reader: what is passed over is read and dropped.
 type stream struct {
@@ -144,4 +150,4 @@ func (s *stream) reaches(off int64) (bool, int64, error) {
 	return s.off >= off, s.off, nil
 }
 
-func (s *stream) skipped(int64) {}
+func (s *stream) skipped(int64, int64) {}
