@@ -15,7 +15,6 @@ var pending = []struct {
 	from, to int
 	reason   string
 }{
-	{1, 1, "version 1 of the image JSON, with its checksums, comes with its own reader"},
 	{8, 8, "docker image ls --tree asks for manifests of several platforms, which the API does not answer yet"},
 	{36, 37, "published ports and mounted folders need networks and volumes"},
 	{40, 42, "sharing, kernel and read-only layers are shown on the page"},

@@ -36,6 +36,41 @@ type Image struct {
 	Config   Blob          `json:"config"`
 	Layers   []Layer       `json:"layers"` // base first
 	History  []History     `json:"history"`
+	// Dockerfile tells the history by lines of a Dockerfile, one that was given
+	// or one made of the history.
+	Dockerfile []Line `json:"dockerfile,omitempty"`
+	// V1 are the images of Docker's image specification v1 that the layers are,
+	// base first: one a layer, each the parent of the next; absent where the
+	// archive has none.
+	V1 []V1 `json:"v1,omitempty"`
+}
+
+// Line is an instruction of a Dockerfile with what it made.
+type Line struct {
+	// Number is the line where the instruction begins, from 1: in the file that
+	// was given, else in the one that is made of the history.
+	Number      int    `json:"number"`
+	Instruction string `json:"instruction"` // RUN, COPY …, in capitals; "" where the history tells of none
+	Text        string `json:"text"`        // the instruction whole, its further lines included
+	// History is the index of the entry of the history that it left, absent for
+	// instructions that leave none (FROM, ARG, those of other stages).
+	History *int `json:"history,omitempty"`
+	// Layer is the index of the layer that it made; absent: metadata only.
+	Layer *int `json:"layer,omitempty"`
+	// Note says in a word what else is to be known: "base" (an image that FROM
+	// named made it), "other-stage", "not-built" (the history knows nothing of
+	// it), "guessed" (the history's words differ), "unknown" (no Dockerfile
+	// makes such an entry).
+	Note string `json:"note,omitempty"`
+}
+
+// V1 is an image of Docker's image specification v1.
+type V1 struct {
+	ID  string `json:"id"`  // the name of its folder
+	Raw string `json:"raw"` // its JSON, byte for byte
+	// Checksum is what the JSON claims of the layer's tar: a tarsum, or a plain
+	// digest; "" for nothing.
+	Checksum string `json:"checksum,omitempty"`
 }
 
 // Blob is a small JSON document of an image with its digest.
@@ -71,6 +106,12 @@ type Layer struct {
 	// EntryCount is the number of tar records.
 	EntryCount int    `json:"entries"`
 	CreatedBy  string `json:"createdBy"`
+	// Form says that the blob is more than a compressed tar: "estargz" or
+	// "zstd:chunked", which hold a table of contents so that files can be
+	// fetched one by one; "" for plain layers.
+	Form string `json:"form,omitempty"`
+	// Annotations are those of the manifest's descriptor.
+	Annotations map[string]string `json:"annotations,omitempty"`
 	// Present is false where the archive names the layer but does not hold it
 	// (foreign layers, pruned platforms).
 	Present bool `json:"present"`

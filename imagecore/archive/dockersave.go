@@ -93,6 +93,9 @@ func (r *reader) savedImage(s *saved) (*image, error) {
 	}
 	img.Manifest = imagecore.Blob{Size: int64(len(s.raw)), Raw: s.raw}
 	img.addRefs(s.RepoTags)
+	if len(s.Layers) > 0 {
+		img.V1 = r.v1Beside(s.Layers)
+	}
 	if want := digestOfName(s.Config); want != "" {
 		img.document("the config", want, -1, raw)
 	}

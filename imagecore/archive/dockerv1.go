@@ -19,6 +19,7 @@ import (
 // v1.0, "Image JSON Description"). Each image is one layer over its parent.
 type v1Image struct {
 	Parent          string     `json:"parent"`
+	Checksum        string     `json:"checksum"`
 	Created         *time.Time `json:"created"`
 	Author          string     `json:"author"`
 	Comment         string     `json:"comment"`
@@ -157,6 +158,7 @@ func (r *reader) v1Document(id string) (*v1Image, error) {
 // v1Layer is one image of a stack.
 type v1Layer struct {
 	*v1Image
+	id   string
 	blob *blob
 }
 
@@ -183,7 +185,7 @@ func (r *reader) v1Stack(top string) ([]v1Layer, error) {
 		if !ok {
 			return nil, missing(id+"/layer.tar", "the layer")
 		}
-		stack = append(stack, v1Layer{img, r.blob(f)})
+		stack = append(stack, v1Layer{img, id, r.blob(f)})
 		id = img.Parent
 	}
 	for i, j := 0, len(stack)-1; i < j; i, j = i+1, j-1 {
@@ -230,7 +232,29 @@ func (r *reader) v1Image(top string, stack []v1Layer, diffIDs map[*blob]digest.D
 		return nil, err
 	}
 	img.Manifest = imagecore.Blob{Size: int64(len(document)), Raw: string(document)}
+	for _, l := range stack {
+		img.V1 = append(img.V1, imagecore.V1{ID: l.id, Raw: string(l.raw), Checksum: l.Checksum})
+	}
 	return img, nil
+}
+
+// v1Beside reads the images of version 1 that Docker 1.10–24 wrote beside
+// manifest.json for older readers. They count for nothing: an archive without
+// them, or with half of them, has none.
+func (r *reader) v1Beside(layers []string) []imagecore.V1 {
+	all := make([]imagecore.V1, len(layers))
+	for i, name := range layers {
+		id, ok := strings.CutSuffix(name, "/layer.tar")
+		if !ok {
+			return nil
+		}
+		img, err := r.v1Document(id)
+		if err != nil {
+			return nil
+		}
+		all[i] = imagecore.V1{ID: id, Raw: string(img.raw), Checksum: img.Checksum}
+	}
+	return all
 }
 
 // hashBlobs computes the diffIDs of blobs, in the order in which they lie in

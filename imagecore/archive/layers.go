@@ -58,6 +58,11 @@ func (r *reader) scanLayers() error {
 				img.warn(i, "media-type-mismatch", "the layer is not compressed the way its media type says",
 					"mediaType", l.MediaType, "compression", b.compression)
 			}
+			form, err := r.formOf(b, l)
+			if err != nil {
+				return fmt.Errorf("layer %d: %w", i, err)
+			}
+			l.Form = form
 			for _, w := range b.warnings {
 				w.Layer = i
 				img.warnings = append(img.warnings, w)

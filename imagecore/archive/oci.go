@@ -180,7 +180,7 @@ func (l *layoutReader) image(d v1.Descriptor, doc *layoutDocument, manifest []by
 		if strings.HasSuffix(ld.MediaType, "+encrypted") {
 			return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format", "not yet: encrypted layers", "format", "encrypted").At(path, -1).In(i)
 		}
-		layers[i].Digest, layers[i].MediaType, layers[i].Size = ld.Digest, ld.MediaType, ld.Size
+		layers[i].Digest, layers[i].MediaType, layers[i].Size, layers[i].Annotations = ld.Digest, ld.MediaType, ld.Size, ld.Annotations
 		f, ok, err := l.files.Lookup(blobPath(ld.Digest))
 		if err != nil {
 			return nil, inLayer(err, i)

@@ -111,6 +111,9 @@ func (r *reader) document(path, what string) ([]byte, error) {
 	if b, ok := r.docs[f.Path]; ok {
 		return b, nil
 	}
+	if all, l := r.docBytes+f.Size, 4*r.o.Limits.Document; all > l {
+		return nil, tooLarge("document-too-large", "the manifests and configs together are larger than four times the limit of one", all, l).At(path, -1)
+	}
 	if err := r.tick(); err != nil {
 		return nil, err
 	}
@@ -127,6 +130,7 @@ func (r *reader) document(path, what string) ([]byte, error) {
 		return nil, err
 	}
 	r.docs[f.Path] = b
+	r.docBytes += f.Size
 	return b, nil
 }
 

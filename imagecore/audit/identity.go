@@ -14,6 +14,9 @@ import (
 const (
 	StepDiffID   = "diffID"
 	StepDigest   = "digest"   // of the layer as stored
+	StepTOC      = "toc"      // of an eStargz or zstd:chunked layer's table of contents
+	StepV1ID     = "v1ID"     // of an image of Docker's specification v1
+	StepChecksum = "checksum" // of such an image's layer: tarsum, or plain
 	StepChainID  = "chainID"  // image-spec v1.1 config.md "Layer ChainID"
 	StepImageID  = "imageID"  // digest of the config
 	StepManifest = "manifest" // digest of the manifest
@@ -41,6 +44,9 @@ func (s Step) Mismatch() bool { return s.Computed != "" && s.Computed != s.Claim
 type Bytes struct {
 	Tar  digest.Digest // of the uncompressed tar, by the diffID's algorithm
 	Blob digest.Digest // of the blob as stored, by its digest's algorithm
+	TOC  digest.Digest // of the table of contents of an eStargz or zstd:chunked layer
+	// Checksum is of the kind that imagecore.V1 claims.
+	Checksum digest.Digest
 }
 
 // Identity returns the digests of an image from the layers' tars up to the
@@ -64,6 +70,14 @@ func Identity(img *imagecore.Image, read []Bytes) []Step {
 				What: StepDigest, Layer: &l.Index, Hashed: "the blob as stored", Size: l.Size,
 				Claimed: l.Digest, ClaimedBy: "the manifest", Computed: b.Blob,
 			})
+		}
+		if toc := TOCDigest(l); toc != "" {
+			steps = append(steps, Step{
+				What: StepTOC, Layer: &l.Index, Hashed: "the table of contents", Claimed: toc, ClaimedBy: "the manifest's annotation", Computed: b.TOC,
+			})
+		}
+		if len(img.V1) == len(img.Layers) {
+			steps = append(steps, v1Steps(img, i, b)...)
 		}
 		s := Step{What: StepChainID, Layer: &l.Index, Claimed: l.ChainID, ClaimedBy: "layerlab"}
 		if chain == "" {
@@ -95,6 +109,21 @@ func Identity(img *imagecore.Image, read []Bytes) []Step {
 		})
 	}
 	return steps
+}
+
+// TOCDigest is what a layer's annotations claim of its table of contents, ""
+// for nothing.
+func TOCDigest(l *imagecore.Layer) digest.Digest {
+	for _, name := range []string{
+		"containerd.io/snapshot/stargz/toc.digest",
+		"io.github.containers.zstd-chunked.manifest-checksum",
+		"io.containers.zstd-chunked.manifest-checksum",
+	} {
+		if v := l.Annotations[name]; v != "" {
+			return digest.Digest(v)
+		}
+	}
+	return ""
 }
 
 // digestOf hashes a document by the algorithm of its claimed digest, "" where

@@ -94,3 +94,68 @@ func TestIdentityOfDockerSaveEndsAtTheConfig(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 }
+
+// The ids of version 1 and the checksums of a chain, and what is said where
+// they are not what the bytes give.
+func TestIdentityOfVersion1(t *testing.T) {
+	img, read := identified(t, imagetest.DockerSave)
+	parent := ""
+	for i := range img.Layers {
+		v := imagecore.V1{Checksum: "tarsum.v1+" + digest.FromString("layer").String()}
+		fields := `"created":"2001-09-09T01:46:40Z","layer_id":"` + img.Layers[i].ChainID.String() + `"`
+		if parent != "" {
+			fields += `,"parent":"sha256:` + parent + `"`
+		}
+		v.ID = digest.FromString("{" + fields + "}").Encoded()
+		v.Raw = `{"id":"` + v.ID + `","parent":"` + parent + `","created":"2001-09-09T01:46:40Z","os":"linux"}`
+		img.V1 = append(img.V1, v)
+		read[i].Checksum = digest.Digest(v.Checksum)
+		parent = v.ID
+	}
+	agree := 0
+	for _, s := range audit.Identity(&img, read) {
+		if s.What != audit.StepV1ID && s.What != audit.StepChecksum {
+			continue
+		}
+		if s.Computed == "" || s.Mismatch() {
+			t.Errorf("%+v", s)
+		}
+		if s.Literal && digest.FromString(s.Hashed) != s.Claimed {
+			t.Errorf("the string of %+v gives another digest", s)
+		}
+		agree++
+	}
+	if agree != 2*len(img.Layers) {
+		t.Errorf("%d ids and checksums were looked at", agree)
+	}
+	read[1].Checksum = "tarsum.v1+sha256:other"
+	if got := mismatches(audit.Identity(&img, read)); !slices.Equal(got, []string{audit.StepChecksum}) {
+		t.Errorf("got %v, want the checksum alone", got)
+	}
+	// An id that is drawn at random is no mismatch: nobody can tell.
+	img.V1[2].ID = digest.FromString("random").Encoded()
+	for _, s := range audit.Identity(&img, read) {
+		if s.What == audit.StepV1ID && *s.Layer == 2 && (s.Computed != "" || s.Literal) {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestV1FieldsAreExplained(t *testing.T) {
+	fields := audit.V1Fields(`{"zzz":1,"config":{"Env":[],"User":"a","Zzz":null},"id":"b","Size":3}`)
+	var names []string
+	for _, f := range fields {
+		names = append(names, f.Name)
+		if f.Means == "" {
+			t.Errorf("%s is not explained", f.Name)
+		}
+	}
+	if want := []string{"id", "Size", "config.User", "config.Env", "config.Zzz", "zzz"}; !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
+	}
+	for _, raw := range []string{"", "[]", "null", `"x"`} {
+		if got := audit.V1Fields(raw); len(got) != 0 {
+			t.Errorf("%s: %v", raw, got)
+		}
+	}
+}

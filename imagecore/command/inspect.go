@@ -1,9 +1,11 @@
 package command
 
 import (
+	"archive/tar"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -12,7 +14,9 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
 	"github.com/layerlab/layerlab/imagecore/audit"
+	"github.com/layerlab/layerlab/imagecore/audit/tarsum"
 	"github.com/layerlab/layerlab/imagecore/choose"
+	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/layerlab/layerlab/imagecore/show"
 	"github.com/layerlab/layerlab/imagecore/survey"
 )
@@ -41,7 +45,11 @@ func (r *run) inspect() error {
 			if err != nil {
 				return err
 			}
-			ids = append(ids, show.Identity{Image: img.ID, Steps: audit.Identity(img, read)})
+			id := show.Identity{Image: img.ID, Steps: audit.Identity(img, read)}
+			for _, v := range img.V1 {
+				id.V1 = append(id.V1, show.V1{ID: v.ID, Fields: audit.V1Fields(v.Raw)})
+			}
+			ids = append(ids, id)
 		}
 	}
 	if r.JSON {
@@ -88,19 +96,27 @@ func (r *run) reportJSON(report *imagecore.Report, ids []show.Identity) error {
 	return err
 }
 
-// layerBytes hashes the layers of an image, as stored and unpacked; absent ones
-// are left out.
+// layerBytes hashes the layers of an image, as stored and unpacked, and what
+// else is claimed of them; absent ones are left out.
 func layerBytes(ctx context.Context, a *archive.Archive, image int) ([]audit.Bytes, error) {
-	layers := a.Report().Images[image].Layers
-	all := make([]audit.Bytes, len(layers))
-	for i := range layers {
-		l := &layers[i]
+	img := &a.Report().Images[image]
+	all := make([]audit.Bytes, len(img.Layers))
+	for i := range img.Layers {
+		l := &img.Layers[i]
 		if !l.Present {
 			continue
 		}
 		var err error
 		if all[i].Tar, err = sumOf(ctx, l.DiffID, func() (io.ReadCloser, error) { return a.OpenLayer(image, i) }); err != nil {
 			return nil, err
+		}
+		if all[i].Checksum, err = checksum(ctx, a, image, i, all[i].Tar); err != nil {
+			return nil, err
+		}
+		if toc := audit.TOCDigest(l); toc != "" {
+			if all[i].TOC, err = tocSum(ctx, a, image, i, toc); err != nil {
+				return nil, err
+			}
 		}
 		if l.Digest == "" || l.Digest == l.DiffID {
 			continue
@@ -110,6 +126,122 @@ func layerBytes(ctx context.Context, a *archive.Archive, image int) ([]audit.Byt
 		}
 	}
 	return all, nil
+}
+
+// checksum computes what the image of version 1 claims of layer i, "" where it
+// claims nothing or nothing that is known. tar is the digest of the layer's tar.
+func checksum(ctx context.Context, a *archive.Archive, image, i int, tar digest.Digest) (sum digest.Digest, err error) {
+	img := &a.Report().Images[image]
+	if i >= len(img.V1) || img.V1[i].Checksum == "" {
+		return "", nil
+	}
+	claimed := digest.Digest(img.V1[i].Checksum)
+	v, _, ok := tarsum.Parse(claimed.String())
+	switch {
+	case !ok && claimed.Validate() != nil:
+		return "", nil
+	case !ok && claimed.Algorithm() == tar.Algorithm():
+		return tar, nil
+	case !ok:
+		return sumOf(ctx, claimed, func() (io.ReadCloser, error) { return a.OpenLayer(image, i) })
+	}
+	rc, err := a.OpenLayer(image, i)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, rc.Close()) }()
+	s, err := tarsum.Sum(reader{ctx, rc}, v, nil, imagecore.DefaultLimits())
+	return digest.Digest(s), err
+}
+
+// tocSum is the digest of a layer's table of contents: of an eStargz layer the
+// file in the tar that its footer points to, of a zstd:chunked one a frame of
+// the blob. It is "" where there is none.
+func tocSum(ctx context.Context, a *archive.Archive, image, i int, claimed digest.Digest) (digest.Digest, error) {
+	l := &a.Report().Images[image].Layers[i]
+	from := func(offset int64) (io.ReadCloser, error) {
+		blob, err := a.OpenBlob(image, i)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := io.CopyN(io.Discard, reader{ctx, blob}, offset); err != nil {
+			return nil, errors.Join(err, blob.Close())
+		}
+		return blob, nil
+	}
+	if l.Form == archive.EStargz {
+		footer, err := from(l.Size - archive.EStargzFooter)
+		if err != nil {
+			return "", err
+		}
+		tail, err := io.ReadAll(footer)
+		if err = errors.Join(err, footer.Close()); err != nil {
+			return "", err
+		}
+		offset, ok := archive.EStargzTOC(tail, l.Size)
+		if !ok {
+			return "", nil
+		}
+		return sumOf(ctx, claimed, func() (io.ReadCloser, error) {
+			blob, err := from(offset)
+			if err != nil {
+				return nil, err
+			}
+			content, err := firstFile(blob)
+			if err != nil {
+				return nil, errors.Join(err, blob.Close())
+			}
+			return part{content, blob}, nil
+		})
+	}
+	for _, name := range []string{"io.github.containers.zstd-chunked.manifest-position", "io.containers.zstd-chunked.manifest-position"} {
+		var offset, length int64
+		if at := l.Annotations[name]; at == "" {
+			continue
+		} else if _, err := fmt.Sscanf(at, "%d:%d:", &offset, &length); err != nil || offset < 0 || length <= 0 || offset > l.Size-length {
+			return "", nil
+		}
+		return sumOf(ctx, claimed, func() (io.ReadCloser, error) {
+			blob, err := from(offset)
+			if err != nil {
+				return nil, err
+			}
+			return part{io.LimitReader(blob, length), blob}, nil
+		})
+	}
+	return "", nil
+}
+
+// firstFile is the content of the first file of a tar in gzip.
+func firstFile(packed io.Reader) (io.Reader, error) {
+	unpacked, _, err := codec.NewReader(packed, imagecore.DefaultLimits())
+	if err != nil {
+		return nil, err
+	}
+	tr := tar.NewReader(unpacked)
+	if _, err := tr.Next(); err != nil {
+		return nil, err
+	}
+	return tr, nil
+}
+
+// part reads a piece and closes the whole.
+type part struct {
+	io.Reader
+	io.Closer
+}
+
+// reader ends with its context.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }
 
 // sumOf hashes by the algorithm of a claimed digest, "" where it is not known.

@@ -61,5 +61,17 @@ func (r *run) verifyImage(a *archive.Archive, n int) (verdict, error) {
 		v.OK, v.Code, v.Args, v.Message = false, e.Code, e.Args, e.Error()
 		return v, nil
 	}
+	for i := range image.V1 {
+		if err != nil || !image.Layers[i].Present {
+			continue
+		}
+		got, serr := checksum(r.ctx, a, n, i, image.Layers[i].DiffID) // which is verified
+		if want := image.V1[i].Checksum; serr == nil && got != "" && got.String() != want {
+			v.OK, v.Code, v.Args = false, "checksum-mismatch", imagecore.Args("what", "the checksum", "want", want, "got", got.String())
+			v.Message = fmt.Sprintf("layer %d: the layer's tar has another checksum than its JSON of version 1 claims: %s is claimed, %s is there", i, want, got)
+			return v, nil
+		}
+		err = serr
+	}
 	return v, err
 }

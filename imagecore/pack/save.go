@@ -5,6 +5,7 @@ import (
 	_ "crypto/sha256" // go-digest needs it linked
 	"encoding/json"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -261,6 +263,7 @@ func (s *saver) v1(img *Image, config *v1.Image, tar func(id string, l *Layer) I
 		}
 	}
 	parent := ""
+	chain := identity.ChainIDs(slices.Clone(config.RootFS.DiffIDs))
 	for i := range img.Layers {
 		j := map[string]json.RawMessage{}
 		if i == len(img.Layers)-1 {
@@ -275,10 +278,12 @@ func (s *saver) v1(img *Image, config *v1.Image, tar func(id string, l *Layer) I
 			}
 			set(j, "container_config", map[string][]string{"Cmd": {history[i].CreatedBy}})
 		}
+		// The id is Docker's since 1.10 (moby image/v1 CreateID), so that whoever
+		// can check theirs can check ours.
 		if parent != "" {
-			set(j, "parent", parent)
+			set(j, "parent", "sha256:"+parent)
 		}
-		set(j, "layer_id", config.RootFS.DiffIDs[i])
+		set(j, "layer_id", chain[i])
 		unnamed, err := json.Marshal(j)
 		if err != nil {
 			return badConfig(err)
@@ -286,6 +291,9 @@ func (s *saver) v1(img *Image, config *v1.Image, tar func(id string, l *Layer) I
 		id := digest.FromBytes(unnamed).Encoded()
 		delete(j, "layer_id")
 		set(j, "id", id)
+		if parent != "" {
+			set(j, "parent", parent)
+		}
 		named, err := json.Marshal(j)
 		if err != nil {
 			return badConfig(err)

@@ -1,18 +1,29 @@
 package show
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"text/tabwriter"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore/audit"
+	"github.com/layerlab/layerlab/imagecore/audit/tarsum"
 )
 
 // Identity is an image with the digests that lead to its own.
 type Identity struct {
 	Image digest.Digest `json:"image"`
 	Steps []audit.Step  `json:"steps"`
+	V1    []V1          `json:"v1,omitempty"` // base first
+}
+
+// V1 is an image of Docker's image specification v1, field by field.
+type V1 struct {
+	ID     string        `json:"id"`
+	Fields []audit.Field `json:"fields"`
 }
 
 // Explain writes what the ids are digests of, from the layers' tars up to the
@@ -35,6 +46,8 @@ func Explain(w io.Writer, ids []Identity) error {
 			case s.Mismatch():
 				wrong++
 				fmt.Fprintf(w, "%s          MISMATCH: %s claims it, the bytes give %s\n", indent, s.ClaimedBy, Text(s.Computed.String()))
+			case s.What == audit.StepV1ID && s.Computed == "":
+				unread++
 			case s.Computed == "":
 				unread++
 				fmt.Fprintf(w, "%s          not compared: the bytes were not read\n", indent)
@@ -46,20 +59,49 @@ func Explain(w io.Writer, ids []Identity) error {
 		} else {
 			fmt.Fprintln(w, "all agree")
 		}
+		for i := range id.V1 {
+			if err := fields(w, &id.V1[i]); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// fields writes an image of version 1, a line for each field.
+func fields(w io.Writer, v *V1) error {
+	fmt.Fprintf(w, "\n  image %s of the specification v1\n", Text(v.ID))
+	tw := tabwriter.NewWriter(w, 0, 1, 2, ' ', 0)
+	for _, f := range v.Fields {
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, f.Value); err != nil {
+			return err
+		}
+		value := []rune(Text(compact.String()))
+		if len(value) > 96 {
+			value = append(value[:95], '…')
+		}
+		fmt.Fprintf(tw, "    %s\t%s\t%s\n", Text(f.Name), string(value), f.Means)
+	}
+	return tw.Flush()
 }
 
 func hashed(s audit.Step) string {
 	algorithm := "no digest that is known,"
 	if s.Claimed.Validate() == nil {
 		algorithm = s.Claimed.Algorithm().String()
+	} else if v, _, ok := tarsum.Parse(s.Claimed.String()); ok {
+		algorithm = string(v) + ", sha256"
 	}
 	switch {
 	case s.Literal:
 		return fmt.Sprintf("%s of %q", algorithm, s.Hashed)
 	case s.What == audit.StepChainID:
 		return "the diffID, since nothing is below"
+	case s.What == audit.StepV1ID:
+		return s.Hashed
+	case s.Size == 0:
+		return fmt.Sprintf("%s of %s", algorithm, s.Hashed)
 	}
 	return fmt.Sprintf("%s of %s, %d bytes", algorithm, s.Hashed, s.Size)
 }

@@ -64,7 +64,11 @@ func image(w io.Writer, img *imagecore.Image) error {
 		if !l.Present {
 			tar = "absent"
 		}
-		fmt.Fprintf(tw, "  %d\t%s\t%s\t%s\t%d\t%s\n", l.Index, short(l.DiffID), Bytes(l.Size), tar, l.EntryCount, Text(l.CreatedBy))
+		form := ""
+		if l.Form != "" {
+			form = "  [" + l.Form + "]"
+		}
+		fmt.Fprintf(tw, "  %d\t%s\t%s\t%s\t%d\t%s\n", l.Index, short(l.DiffID), Bytes(l.Size), tar, l.EntryCount, Text(l.CreatedBy)+form)
 	}
 	// In the order of the history; layers that it does not know come last.
 	next := 0

@@ -334,6 +334,8 @@ export interface ReportImage {
   config: ReportBlob;
   layers: ReportLayer[];
   history: ReportHistory[];
+  dockerfile?: ReportLine[];
+  v1?: ReportV1[];
 }
 
 export interface ReportWarning {
@@ -373,6 +375,8 @@ export interface ReportLayer {
   tarSize: number;
   entries: number;
   createdBy: string;
+  form?: string;
+  annotations?: Record<string, string>;
   present: boolean;
 }
 
@@ -383,4 +387,19 @@ export interface ReportHistory {
   comment?: string;
   empty_layer?: boolean;
   layer?: number;
+}
+
+export interface ReportLine {
+  number: number;
+  instruction: string;
+  text: string;
+  history?: number;
+  layer?: number;
+  note?: string;
+}
+
+export interface ReportV1 {
+  id: string;
+  raw: string;
+  checksum?: string;
 }
