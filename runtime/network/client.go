@@ -182,5 +182,8 @@ func (f *failure) err() error {
 	}
 	e := imagecore.NewError(kind, f.Code, f.Message)
 	e.Args = f.Args
+	if f.Code == CodeGone {
+		e.Err = ErrGone
+	}
 	return e
 }

@@ -31,6 +31,7 @@ const (
 type helper struct {
 	network  Network
 	host     *os.File // network namespace
+	lock     *os.File // see Start
 	listener *net.UnixListener
 	table    *table
 	conns    sync.WaitGroup
@@ -45,9 +46,9 @@ type helper struct {
 	over      chan struct{} // closed when ended
 }
 
-func newHelper(n Network, host *os.File, l *net.UnixListener) *helper {
+func newHelper(n Network, host, lock *os.File, l *net.UnixListener) *helper {
 	return &helper{
-		network: n, host: host, listener: l, table: newTable(n),
+		network: n, host: host, lock: lock, listener: l, table: newTable(n),
 		endpoints: map[string]*endpoint{}, watchers: map[chan Event]struct{}{}, over: make(chan struct{}),
 	}
 }
@@ -263,7 +264,7 @@ func (h *helper) endLocked() error {
 		errs = append(errs, e.unplug())
 		h.leaving.Go(e.close)
 	}
-	errs = append(errs, link.Unpin(h.network.Pin), h.listener.Close())
+	errs = append(errs, link.Unpin(h.network.Pin), h.listener.Close(), h.lock.Close())
 	close(h.over)
 	return errors.Join(errs...)
 }

@@ -32,8 +32,7 @@ func Main(args []string) int {
 		}
 	}
 	unix.Close(executableFD)
-	defer lock.Close()
-	s, err := begin(handover, host)
+	s, err := begin(handover, host, lock)
 	if err != nil {
 		_ = json.NewEncoder(handover).Encode(answer{Failure: failed(err)}) // who asked may have gone
 		return 1
@@ -50,7 +49,7 @@ func Main(args []string) int {
 }
 
 // begin makes the network.
-func begin(handover, host *os.File) (*helper, error) {
+func begin(handover, host, lock *os.File) (*helper, error) {
 	if err := settle(); err != nil {
 		return nil, err
 	}
@@ -65,7 +64,7 @@ func begin(handover, host *os.File) (*helper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newHelper(n, host, listener), nil
+	return newHelper(n, host, lock, listener), nil
 }
 
 // listen makes the socket; the lock says that nobody else answers on it.

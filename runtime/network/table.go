@@ -17,31 +17,17 @@ import (
 type table struct {
 	network Network
 
-	mu      sync.RWMutex
-	zones   Names
-	reverse map[string]map[netip.Addr]string // zone → address → its first name
+	mu    sync.RWMutex
+	zones Names
 }
 
 func newTable(n Network) *table { return &table{network: n} }
 
-// set replaces all names. An address is called by the first of its names in
-// the alphabet.
+// set replaces all names.
 func (t *table) set(zones Names) {
-	reverse := map[string]map[netip.Addr]string{}
-	for zone, all := range zones {
-		back := map[netip.Addr]string{}
-		for name, list := range all {
-			for _, a := range list {
-				if old, there := back[a]; !there || name < old {
-					back[a] = name
-				}
-			}
-		}
-		reverse[zone] = back
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.zones, t.reverse = zones, reverse
+	t.zones = zones
 }
 
 // view is what one container's resolver sees of the table.
@@ -69,7 +55,7 @@ func (v view) Addresses(name string) []netip.Addr {
 	v.table.mu.RLock()
 	defer v.table.mu.RUnlock()
 	for _, zone := range v.zones {
-		if list := v.table.zones[zone][name]; len(list) > 0 {
+		if list := v.table.zones[zone].Forward[name]; len(list) > 0 {
 			first := v.turn.next() % len(list)
 			return append(append(make([]netip.Addr, 0, len(list)), list[first:]...), list[:first]...)
 		}
@@ -82,7 +68,7 @@ func (v view) Name(a netip.Addr) (name string, ours bool) {
 	v.table.mu.RLock()
 	defer v.table.mu.RUnlock()
 	for _, zone := range v.zones {
-		if name := v.reverse[zone][a]; name != "" {
+		if name := v.table.zones[zone].Reverse[a]; name != "" {
 			return name, true
 		}
 	}

@@ -54,8 +54,14 @@ type Resolve struct {
 	Servers []netip.AddrPort `json:"servers,omitempty"` // instead of the network's
 }
 
-// Names of containers in networks: zone → name (lower case) → addresses.
-type Names map[string]map[string][]netip.Addr
+// Names of containers by network id.
+type Names map[string]Zone
+
+// Zone is the names of one network's containers.
+type Zone struct {
+	Forward map[string][]netip.Addr `json:"forward"` // by name, in lower case
+	Reverse map[netip.Addr]string   `json:"reverse"`
+}
 
 // State is what a helper tells of itself.
 type State struct {

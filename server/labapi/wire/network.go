@@ -103,3 +103,16 @@ type PublishPort struct {
 	First uint16 `json:"first,omitempty"`
 	Last  uint16 `json:"last,omitempty"`
 }
+
+// Event kinds of networks. Data is the Network or Endpoint concerned, but for
+// those noted; the id is the network's.
+const (
+	EventNetworkCreated      = "network.created"
+	EventNetworkDeleted      = "network.deleted" // data {"name"}
+	EventNetworkConnected    = "network.connected"
+	EventNetworkDisconnected = "network.disconnected"
+	// EventDNSRefused: a container asked for a name outside of its networks,
+	// and there is no way out. The id is the container's, data {"name",
+	// "network"}; never replayed.
+	EventDNSRefused = "network.dns-refused"
+)

@@ -116,6 +116,8 @@ func (c Call) parse(f *pflag.FlagSet, atLeast int) ([]string, error) {
 // Table returns the utilities by name.
 func Table() map[string]Func {
 	t := map[string]Func{
+		// network
+		"httpd": httpd, "nc": nc, "nslookup": nslookup, "ping": ping, "wget": wget,
 		// files
 		"ls": ls, "ln": ln, "chown": chown, "rmdir": rmdir, "stat": stat, "du": du,
 		"readlink": readlink, "realpath": realpath, "basename": basename, "dirname": dirname,
