@@ -13,9 +13,9 @@ import (
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
-// arena is memory outside Go's heap, shared with the child: what system calls
-// point to, and the ledgers. The garbage collector neither moves nor frees it,
-// so nothing has to be pinned.
+// arena is memory outside Go's heap, shared with the child: the scripts, what
+// their system calls point to, their ledgers and the child's stacks. The garbage
+// collector neither moves nor frees it, so nothing has to be pinned.
 type arena struct {
 	mem []byte
 }
@@ -32,9 +32,31 @@ type program struct {
 	arena
 	plan    *plan.Plan
 	names   map[string]int
-	slots   []uintptr
-	scripts map[plan.Where]*script
-	owner   map[plan.Where][]callRef // which step and call an op is
+	slots   []uintptr // of our own scripts; a child has a copy as of its birth
+	scripts [places]*script
+	owner   [places][]callRef // which step and call an op is
+	births  *births
+}
+
+// The places where scripts run, as indices, in the order in which they begin.
+const (
+	host = iota
+	join
+	parent
+	child
+	places
+)
+
+func place(w plan.Where) int {
+	switch w {
+	case plan.Host:
+		return host
+	case plan.Join:
+		return join
+	case plan.Parent:
+		return parent
+	}
+	return child
 }
 
 type callRef struct{ step, call int }
@@ -49,12 +71,13 @@ type assembler struct {
 	fixups []fixup    // words of buf that hold offsets
 	args   []argFixup // arguments of ops that hold offsets
 	filter []byte     // compiled seccomp filter, struct sock_filter after struct sock_filter
+	ops    [places][]op
 }
 
 type fixup struct{ at int }
 
 type argFixup struct {
-	where plan.Where
+	where int
 	op    int
 	arg   int
 }
@@ -62,29 +85,32 @@ type argFixup struct {
 // assemble turns a plan into scripts. preset are the results that the launcher
 // itself provides.
 func assemble(pl *plan.Plan, filter []byte, preset map[string]uintptr) (*program, error) {
-	p := &program{plan: pl, names: map[string]int{}, scripts: map[plan.Where]*script{}, owner: map[plan.Where][]callRef{}}
-	as := &assembler{p: p, filter: filter}
+	p := &program{plan: pl, names: make(map[string]int, 128)}
+	as := &assembler{p: p, filter: filter, buf: make([]byte, 0, 16<<10)}
 	for n := range preset {
 		as.slot(n)
 	}
 	for _, n := range []string{"pid", "proc-pid"} {
 		as.slot(n)
 	}
-	count := map[plan.Where]int{}
+	var count [places]int
 	for i := range pl.Steps {
-		count[pl.Steps[i].Where] += len(pl.Steps[i].Calls)
+		count[place(pl.Steps[i].Where)] += len(pl.Steps[i].Calls)
 	}
 	for w, n := range count {
-		p.scripts[w] = &script{ops: make([]op, 0, n)}
-		p.owner[w] = make([]callRef, 0, n)
+		if n > 0 {
+			as.ops[w] = make([]op, 0, n)
+			p.owner[w] = make([]callRef, 0, n)
+		}
 	}
 	for i := range pl.Steps {
 		s := &pl.Steps[i]
+		w := place(s.Where)
 		for j := range s.Calls {
-			if err := as.add(s.Where, &s.Calls[j]); err != nil {
+			if err := as.add(w, &s.Calls[j]); err != nil {
 				return nil, fmt.Errorf("step %s: %w", s.Code, err)
 			}
-			p.owner[s.Where] = append(p.owner[s.Where], callRef{i, j})
+			p.owner[w] = append(p.owner[w], callRef{i, j})
 		}
 	}
 	if err := as.place(); err != nil {
@@ -105,7 +131,7 @@ func (as *assembler) slot(name string) int {
 	return i
 }
 
-func (as *assembler) add(w plan.Where, c *plan.Call) error {
+func (as *assembler) add(w int, c *plan.Call) error {
 	o := op{out: -1}
 	if c.Name == plan.Lookup {
 		o.kind = opLookup
@@ -119,7 +145,6 @@ func (as *assembler) add(w plan.Where, c *plan.Call) error {
 	if len(c.Args) > len(o.a) || len(c.On) > len(o.on) {
 		return fmt.Errorf("assemble: %s has too many arguments or branches", c)
 	}
-	sc := as.p.scripts[w]
 	for i, a := range c.Args {
 		v, kind, err := as.arg(a)
 		if err != nil {
@@ -130,7 +155,7 @@ func (as *assembler) add(w plan.Where, c *plan.Call) error {
 		case isSlot:
 			o.refs |= 1 << i
 		case isOffset:
-			as.args = append(as.args, argFixup{w, len(sc.ops), i})
+			as.args = append(as.args, argFixup{w, len(as.ops[w]), i})
 		}
 		if a.Kind == plan.KindProgram {
 			o.quiet = true
@@ -159,7 +184,7 @@ func (as *assembler) add(w plan.Where, c *plan.Call) error {
 	case plan.CheckNotProc:
 		o.check = checkNotProc
 	}
-	sc.ops = append(sc.ops, o)
+	as.ops[w] = append(as.ops[w], o)
 	return nil
 }
 
@@ -266,29 +291,58 @@ func (as *assembler) bytes(b []byte) uint64 {
 // addresses.
 func (as *assembler) place() error {
 	p := as.p
-	ledgers := map[plan.Where]int{}
-	for w, s := range p.scripts {
-		ledgers[w] = int(as.bytes(make([]byte, ledgerSize+16*len(s.ops))))
+	reserve := func(size uintptr) uint64 {
+		at := len(as.buf)
+		as.buf = append(as.buf, make([]byte, (size+15)&^15)...)
+		return uint64(at)
 	}
-	mem, err := unix.Mmap(-1, 0, len(as.buf)+8, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
+	for len(as.buf)%16 != 0 {
+		as.buf = append(as.buf, 0)
+	}
+	birthsAt := reserve(unsafe.Sizeof(births{}))
+	slots := reserve(unsafe.Sizeof(uintptr(0)) * uintptr(len(p.names)))
+	own := reserve(unsafe.Sizeof(uintptr(0)) * uintptr(len(p.names)))
+	var scripts, ops, ledgers [places]uint64
+	for w := range as.ops {
+		if n := uintptr(len(as.ops[w])); n > 0 {
+			scripts[w], ops[w], ledgers[w] = reserve(unsafe.Sizeof(script{})), reserve(n*unsafe.Sizeof(op{})), reserve(ledgerSize+16*n)
+		}
+	}
+	size := (len(as.buf) + 4095) &^ 4095
+	mem, err := unix.Mmap(-1, 0, size+2*stackSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 	if err != nil {
-		return fmt.Errorf("assemble: mmap %d bytes: %w", len(as.buf), err)
+		return fmt.Errorf("assemble: mmap %d bytes: %w", size, err)
 	}
 	p.mem = mem
-	base := uintptr(unsafe.Pointer(unsafe.SliceData(mem)))
+	start := unsafe.Pointer(unsafe.SliceData(mem))
+	base := uintptr(start)
+	at := func(offset uint64) unsafe.Pointer { return unsafe.Add(start, offset) }
 	for _, f := range as.fixups {
 		w := as.buf[f.at:]
 		binary.NativeEndian.PutUint64(w, binary.NativeEndian.Uint64(w)+uint64(base))
 	}
 	copy(mem, as.buf)
 	for _, f := range as.args {
-		p.scripts[f.where].ops[f.op].a[f.arg] += base
+		as.ops[f.where][f.op].a[f.arg] += base
 	}
-	p.slots = make([]uintptr, len(p.names))
-	for w, s := range p.scripts {
+	p.slots = unsafe.Slice((*uintptr)(at(own)), len(p.names))
+	for w := range as.ops {
+		n := len(as.ops[w])
+		if n == 0 {
+			continue
+		}
+		s := (*script)(at(scripts[w]))
+		s.ops = unsafe.Slice((*op)(at(ops[w])), n)
+		copy(s.ops, as.ops[w])
 		s.slots = p.slots
-		s.ledger = (*ledger)(unsafe.Pointer(unsafe.SliceData(mem[ledgers[w]:])))
+		if w == join || w == child {
+			s.slots = unsafe.Slice((*uintptr)(at(slots)), len(p.names))
+		}
+		s.ledger = (*ledger)(at(ledgers[w]))
 		s.ledger.marks = base + uintptr(ledgers[w]) + ledgerSize
+		p.scripts[w] = s
 	}
+	p.births = (*births)(at(birthsAt))
+	p.births.stacks = base + uintptr(size)
 	return nil
 }

@@ -135,6 +135,12 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	// The child's change of user takes this property from the memory that we
+	// share (prctl(2)); where the administrator has set fs.suid_dumpable it
+	// would even give it.
+	if p.dumpable, err = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return nil, os.NewSyscallError("prctl PR_GET_DUMPABLE", err)
+	}
 	pid, err := l.fork()
 	if err != nil {
 		return nil, err
@@ -166,6 +172,11 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 				return nil, fmt.Errorf("let the child go on after hooks: %w", err)
 			}
 		case b == 'c':
+			if p.dumpable == 0 {
+				if err := p.restoreDumpable(); err != nil {
+					return nil, err
+				}
+			}
 			if l.terminal {
 				return p, p.openMaster()
 			}
@@ -181,7 +192,7 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 
 // host makes the calls of before the fork and notes which descriptors to close.
 func (l *launcher) host(p *Process) error {
-	s := l.prog.scripts[plan.Host]
+	s := l.prog.scripts[host]
 	if s == nil {
 		return nil
 	}
@@ -191,7 +202,7 @@ func (l *launcher) host(p *Process) error {
 		last = int(s.ledger.failed) - 1
 	}
 	for i := range last {
-		c := l.prog.call(plan.Host, i)
+		c := l.prog.call(host, i)
 		fd := func(name string) int { return int(l.prog.slots[l.prog.names[name]]) }
 		switch {
 		case c.Name == "close":
@@ -211,12 +222,12 @@ func (l *launcher) host(p *Process) error {
 }
 
 func (l *launcher) fork() (int, error) {
-	child, join := l.prog.scripts[plan.Child], l.prog.scripts[plan.Join]
-	pid, e := fork(l.clone, join, child)
+	first := l.prog.scripts[join]
+	pid, e := fork(l.clone, l.prog)
 	if e != 0 {
 		return 0, hostError("clone", l.plan.Clone, e)
 	}
-	if join == nil {
+	if first == nil {
 		return pid, nil
 	}
 	var ws unix.WaitStatus
@@ -230,10 +241,10 @@ func (l *launcher) fork() (int, error) {
 		}
 		break
 	}
-	if join.ledger.pid == 0 {
+	if first.ledger.pid == 0 {
 		return 0, l.prog.failure(l.command)
 	}
-	return int(join.ledger.pid), nil
+	return int(first.ledger.pid), nil
 }
 
 // closeChildEnds closes the parent's copies of what only the child needs, so
@@ -247,7 +258,7 @@ func (l *launcher) closeChildEnds(fds ...int) {
 
 // parent makes the calls that the child waits for.
 func (l *launcher) parent(pid int) error {
-	s := l.prog.scripts[plan.Parent]
+	s := l.prog.scripts[parent]
 	if s == nil {
 		return nil
 	}
@@ -264,7 +275,7 @@ func (l *launcher) parent(pid int) error {
 	return nil
 }
 
-func (p *program) call(w plan.Where, i int) *plan.Call {
+func (p *program) call(w, i int) *plan.Call {
 	r := p.owner[w][i]
 	return &p.plan.Steps[r.step].Calls[r.call]
 }

@@ -31,6 +31,7 @@ type Process struct {
 	devpts    int // the container's terminals
 	masterFD  int
 	hasMaster bool
+	dumpable  int // what we were before the child shared our memory
 	master    *os.File
 
 	mu     sync.Mutex
@@ -73,6 +74,7 @@ func (p *Process) Start() error {
 	b, err := readByte(p.report)
 	unix.Close(p.report)
 	p.report = -1
+	err = errors.Join(err, p.restoreDumpable())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trace = p.prog.trace(true)
@@ -83,6 +85,10 @@ func (p *Process) Start() error {
 	p.prog.free()
 	p.prog = nil
 	return err
+}
+
+func (p *Process) restoreDumpable() error {
+	return os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(p.dumpable), 0, 0, 0))
 }
 
 // Trace returns what came of each step so far, in order.
@@ -131,7 +137,9 @@ func (p *Process) Close() error {
 	defer p.mu.Unlock()
 	if p.prog != nil {
 		p.trace = p.prog.trace(false)
-		p.prog.free()
+		if p.exited {
+			p.prog.free()
+		} // else it waits, in that memory, for somebody to start it
 		p.prog = nil
 	}
 	if p.master != nil {

@@ -14,13 +14,10 @@ import (
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
-// order is that in which the scripts of a launch begin.
-var order = [...]plan.Where{plan.Host, plan.Join, plan.Parent, plan.Child}
-
 // failed reports whether a script stopped at an op.
 func (p *program) failed() bool {
 	for _, s := range p.scripts {
-		if s.ledger.failed != 0 {
+		if s != nil && s.ledger.failed != 0 {
 			return true
 		}
 	}
@@ -29,8 +26,7 @@ func (p *program) failed() bool {
 
 // failure returns the error of the op that stopped a script, in words.
 func (p *program) failure(command string) error {
-	for _, w := range order {
-		s := p.scripts[w]
+	for w, s := range p.scripts {
 		if s == nil || s.ledger.failed == 0 {
 			continue
 		}
@@ -125,8 +121,7 @@ func (p *program) trace(ended bool) []plan.Result {
 	var first int64
 	var l []plan.Result
 	at := map[int]int{}
-	for _, w := range order {
-		s := p.scripts[w]
+	for w, s := range p.scripts {
 		if s == nil {
 			continue
 		}
