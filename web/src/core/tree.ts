@@ -1,6 +1,7 @@
-import type { ImageIndex } from './index.ts';
+import { type ImageIndex, nodeName } from './index.ts';
 import { Flag, Kind, Status } from './kinds.ts';
 import { contains, lowered, touches } from './names.ts';
+import { asks, parseQuery, type Query } from './query.ts';
 
 export { Status } from './kinds.ts';
 
@@ -108,18 +109,60 @@ export function liveAt(index: ImageIndex, node: number, layer: number): number {
   return first[node];
 }
 
-/** Marks what a filter keeps: 1 for a hit, 2 for a folder with a hit in it. */
-export function filter(index: ImageIndex, v: View, query: string): Uint8Array | null {
-  const text = query.trim();
-  if (text === '') return null;
-  const parts = text.split('/').map((p) => new TextEncoder().encode(p).map(lowered));
+/** Marks what a filter keeps: 1 for a hit, 2 for a folder with a hit in it. Null where it asks for nothing. */
+export function filter(index: ImageIndex, v: View, text: string): Uint8Array | null {
+  const q = parseQuery(text);
+  if (!asks(q)) return null;
   const keep = new Uint8Array(index.nodes);
+  if (q.broken) return keep;
+  const parts = q.text === '' ? null : q.text.split('/').map((p) => new TextEncoder().encode(p).map(lowered));
+  const names = q.pattern ? namesOf(index, q.wholePath) : null;
   for (let i = index.nodes - 1; i > 0; i--) {
     if (v.version[i] < 0) continue;
-    if (hit(index, i, parts)) keep[i] |= 1;
+    if (
+      (parts === null || hit(index, i, parts)) &&
+      (names === null || q.pattern?.test(names[i]) === true) &&
+      fits(index, v, i, q)
+    )
+      keep[i] |= 1;
     if (keep[i]) keep[index.parent[i]] |= 2;
   }
   return keep;
+}
+
+const letters = ['', 'f', 'd', 'l', 'c', 'b', 'p', ''];
+
+function fits(index: ImageIndex, v: View, node: number, q: Query): boolean {
+  const { kind, mode, layer } = index.versions;
+  const k = v.version[node];
+  if (q.is.length > 0 && !q.is.includes(v.status[node])) return false;
+  if (q.layer !== null && layer[k] !== q.layer) return false;
+  if (q.type !== '' && letters[kind[k]] !== q.type) return false;
+  if (q.setuid && !(kind[k] === Kind.file && mode[k] & 0o6000)) return false;
+  if (q.least < 0 && q.most === Number.POSITIVE_INFINITY) return true;
+  const bytes = kind[k] === Kind.file ? index.versions.size[k] : v.size[node];
+  return bytes >= q.least && bytes <= q.most;
+}
+
+// The names of all nodes as text, and their paths: made when first asked for.
+const known = new WeakMap<ImageIndex, { names?: string[]; paths?: string[] }>();
+
+function namesOf(index: ImageIndex, whole: boolean): string[] {
+  const have = known.get(index) ?? {};
+  known.set(index, have);
+  have.names ??= Array.from({ length: index.nodes }, (_, i) => nodeName(index, i));
+  if (!whole) return have.names;
+  const names = have.names;
+  if (!have.paths) {
+    const paths = new Array<string>(index.nodes);
+    paths[0] = '';
+    for (let i = 1; i < index.nodes; i++) {
+      const above = paths[index.parent[i]];
+      paths[i] = above === '' ? names[i] : `${above}/${names[i]}`;
+    }
+    have.paths = paths;
+  }
+  return have.paths;
 }
 
 /** Whether the path down to this node ends its match here: "a/b" hits b… in a folder …a. */
@@ -138,28 +181,52 @@ function hit(index: ImageIndex, node: number, parts: Uint8Array[]): boolean {
   return true;
 }
 
+/** How the rows of a folder are ordered. */
+export type Order = 'name' | 'size';
+
 /** The nodes to draw, in order: those in the view whose folders are all open. */
 export function rows(
   index: ImageIndex,
   v: View,
   isOpen: (node: number) => boolean,
   keep: Uint8Array | null,
+  order: Order = 'name',
 ): Int32Array {
   let out = new Int32Array(Math.min(index.nodes, 4096));
   let n = 0;
-  for (let i = 1; i < index.nodes; ) {
-    if (v.version[i] < 0 || (keep && !keep[i])) i = index.end[i];
-    else {
-      if (n === out.length) {
-        const more = new Int32Array(n * 2);
-        more.set(out);
-        out = more;
+  const push = (node: number) => {
+    if (n === out.length) {
+      const more = new Int32Array(n * 2);
+      more.set(out);
+      out = more;
+    }
+    out[n++] = node;
+  };
+  const hidden = (i: number) => v.version[i] < 0 || (keep !== null && keep[i] === 0);
+  if (order === 'name') {
+    for (let i = 1; i < index.nodes; ) {
+      if (hidden(i)) i = index.end[i];
+      else {
+        push(i);
+        i = isOpen(i) ? i + 1 : index.end[i];
       }
-      out[n++] = i;
-      i = isOpen(i) ? i + 1 : index.end[i];
+    }
+  } else {
+    // The largest first: what is yet to be drawn lies on a stack, the next on top.
+    const stack = bySize(index, v, 0, hidden);
+    for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
+      push(i);
+      if (isOpen(i)) stack.push(...bySize(index, v, i, hidden));
     }
   }
   return out.subarray(0, n);
+}
+
+/** The children to draw of a folder, the smallest first. */
+function bySize(index: ImageIndex, v: View, folder: number, hidden: (node: number) => boolean): number[] {
+  const out: number[] = [];
+  for (let i = folder + 1; i < index.end[folder]; i = index.end[i]) if (!hidden(i)) out.push(i);
+  return out.sort((a, b) => v.size[a] - v.size[b] || b - a);
 }
 
 /**

@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { decodeIndex, nodePath } from '../src/core/index.ts';
+import { asks, globPattern, parseQuery } from '../src/core/query.ts';
+import { filter, rows, view } from '../src/core/tree.ts';
+import { encode, example, root } from './encode.ts';
+
+const index = decodeIndex(example());
+const hits = (layer: number, text: string) => {
+  const keep = filter(index, view(index, 'merged', layer), text);
+  return keep === null ? null : [...keep.keys()].filter((i) => keep[i] & 1).map((i) => nodePath(index, i));
+};
+
+describe('a filter', () => {
+  test.each<[string, string[] | null]>([
+    ['', null],
+    ['  ', null],
+    ['cfg', ['etc/my-app.d/default.cfg']],
+    ['my-app-*', ['bin/my-app-binary', 'bin/my-app-tools', 'etc/my-app-config']],
+    ['bin/*', ['bin/my-app-binary', 'bin/my-app-tools']],
+    ['/bin/*s', ['bin/my-app-tools']],
+    ['**/*.cfg', ['etc/my-app.d/default.cfg']],
+    ['/^etc.my/', ['etc/my-app-config', 'etc/my-app.d', 'etc/my-app.d/default.cfg']],
+    ['/CFG$/i', ['etc/my-app.d/default.cfg']],
+    ['is:deleted', ['etc/my-app-config']],
+    ['is:added is:changed', ['bin/my-app-tools', 'etc/my-app.d', 'etc/my-app.d/default.cfg']],
+    ['layer:1 type:f', ['bin/my-app-tools', 'etc/my-app.d/default.cfg']],
+    ['type:d', ['bin', 'etc', 'etc/my-app.d']],
+    ['size:>3.5k type:f', ['bin/my-app-binary', 'bin/my-app-tools']],
+    ['size:<60 type:f', ['etc/my-app.d/default.cfg']],
+    ['/(/', []],
+    ['[a', []],
+    ['is:nonsense', []],
+  ])('%j finds %j', (text, want) => expect(hits(1, text)).toEqual(want));
+});
+
+test('setuid and setgid files, not folders', () => {
+  const bits = decodeIndex(
+    encode(1, [
+      root,
+      { depth: 1, name: 'd', versions: [{ kind: 'dir', layer: 0, mode: 0o2755 }] },
+      { depth: 1, name: 'su', versions: [{ kind: 'file', layer: 0, mode: 0o4755 }] },
+    ]),
+  );
+  const keep = filter(bits, view(bits, 'merged', 0), 'is:setuid');
+  expect([...(keep ?? [])]).toEqual([2, 0, 1]);
+});
+
+test('a glob stays within a name but for two stars', () => {
+  const match = (glob: string, text: string) => globPattern(glob)?.test(text);
+  expect(match('a*c', 'abc')).toBe(true);
+  expect(match('a*c', 'a/c')).toBe(false);
+  expect(match('a/**/c', 'a/c')).toBe(true);
+  expect(match('a/**', 'a/b/c')).toBe(true);
+  expect(match('[!a]?', 'bc')).toBe(true);
+  expect(match('[!a]?', 'ac')).toBe(false);
+  expect(match('a.b', 'axb')).toBe(false);
+  expect(globPattern('[z-a]')).toBeNull();
+  expect(asks(parseQuery('size:>1M'))).toBe(true);
+});
+
+test('by size the largest stand first, folders with what is in them', () => {
+  const v = view(index, 'merged', 0);
+  const list = rows(index, v, () => true, null, 'size');
+  expect([...list].map((n) => nodePath(index, n))).toEqual([
+    'bin',
+    'bin/my-app-binary',
+    'bin/my-app-tools',
+    'etc',
+    'etc/my-app-config',
+  ]);
+  const later = rows(index, view(index, 'merged', 1), () => true, null, 'size');
+  expect([...later].map((n) => nodePath(index, n)).slice(0, 3)).toEqual([
+    'bin',
+    'bin/my-app-binary',
+    'bin/my-app-tools',
+  ]);
+});
