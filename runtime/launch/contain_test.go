@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -298,19 +299,18 @@ func TestOwnProgramCannotBeOverwritten(t *testing.T) {
 // TestWorkingFolderOutside: descriptors of the launcher are no way out
 // (CVE-2024-21626).
 func TestWorkingFolderOutside(t *testing.T) {
-	needRoot(t)
-	root := rootfs(t)
+	withAndWithoutUsers(t, tryWorkingFolders)
+}
+
+func tryWorkingFolders(t *testing.T, _ string, s *specs.Spec) {
 	host, err := os.Open("/etc")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer host.Close()
+	s.Process.Args = []string{"/bin/probe", "inside:hello"}
 	for fd := 3; fd < 40; fd++ {
-		s := serverSpec(t, root, "inside:hello")
-		s.Process.Cwd = "/proc/self/fd/" + string(rune('0'+fd/10)) + string(rune('0'+fd%10))
-		if fd < 10 {
-			s.Process.Cwd = "/proc/self/fd/" + string(rune('0'+fd))
-		}
+		s.Process.Cwd = "/proc/self/fd/" + strconv.Itoa(fd)
 		p, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{-1, -1, -1}})
 		if err == nil {
 			p.Signal(unix.SIGKILL)
@@ -322,7 +322,10 @@ func TestWorkingFolderOutside(t *testing.T) {
 }
 
 func TestLinksOfTheImageLeadNowhere(t *testing.T) {
-	needRoot(t)
+	withAndWithoutUsers(t, tryLinks)
+}
+
+func tryLinks(t *testing.T, _ string, given *specs.Spec) {
 	outside := t.TempDir()
 	for _, c := range []struct {
 		name, link, target, dest, code string
@@ -347,8 +350,11 @@ func TestLinksOfTheImageLeadNowhere(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			filepath.Walk(root, func(p string, _ os.FileInfo, _ error) error { return os.Lchown(p, base, base) })
 			s := serverSpec(t, root, "inside:hello")
+			if len(given.Linux.UIDMappings) == 0 {
+				hostUsers(t, s, root)
+			}
+			own(t, root, s)
 			s.Mounts = append(s.Mounts, specs.Mount{Destination: c.dest, Type: "bind", Source: "/etc", Options: []string{"rbind", "ro"}})
 			p, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{-1, -1, -1}})
 			if err == nil {

@@ -56,6 +56,11 @@ func inside(what string, args []string) int {
 		_, err := os.OpenFile("/proc/self/exe", os.O_WRONLY, 0)
 		fmt.Println(err)
 		return 0
+	case "keys":
+		fmt.Println("container:", hasKey())
+		return 0
+	case "launch-with-key":
+		return launchWithKey()
 	case "true":
 		return 0
 	}

@@ -55,6 +55,9 @@ func stepError(s *plan.Step, c *plan.Call, e syscall.Errno, command string) erro
 		return fault.New(fault.ErrInvalid, "cwd-outside", "the working folder lies outside of the container's root", "step", s.Code)
 	case e == errCheck && c.Check == plan.CheckNotProc:
 		path := s.Args["path"]
+		if s.Code == "bind-console" {
+			path = "/dev/console"
+		}
 		return fault.New(fault.ErrInvalid, "mount-over-proc", fmt.Sprintf("%q cannot be mounted because it is inside /proc", path), "path", path)
 	case e == errCheck:
 		return fault.New(fault.ErrHost, "launcher-gone", "step "+s.Code+": the launcher went away")

@@ -198,6 +198,9 @@ func (b *builder) console() {
 	}
 	calls, t := b.target("/dev/console", false, false)
 	calls = append(calls,
+		// An image's link could lead the terminal over the kernel's settings
+		// (CVE-2025-52565).
+		call("fstatfs", ref(t), scratch(120)).check(CheckNotProc),
 		call("open_tree", ref("devpts"), str("0"), flags("OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC")).as("console"), move("console", t))
 	b.step(Child, "bind-console", nil, -1, calls...)
 }
