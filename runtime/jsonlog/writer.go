@@ -1,11 +1,21 @@
 //go:build linux
 
-package shim
+// Package jsonlog writes and reads a container's output as Docker's json-file
+// driver does: a JSON object per line of output, in files that are rotated.
+//
+//	shim ─ Writer ─▶ log, and with limits log.1 … log.N, the oldest last
+//	logs, replay ◀─ Reader ─ the same, from any line on and as it grows
+//
+// The shim writes, whatever becomes of the server; nobody else does. A reader
+// goes from file to file by what it has open, so that a rotation while it reads
+// costs it nothing but what was rotated away before it came there.
+package jsonlog
 
 import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -22,27 +32,74 @@ type logLine struct {
 // does.
 const maxLine = 16 << 10 // bytes
 
-// logFile writes a container's output as Docker's json-file driver does: a JSON
+// Writer writes a container's output as Docker's json-file driver does: a JSON
 // object per line of output. A line without an end waits for it. Not safe for
 // concurrent use; the hub serialises.
-type logFile struct {
+type Writer struct {
+	path string
+	max  int64 // bytes of a file; 0: no end
+	keep int   // files
 	w    *os.File
+	size int64 // bytes of w
 	now  func() time.Time
 	part [3][]byte // by stream: the line that has not ended yet
 	at   [3]time.Time
 	lost atomic.Int64 // bytes of output that could not be written (a full disk)
 }
 
-// openLog appends to the log, which outlives the container's runs.
-func openLog(path string) (*logFile, error) {
-	w, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	return &logFile{w: w, now: time.Now}, nil
+// Open appends to the log, which outlives the container's runs. A file that
+// would grow beyond max bytes is rotated away, keep files are kept; 0 is no
+// limit, and one file.
+func Open(path string, max int64, keep int) (*Writer, error) {
+	l := &Writer{path: path, max: max, keep: keep, now: time.Now}
+	return l, l.open()
 }
 
-func (l *logFile) write(stream byte, p []byte) {
+func (l *Writer) open() error {
+	w, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	st, err := w.Stat()
+	if err != nil {
+		return err
+	}
+	l.w, l.size = w, st.Size()
+	return nil
+}
+
+// Lost is the number of bytes of output that could not be written.
+func (l *Writer) Lost() int64 { return l.lost.Load() }
+
+// rotate begins a new file. Where that fails the old one goes on: too large a
+// log is better than none.
+func (l *Writer) rotate() {
+	if l.keep > 1 {
+		for n := l.keep - 1; n > 1; n-- {
+			_ = os.Rename(numbered(l.path, n-1), numbered(l.path, n)) // absent at first
+		}
+		if os.Rename(l.path, numbered(l.path, 1)) != nil {
+			return
+		}
+	} else if os.Remove(l.path) != nil {
+		return
+	}
+	old := l.w
+	if l.open() == nil {
+		old.Close()
+	}
+}
+
+// numbered is the n-th file of a log; 0 is the one that is written.
+func numbered(path string, n int) string {
+	if n == 0 {
+		return path
+	}
+	return path + "." + strconv.Itoa(n)
+}
+
+// Write takes a piece of output of stream 1 or 2.
+func (l *Writer) Write(stream byte, p []byte) {
 	now := l.now().UTC()
 	var out bytes.Buffer
 	for len(p) > 0 {
@@ -68,7 +125,7 @@ func (l *logFile) write(stream byte, p []byte) {
 
 // record moves the pending part of a stream to out. A cut within a character
 // leaves the character for the next record.
-func (l *logFile) record(out *bytes.Buffer, stream byte) {
+func (l *Writer) record(out *bytes.Buffer, stream byte) {
 	part := l.part[stream]
 	cut := len(part)
 	if part[cut-1] != '\n' {
@@ -105,8 +162,8 @@ func streamName(stream byte) string {
 	return "stdout"
 }
 
-// flush writes lines that will never end.
-func (l *logFile) flush() {
+// Flush writes lines that will never end.
+func (l *Writer) Flush() {
 	var out bytes.Buffer
 	for stream := range l.part {
 		for len(l.part[stream]) > 0 {
@@ -116,13 +173,38 @@ func (l *logFile) flush() {
 	l.emit(&out)
 }
 
-// emit writes; a log that cannot be written must not stop the container.
-func (l *logFile) emit(out *bytes.Buffer) {
-	if out.Len() == 0 {
-		return
+// emit writes whole records; a log that cannot be written must not stop the
+// container.
+func (l *Writer) emit(out *bytes.Buffer) {
+	for out.Len() > 0 {
+		piece := out.Bytes()
+		if l.max > 0 {
+			piece = l.fitting(piece)
+		}
+		n, err := l.w.Write(piece)
+		l.size += int64(n)
+		if err != nil {
+			l.lost.Add(int64(out.Len() - n))
+			return
+		}
+		out.Next(len(piece))
 	}
-	n, err := l.w.Write(out.Bytes())
-	if err != nil {
-		l.lost.Add(int64(out.Len() - n))
+}
+
+// fitting returns the records that still go into the file, one at least; where
+// not even the first does, a new file begins.
+func (l *Writer) fitting(records []byte) []byte {
+	first := bytes.IndexByte(records, '\n') + 1
+	if l.size > 0 && l.size+int64(first) > l.max {
+		l.rotate()
 	}
+	n := first
+	for n < len(records) {
+		next := bytes.IndexByte(records[n:], '\n') + 1
+		if l.size+int64(n+next) > l.max {
+			break
+		}
+		n += next
+	}
+	return records[:n]
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/console"
+	"github.com/layerlab/layerlab/runtime/jsonlog"
 	"github.com/layerlab/layerlab/runtime/launch"
 )
 
@@ -38,7 +39,7 @@ const (
 type container struct {
 	opts *Options
 	spec *specs.Spec
-	log  *logFile
+	log  *jsonlog.Writer
 
 	acked chan struct{} // closed by AckExit
 
@@ -79,7 +80,7 @@ func newContainer(ctx context.Context, o *Options) (*container, error) {
 	}
 	c := &container{opts: o, spec: spec, status: StatusCreated, acked: make(chan struct{}), execs: make(map[string]*process)}
 	if o.Log != "" {
-		if c.log, err = openLog(o.Log); err != nil {
+		if c.log, err = jsonlog.Open(o.Log, o.LogMaxSize, o.LogMaxFile); err != nil {
 			return nil, fmt.Errorf("log: %w", err)
 		}
 	}
@@ -221,7 +222,7 @@ func (c *container) state() *State {
 		s.Pid = c.main.proc.Pid()
 	}
 	if c.log != nil {
-		s.LogLost = c.log.lost.Load()
+		s.LogLost = c.log.Lost()
 	}
 	for id, e := range c.execs {
 		p := Process{ID: id, TTY: e.tty, Exit: e.exit}

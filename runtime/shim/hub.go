@@ -5,6 +5,8 @@ package shim
 import (
 	"sync"
 	"time"
+
+	"github.com/layerlab/layerlab/runtime/jsonlog"
 )
 
 const (
@@ -14,7 +16,7 @@ const (
 
 // hub spreads a process's output: into the log, the ring and to viewers.
 type hub struct {
-	log *logFile // nil: none (exec'd processes)
+	log *jsonlog.Writer // nil: none (exec'd processes)
 
 	out sync.Mutex // one publisher at a time: the order is that of the log
 
@@ -24,7 +26,7 @@ type hub struct {
 	exit    *Exit // not nil: ended, nothing more comes
 }
 
-func newHub(log *logFile) *hub {
+func newHub(log *jsonlog.Writer) *hub {
 	return &hub{log: log, viewers: make(map[*viewer]struct{})}
 }
 
@@ -33,7 +35,7 @@ func (h *hub) publish(stream byte, p []byte) {
 	h.out.Lock()
 	defer h.out.Unlock()
 	if h.log != nil {
-		h.log.write(stream, p)
+		h.log.Write(stream, p)
 	}
 	h.mu.Lock()
 	h.ring.add(stream, p)
@@ -87,7 +89,7 @@ func (h *hub) end(exit *Exit) {
 	}
 	clear(h.viewers)
 	if h.log != nil {
-		h.log.flush()
+		h.log.Flush()
 	}
 }
 

@@ -21,8 +21,13 @@ type Options struct {
 	ID     string `json:"id"`     // of the container
 	Bundle string `json:"bundle"` // folder with config.json
 
-	Socket   string `json:"socket"`   // at most 107 bytes (unix(7)); made with mode 0600
-	Log      string `json:"log"`      // appended to; "": none
+	Socket string `json:"socket"` // at most 107 bytes (unix(7)); made with mode 0600
+	Log    string `json:"log"`    // appended to; "": none
+	// LogMaxSize rotates the log before it grows beyond so many bytes, LogMaxFile
+	// is how many files are kept; 0: no end, one.
+	LogMaxSize int64 `json:"logMaxSize,omitempty"`
+	LogMaxFile int   `json:"logMaxFile,omitempty"`
+
 	ExitFile string `json:"exitFile"` // written when the container has ended
 
 	// Layers, base first, with Upper and Work become the root (package

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
+	"github.com/layerlab/layerlab/runtime/jsonlog"
 )
 
 // hijack takes the connection over. With "Upgrade: tcp" the answer is 101, as
@@ -71,7 +73,7 @@ func (h *Handler) containerAttach(c *call) error {
 	defer conn.Close()
 	out := muxed{conn, d.TTY}
 	if c.flag("logs") {
-		err := h.readLog(ctx, d.Container.ID, logRequest{tail: -1, stdout: w.stdout, stderr: w.stderr}, func(l logLine) error { return out.write(l.Stream, l.Data) })
+		err := h.readLog(ctx, d.Container.ID, logRequest{tail: -1, stdout: w.stdout, stderr: w.stderr}, func(l jsonlog.Line) error { return out.write(l.Stream, l.Data) })
 		if err != nil {
 			return err
 		}

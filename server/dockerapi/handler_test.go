@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -99,28 +97,6 @@ func TestDetachKeysAreHeldBackUntilTheyAreSure(t *testing.T) {
 	}
 	if _, err := detachKeys("ctrl-1"); err == nil {
 		t.Error("ctrl-1 is taken")
-	}
-}
-
-func TestTailBeginsAtALine(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
-	long := strings.Repeat("x", 70<<10)
-	if err := os.WriteFile(path, []byte("one\n"+long+"\nthree\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for n, want := range map[int]string{0: "", 1: "three\n", 2: long + "\nthree\n", 3: "one\n" + long + "\nthree\n", 9: "one\n" + long + "\nthree\n"} {
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if err := seekTail(f, n); err != nil {
-			t.Fatal(err)
-		}
-		var got bytes.Buffer
-		if _, err := got.ReadFrom(f); err != nil || got.String() != want {
-			t.Errorf("tail %d: %d bytes, want %d (%v)", n, got.Len(), len(want), err)
-		}
 	}
 }
 

@@ -1,16 +1,15 @@
 package dockerapi
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/layerlab/layerlab/runtime/jsonlog"
 )
 
 // logRequest says which lines of a log are wanted.
@@ -19,13 +18,6 @@ type logRequest struct {
 	tail           int       // the last so many lines, -1 for all
 	follow         bool
 	stdout, stderr bool
-}
-
-// logLine is a record of the log.
-type logLine struct {
-	Stream byte
-	Time   time.Time
-	Data   []byte
 }
 
 func (h *Handler) containerLogs(c *call) error {
@@ -59,7 +51,7 @@ func (h *Handler) containerLogs(c *call) error {
 	c.flush()
 	stamps := c.flag("timestamps")
 	out := muxed{c, d.TTY}
-	return h.readLog(c.r.Context(), d.Container.ID, q, func(l logLine) error {
+	return h.readLog(c.r.Context(), d.Container.ID, q, func(l jsonlog.Line) error {
 		if stamps {
 			l.Data = append([]byte(l.Time.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")+" "), l.Data...)
 		}
@@ -75,7 +67,7 @@ func (h *Handler) containerLogs(c *call) error {
 
 // readLog hands out the lines of a container's log, and with follow those that
 // come until the run under way has ended.
-func (h *Handler) readLog(ctx context.Context, id string, q logRequest, use func(logLine) error) error {
+func (h *Handler) readLog(ctx context.Context, id string, q logRequest, use func(jsonlog.Line) error) error {
 	path, err := h.Containers.LogPath(ctx, id)
 	if err != nil {
 		return err
@@ -88,12 +80,12 @@ func (h *Handler) readLog(ctx context.Context, id string, q logRequest, use func
 		}
 		defer stop()
 	}
-	f, err := os.Open(path)
+	r, err := jsonlog.NewReader(path, q.tail)
 	for errors.Is(err, os.ErrNotExist) && q.follow {
 		if _, more := <-woken; !more {
 			return nil
 		}
-		f, err = os.Open(path)
+		r, err = jsonlog.NewReader(path, -1)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -101,25 +93,16 @@ func (h *Handler) readLog(ctx context.Context, id string, q logRequest, use func
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if q.tail >= 0 {
-		if err := seekTail(f, q.tail); err != nil {
-			return err
-		}
-	}
-	r := bufio.NewReader(f)
-	var part []byte
+	defer r.Close()
 	for last := !q.follow; ; {
-		line, err := r.ReadBytes('\n')
-		part = append(part, line...)
+		line, err := r.Next()
 		if err == nil {
-			if err := q.give(part, use); err != nil {
+			if err := q.give(line, use); err != nil {
 				if err == io.EOF {
 					return nil
 				}
 				return err
 			}
-			part = part[:0]
 			continue
 		}
 		if err != io.EOF {
@@ -138,53 +121,14 @@ func (h *Handler) readLog(ctx context.Context, id string, q logRequest, use func
 }
 
 // give hands out a record that is wanted; io.EOF says that later ones are not.
-func (q *logRequest) give(record []byte, use func(logLine) error) error {
-	var l struct {
-		Log, Stream string
-		Time        time.Time
-	}
-	if json.Unmarshal(record, &l) != nil {
-		return nil // cut off by a full disk
-	}
+func (q *logRequest) give(l jsonlog.Line, use func(jsonlog.Line) error) error {
 	if !q.until.IsZero() && l.Time.After(q.until) {
 		return io.EOF
 	}
-	line := logLine{Stream: 1, Time: l.Time, Data: []byte(l.Log)}
-	if l.Stream == "stderr" {
-		line.Stream = 2
-	}
-	if l.Time.Before(q.since) || line.Stream == 1 && !q.stdout || line.Stream == 2 && !q.stderr {
+	if l.Time.Before(q.since) || l.Stream == 1 && !q.stdout || l.Stream == 2 && !q.stderr {
 		return nil
 	}
-	return use(line)
-}
-
-// seekTail goes back from the end of a file to before its last lines.
-func seekTail(f *os.File, lines int) error {
-	at, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	buf := make([]byte, 64<<10)
-	left := lines + 1 // the end of the line before is the place
-	for at > 0 {
-		n := min(at, int64(len(buf)))
-		at -= n
-		if _, err := f.ReadAt(buf[:n], at); err != nil {
-			return err
-		}
-		for i := int(n); ; {
-			if i = bytes.LastIndexByte(buf[:i], '\n'); i < 0 {
-				break
-			}
-			if left--; left == 0 {
-				_, err := f.Seek(at+int64(i)+1, io.SeekStart)
-				return err
-			}
-		}
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	return err
+	return use(l)
 }
 
 // output gives a signal when a container has written something; the channel is

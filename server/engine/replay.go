@@ -3,9 +3,7 @@
 package engine
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/jsonlog"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 )
@@ -21,67 +20,40 @@ import (
 // size of the shim's ring.
 const replaySize = 256 << 10
 
-// logTail is how much of a log is read for it: JSON escapes a control
-// character in six bytes.
-const logTail = 6 * replaySize
-
 // replay returns the last output of a container that has ended, from its log.
 func (s *Service) replay(rec record) (Stream, error) {
-	f, err := os.Open(filepath.Join(s.folder(rec.ID), "log"))
-	if os.IsNotExist(err) {
-		return newEnded(rec, nil), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	chunks, err := tail(f)
+	chunks, err := lastOutput(filepath.Join(s.folder(rec.ID), "log"))
 	if err != nil {
 		return nil, fmt.Errorf("log of container %s: %w", bundle.ShortID(rec.ID), err)
 	}
 	return newEnded(rec, chunks), nil
 }
 
-// tail reads the last chunks of a json-file log, replaySize bytes at most. A
-// record that is cut off, by us or by a full disk, is passed over.
-func tail(f *os.File) ([]shim.Chunk, error) {
-	end, err := f.Seek(0, io.SeekEnd)
+// lastOutput reads the last replaySize bytes of a log. A record holds a byte at
+// least, so that many records are enough.
+func lastOutput(path string) (chunks []shim.Chunk, err error) {
+	r, err := jsonlog.NewReader(path, replaySize)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	start := max(0, end-logTail)
-	r := bufio.NewReader(io.NewSectionReader(f, start, end-start))
-	if start > 0 {
-		if _, err := r.ReadBytes('\n'); err != nil {
-			return nil, nil
-		}
-	}
-	var chunks []shim.Chunk
+	defer r.Close()
 	total := 0
 	for {
-		line, err := r.ReadBytes('\n')
+		line, err := r.Next()
 		if err == io.EOF {
-			break
+			return chunks, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		var l struct{ Log, Stream string }
-		if json.Unmarshal(bytes.TrimSpace(line), &l) != nil {
-			continue
+		chunks = append(chunks, shim.Chunk{Stream: line.Stream, Data: line.Data})
+		for total += len(line.Data); total > replaySize && len(chunks) > 1; chunks = chunks[1:] {
+			total -= len(chunks[0].Data)
 		}
-		c := shim.Chunk{Stream: 1, Data: []byte(l.Log)}
-		if l.Stream == "stderr" {
-			c.Stream = 2
-		}
-		chunks = append(chunks, c)
-		total += len(c.Data)
 	}
-	for len(chunks) > 0 && total > replaySize {
-		total -= len(chunks[0].Data)
-		chunks = chunks[1:]
-	}
-	return chunks, nil
 }
 
 // ended is the stream of a container that has ended.

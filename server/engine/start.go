@@ -99,6 +99,9 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		Cgroup: cgroupOf(rec.ID), Cols: rec.Request.Cols, Rows: rec.Request.Rows,
 		Stdin: rec.Settings.OpenStdin,
 	}
+	if l := rec.Request.Log; l != nil {
+		o.LogMaxSize, o.LogMaxFile = l.MaxSize, l.MaxFile
+	}
 	for _, layer := range image.Dirs {
 		o.Layers = append(o.Layers, snapshot.Layer{Dir: layer})
 	}
