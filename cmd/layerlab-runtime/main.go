@@ -27,6 +27,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/firstproc"
 	"github.com/layerlab/layerlab/runtime/network"
 	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/runtime/unpack"
 )
 
 // command is one word of the command line.
@@ -80,6 +81,9 @@ func main() {
 	}
 	if len(os.Args) == 2 && os.Args[1] == files.Word {
 		os.Exit(files.Main())
+	}
+	if len(os.Args) == 2 && os.Args[1] == unpack.Word {
+		os.Exit(unpack.Main())
 	}
 	if len(os.Args) > 1 && os.Args[1] == "network" {
 		os.Exit(network.Main(os.Args[2:]))

@@ -23,13 +23,7 @@ func Fill(ctx context.Context, dir string, t *tree.Tree, changes []tree.LayerCha
 		return &os.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(root)
-	u := &unpacker{
-		ctx: ctx, o: o, tree: t, content: content,
-		at: newBeneath(root), link: newBeneath(root), buf: make([]byte, 256<<10),
-	}
-	defer u.at.close()
-	defer u.link.close()
-	if err := u.run(changes); err != nil {
+	if err := Execute(ctx, root, Located(t, changes), content, o); err != nil {
 		return fmt.Errorf("fill %s: %w", dir, err)
 	}
 	return os.NewSyscallError("syncfs", unix.Syncfs(root))
