@@ -31,6 +31,9 @@ func (h *Handler) containerCreate(c *call) error {
 	if err != nil {
 		return err
 	}
+	if want.Network, err = containerNetwork(&req, raw); err != nil {
+		return err
+	}
 	want.Name, want.Client = c.query("name"), raw
 	if strings.Contains(want.Image, "@") { // the engine knows names and ids
 		img, err := h.Images.Find(c.r.Context(), want.Image)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/network"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -49,10 +48,10 @@ func (h *Handler) containerList(c *call) error {
 			f.any("status", func(v string) bool { return v == one.State }) &&
 			f.any("exited", func(v string) bool { return one.ExitCode != nil && strconv.Itoa(*one.ExitCode) == v }) &&
 			f.any("ancestor", func(v string) bool { return h.madeOf(ctx, one, v) }) &&
-			f.any("network", func(v string) bool { return v == "none" }) &&
+			f.any("network", func(v string) bool { return inNetwork(s, v) }) &&
 			f.any("health", func(v string) bool { return v == "none" }) &&
 			f.any("is-task", func(v string) bool { return v == "false" }) &&
-			f.any("volume", func(v string) bool { return hasMount(s.Mounts, v) }) && !f.has("publish") && !f.has("expose") && f.labels(s.Labels)
+			f.any("volume", func(v string) bool { return hasMount(s.Mounts, v) }) && f.any("publish", func(v string) bool { return publishes(s.Ports, v, true) }) && f.any("expose", func(v string) bool { return publishes(s.Ports, v, false) }) && f.labels(s.Labels)
 		if keep {
 			out = append(out, s)
 		}
@@ -101,12 +100,12 @@ func (h *Handler) summary(ctx context.Context, one wire.Container, size bool) (c
 	}
 	s := container.Summary{
 		ID: one.ID, Names: []string{"/" + one.Name}, Image: h.imageName(ctx, one), ImageID: one.Image,
-		Command: words(one.Command), Created: one.CreatedAt.Unix(), Ports: []container.PortSummary{},
+		Command: words(one.Command), Created: one.CreatedAt.Unix(), Ports: portSummaries(d),
 		Labels: h.labels(ctx, d), State: container.ContainerState(one.State), Status: status(one, time.Now()),
-		NetworkSettings: &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{}},
+		NetworkSettings: &container.NetworkSettingsSummary{Networks: endpoints(d, false)},
 		Mounts:          mountPoints(d.Mounts),
 	}
-	s.HostConfig.NetworkMode = "none"
+	s.HostConfig.NetworkMode = networkMode(d)
 	if size {
 		changes, err := h.Containers.Changes(ctx, one.ID)
 		if err != nil {

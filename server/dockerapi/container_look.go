@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/storage"
 
 	"github.com/layerlab/layerlab/imagecore/pack"
@@ -39,7 +38,7 @@ func (h *Handler) containerInspect(c *call) error {
 			"UpperDir": filepath.Join(d.Folder, "upper"), "WorkDir": filepath.Join(d.Folder, "work"),
 		}},
 		Mounts: mountPoints(d.Mounts), Config: config, Args: []string{},
-		NetworkSettings: &container.NetworkSettings{Ports: network.PortMap{}, Networks: map[string]*network.EndpointSettings{}},
+		NetworkSettings: networkSettings(d),
 	}
 	if len(one.Command) > 0 {
 		v.Path, v.Args = one.Command[0], one.Command[1:]
@@ -73,7 +72,7 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 		config.Cmd = d.Container.Command
 	}
 	host := req.HostConfig
-	host.NetworkMode = "none"
+	host.NetworkMode = container.NetworkMode(networkMode(d))
 	host.LogConfig.Type = "json-file"
 	if host.RestartPolicy.Name == "" {
 		host.RestartPolicy.Name = "no"

@@ -18,6 +18,7 @@ import (
 type Deps struct {
 	Images     Images
 	Containers Containers
+	Networks   Networks
 	Events     Events
 	Facts      Facts
 	Log        *slog.Logger
@@ -97,6 +98,7 @@ type CreateRequest struct {
 	OpenStdin, StdinOnce, AutoRemove bool
 	StopSignal                       string
 	StopTimeout                      *int
+	Network                          wire.ContainerNetwork
 	Client                           json.RawMessage // the request, to be shown again
 }
 
@@ -112,6 +114,7 @@ type Container struct {
 	Folder     string
 	Execs      []string
 	Mounts     []Mount
+	Endpoints  []wire.Endpoint // by the network's name
 }
 
 // Mount is a mount of a container with its source found.

@@ -103,6 +103,12 @@ func containerError(name string, err error) error {
 		return &refusal{http.StatusNotFound, "No such container: " + name}
 	case "command-not-found", "command-not-executable":
 		return invalid("%s%s", start, e.Message)
+	case "port-taken":
+		return &refusal{http.StatusInternalServerError, "failed to set up container networking: " + e.Message}
+	case "network-not-found":
+		return &refusal{http.StatusNotFound, "failed to set up container networking: " + e.Message}
+	case "network-conflict", "address-taken", "host-network", "publish-address", "bad-network", "bad-port":
+		return networkError(&refusal{http.StatusBadRequest, e.Message})
 	case "no-command":
 		return invalid("no command specified")
 	case "container-not-running":

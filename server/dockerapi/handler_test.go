@@ -29,7 +29,6 @@ func TestVersionsAndRoutesThatAreNotServed(t *testing.T) {
 		{"GET", "/v1.41/swarm", 501, "GET /swarm is not served by layerlab"},
 		{"POST", "/build", 501, "building images is not served by layerlab yet"},
 		{"POST", "/images/a/b:1/push", 501, "pushing to a registry"},
-		{"GET", "/networks/x", 404, "network x not found"},
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))

@@ -65,14 +65,12 @@ func (h *Handler) table() []route {
 
 		// There are no networks yet: docker inspect NAME asks for each kind in
 		// turn and goes on at a 404.
-		{method: get, pattern: "/networks", do: empty([]string{})},
-		{method: get, pattern: "/networks/{name}", do: absent("network %s not found")},
 		{method: get, pattern: "/plugins/{name}/json", do: absent("plugin %q not found")},
 
 		// docker system prune asks these too: there is nothing to prune.
-		{method: post, pattern: "/networks/prune", do: empty(map[string]any{"NetworksDeleted": []string{}})},
 		{method: post, pattern: "/build/prune", do: empty(map[string]any{"CachesDeleted": []string{}, "SpaceReclaimed": 0})},
 	}
+	list = append(list, h.networkTable()...)
 	for _, r := range []struct{ method, pattern, what string }{
 		{post, "/build", "building images"},
 		{post, "/images/{name}/push", "pushing to a registry"},

@@ -39,17 +39,17 @@ func (d dockerContainers) Detail(ctx context.Context, id string) (dockerapi.Cont
 		Container: c.Container,
 		CreateRequest: dockerapi.CreateRequest{
 			CreateContainer: c.Request, Labels: m.Labels, OpenStdin: m.OpenStdin, StdinOnce: m.StdinOnce,
-			AutoRemove: m.AutoRemove, StopSignal: m.StopSignal, StopTimeout: m.StopTimeout, Client: m.Client,
+			AutoRemove: m.AutoRemove, StopSignal: m.StopSignal, StopTimeout: m.StopTimeout, Client: m.Client, Network: m.Network,
 		},
 		StopSignal: c.StopSignal, Hostname: c.Hostname, Env: c.Env, WorkingDir: c.WorkingDir, User: c.User,
-		Folder: c.Folder, Execs: c.Execs, Mounts: mounts,
+		Folder: c.Folder, Execs: c.Execs, Mounts: mounts, Endpoints: c.Endpoints,
 	}, nil
 }
 
 func (d dockerContainers) Create(ctx context.Context, r dockerapi.CreateRequest) (wire.Container, error) {
 	return d.CreateWith(ctx, r.CreateContainer, engine.Settings{
 		Labels: r.Labels, OpenStdin: r.OpenStdin, StdinOnce: r.StdinOnce, AutoRemove: r.AutoRemove,
-		StopSignal: r.StopSignal, StopTimeout: r.StopTimeout, Client: r.Client,
+		StopSignal: r.StopSignal, StopTimeout: r.StopTimeout, Client: r.Client, Network: r.Network,
 	})
 }
 

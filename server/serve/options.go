@@ -43,6 +43,8 @@ type Options struct {
 	// Rootfs is how roots are mounted; "" finds out what the host can.
 	Rootfs snapshot.Method
 
+	Network NetworkOptions
+
 	Version string
 	Log     *slog.Logger
 	// Started is told, once requests are answered, the address that logs in

@@ -24,6 +24,7 @@ import (
 	"github.com/layerlab/layerlab/server/access"
 	"github.com/layerlab/layerlab/server/engine"
 	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/engine/networks"
 	"github.com/layerlab/layerlab/server/engine/reach"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/labapi"
@@ -54,6 +55,7 @@ type server struct {
 	store     *store.Store
 	bus       *events.Bus
 	engine    *engine.Service
+	networks  *networks.Service
 	terminals *terminal.Handler
 	gate      *access.Gate
 	method    snapshot.Method
@@ -180,7 +182,11 @@ func (s *server) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openNetworks(ctx, executable); err != nil {
+		return err
+	}
 	s.engine, err = engine.Open(ctx, engine.Options{
+		Networks: s.networks,
 		Data: s.o.Data, Run: s.o.RunDir, Images: images{s.store}, Bucket: s.store.Bucket("containers"), Volumes: s.store.Bucket("volumes"), Init: init,
 		Reach: reach.Policy{
 			Never: []string{s.dockerSocket()}, Bind: s.o.AllowBind, Devices: s.o.AllowDevices, Unconfined: s.o.AllowUnconfined,

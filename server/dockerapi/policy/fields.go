@@ -17,13 +17,13 @@ func configFields() map[string]verdict {
 		"Entrypoint": yes,
 		"Labels":     yes,
 		// Streams: attach asks for each again, start alone for none.
-		"AttachStdin":  yes,
-		"AttachStdout": yes,
-		"AttachStderr": yes,
-		"OpenStdin":    yes,
-		"StdinOnce":    yes,
-		"StopSignal":   yes,
-		"StopTimeout":  yes,
+		"AttachStdin":     yes,
+		"AttachStdout":    yes,
+		"AttachStderr":    yes,
+		"OpenStdin":       yes,
+		"StdinOnce":       yes,
+		"StopSignal":      yes,
+		"StopTimeout":     yes,
 		"NetworkDisabled": yes, // as network mode none
 		// What an image's documentation says of itself, and does nothing.
 		"ExposedPorts": yes,
@@ -52,9 +52,9 @@ func hostFields() map[string]verdict {
 		// Ignored, with a warning.
 		"OomKillDisable": yes,
 		"VolumeDriver":   plain("local"),
-		"IpcMode":      plain("private"),
-		"CgroupnsMode": plain("private"),
-		"Isolation":    plain("default"),
-		"Runtime":      plain("layerlab"),
+		"IpcMode":        plain("private"),
+		"CgroupnsMode":   plain("private"),
+		"Isolation":      plain("default"),
+		"Runtime":        plain("layerlab"),
 	}
 }

@@ -20,7 +20,7 @@ func TestEveryFieldIsHonouredOrRefused(t *testing.T) {
 		fields map[string]verdict
 	}{
 		{"Config", reflect.TypeFor[container.Config](), configFields()},
-		{"HostConfig", reflect.TypeFor[container.HostConfig](), hostFields()},
+		{"HostConfig", reflect.TypeFor[container.HostConfig](), allHostFields()},
 	} {
 		known := map[string]bool{}
 		for _, f := range reflect.VisibleFields(c.of) {
@@ -98,8 +98,8 @@ func TestWhatTheCommandLineSendsUnaskedPasses(t *testing.T) {
 	if err := Check(&container.Config{Image: "a"}, host, nets); err != nil {
 		t.Error(err)
 	}
-	nets.EndpointsConfig["default"].Aliases = []string{"db"}
-	if err := Check(nil, nil, nets); err == nil || err.Error() != "NetworkingConfig.default.Aliases=[db] is not served by layerlab yet: leave it at its default" {
+	nets.EndpointsConfig["default"].Links = []string{"db"}
+	if err := Check(nil, nil, nets); err == nil || err.Error() != "NetworkingConfig.default.Links=[db] is not served by layerlab yet: leave it at its default" {
 		t.Error(err)
 	}
 }

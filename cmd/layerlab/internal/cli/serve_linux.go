@@ -48,13 +48,14 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		Limits: f.limits.limits(), Runtime: runtime, Samples: samples, Teaching: f.teaching,
 		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined,
 		Version: r.Version, Log: logger(r.Stderr),
+		Network: serve.NetworkOptions{Bridge: f.network.bridge, Publish: f.network.publish, AllowHost: f.network.allowHost},
 		Started: func(url string) {
 			fmt.Fprintf(r.out, "layerlab %s serves at %s\n", r.Version, url)
 			_ = r.out.Flush() // who closed standard output does not want the line
 		},
 	})
 	// What the settings contradict is no refused input.
-	if e, ok := errors.AsType[*imagecore.Error](err); ok && slices.Contains([]string{"bad-listen", "listen-refused", "tls-half"}, e.Code) {
+	if e, ok := errors.AsType[*imagecore.Error](err); ok && slices.Contains([]string{"bad-listen", "listen-refused", "tls-half", "bad-setting"}, e.Code) {
 		return usageError{err}
 	}
 	return err

@@ -1,0 +1,239 @@
+package dockerapi
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/network"
+
+	"github.com/layerlab/layerlab/server/dockerapi/policy"
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// networkTable lists the routes of networks.
+func (h *Handler) networkTable() []route {
+	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	return []route{
+		{method: get, pattern: "/networks", do: h.networkList},
+		{method: post, pattern: "/networks/create", do: h.networkCreate},
+		{method: post, pattern: "/networks/prune", do: h.networkPrune},
+		{method: get, pattern: "/networks/{name}", do: h.networkInspect},
+		{method: del, pattern: "/networks/{name}", do: h.networkRemove},
+		{method: post, pattern: "/networks/{name}/connect", do: h.networkConnect},
+		{method: post, pattern: "/networks/{name}/disconnect", do: h.networkDisconnect},
+	}
+}
+
+func (h *Handler) networkList(c *call) error {
+	f, err := c.filters("driver", "type", "name", "id", "label", "label!", "scope", "dangling")
+	if err != nil {
+		return err
+	}
+	dangling, err := f.truth("dangling")
+	if err != nil {
+		return err
+	}
+	for _, v := range f["type"] {
+		if v != "builtin" && v != "custom" {
+			return invalid("invalid filter 'type=%s'", v)
+		}
+	}
+	list, err := h.Networks.List(c.r.Context())
+	if err != nil {
+		return err
+	}
+	used, err := h.usedNetworks(c, dangling != nil)
+	if err != nil {
+		return err
+	}
+	out := []network.Summary{}
+	for _, n := range list {
+		kind := "custom"
+		if n.Builtin {
+			kind = "builtin"
+		}
+		if f.any("driver", func(v string) bool { return v == n.Driver }) &&
+			f.any("type", func(v string) bool { return v == kind }) &&
+			f.any("name", func(v string) bool { return strings.Contains(n.Name, v) }) &&
+			f.any("id", func(v string) bool { return strings.HasPrefix(n.ID, v) }) &&
+			f.any("scope", func(v string) bool { return v == "local" }) &&
+			(dangling == nil || *dangling == (!n.Builtin && !used[n.ID])) && f.labels(n.Labels) {
+			out = append(out, network.Summary{Network: inspectNetwork(n)})
+		}
+	}
+	return c.json(http.StatusOK, out)
+}
+
+// usedNetworks tells which networks a container is in, running or not.
+func (h *Handler) usedNetworks(c *call, wanted bool) (map[string]bool, error) {
+	used := map[string]bool{}
+	if !wanted {
+		return used, nil
+	}
+	list, err := h.Containers.List(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range list {
+		d, err := h.Containers.Detail(c.r.Context(), one.ID)
+		if err != nil {
+			continue // removed meanwhile
+		}
+		for _, e := range d.Endpoints {
+			used[e.Network] = true
+		}
+	}
+	return used, nil
+}
+
+func inspectNetwork(n wire.Network) network.Network {
+	v := network.Network{
+		Name: n.Name, ID: n.ID, Created: n.CreatedAt, Scope: "local", Driver: n.Driver, EnableIPv4: true,
+		IPAM: network.IPAM{Driver: "default", Options: map[string]string{}, Config: []network.IPAMConfig{}}, Internal: n.Internal,
+		Options: n.Options, Labels: n.Labels,
+	}
+	if subnet, err := netip.ParsePrefix(n.Subnet); err == nil {
+		config := network.IPAMConfig{Subnet: subnet}
+		config.Gateway, _ = netip.ParseAddr(n.Gateway)
+		config.IPRange, _ = netip.ParsePrefix(n.IPRange)
+		v.IPAM.Config = append(v.IPAM.Config, config)
+	}
+	return v
+}
+
+func (h *Handler) networkInspect(c *call) error {
+	if scope := c.query("scope"); scope != "" && scope != "local" {
+		return networkError(notANetwork(c.path["name"]))
+	}
+	n, err := h.Networks.Get(c.r.Context(), c.path["name"])
+	if err != nil {
+		return networkError(err)
+	}
+	v := network.Inspect{Network: inspectNetwork(n), Containers: map[string]network.EndpointResource{}}
+	for _, e := range n.Endpoints {
+		r := network.EndpointResource{Name: e.ContainerName, EndpointID: e.ID}
+		r.IPv4Address, _ = netip.ParsePrefix(e.Address)
+		_ = r.MacAddress.UnmarshalText([]byte(e.MAC)) // made by the service
+		v.Containers[e.Container] = r
+	}
+	return c.json(http.StatusOK, v)
+}
+
+func notANetwork(name string) error {
+	return &refusal{http.StatusNotFound, "network " + name + " not found"}
+}
+
+func (h *Handler) networkCreate(c *call) error {
+	var req network.CreateRequest
+	if err := c.body(&req); err != nil {
+		return err
+	}
+	if err := policy.CheckNetwork(&req); err != nil {
+		return err
+	}
+	if req.EnableIPv4 != nil && !*req.EnableIPv4 {
+		return invalid("IPv4 or IPv6 must be enabled")
+	}
+	want := wire.CreateNetwork{Name: req.Name, Driver: req.Driver, Internal: req.Internal, Labels: req.Labels, Options: req.Options}
+	if req.IPAM != nil {
+		if len(req.IPAM.Config) > 1 {
+			return invalid("one subnet for each network is served, not %d", len(req.IPAM.Config))
+		}
+		for _, config := range req.IPAM.Config {
+			want.Subnet, want.Gateway, want.IPRange = text(config.Subnet), text(config.Gateway), text(config.IPRange)
+		}
+	}
+	n, err := h.Networks.Create(c.r.Context(), want)
+	if err != nil {
+		return networkError(err)
+	}
+	return c.json(http.StatusCreated, network.CreateResponse{ID: n.ID})
+}
+
+// text is "" for an address that was not given.
+func text(v interface {
+	IsValid() bool
+	String() string
+},
+) string {
+	if !v.IsValid() {
+		return ""
+	}
+	return v.String()
+}
+
+func (h *Handler) networkRemove(c *call) error {
+	if err := h.Networks.Remove(c.r.Context(), c.path["name"]); err != nil {
+		return networkError(err)
+	}
+	return c.none()
+}
+
+func (h *Handler) networkPrune(c *call) error {
+	f, err := c.filters("until", "label", "label!")
+	if err != nil {
+		return err
+	}
+	until := time.Now()
+	if f.has("until") {
+		if until, err = moment(f["until"][0], time.Now()); err != nil {
+			return err
+		}
+	}
+	names, err := h.Networks.Prune(c.r.Context(), func(n wire.Network) bool { return !n.CreatedAt.After(until) && f.labels(n.Labels) })
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, network.PruneReport{NetworksDeleted: slices.Clone(names)})
+}
+
+func (h *Handler) networkConnect(c *call) error {
+	var req network.ConnectRequest
+	if err := c.body(&req); err != nil {
+		return err
+	}
+	name := c.path["name"]
+	if err := policy.CheckEndpoint(name, req.EndpointConfig); err != nil {
+		return err
+	}
+	want := joinRequest(req.EndpointConfig)
+	want.Container = req.Container
+	if err := h.Networks.Connect(c.r.Context(), name, want); err != nil {
+		return containerError(req.Container, networkError(err))
+	}
+	return c.none200()
+}
+
+func (h *Handler) networkDisconnect(c *call) error {
+	var req network.DisconnectRequest
+	if err := c.body(&req); err != nil {
+		return err
+	}
+	if err := h.Networks.Disconnect(c.r.Context(), c.path["name"], req.Container); err != nil {
+		return containerError(req.Container, networkError(err))
+	}
+	return c.none200()
+}
+
+// none200 is an empty answer where Docker says 200 rather than 204.
+func (c *call) none200() error {
+	c.head(http.StatusOK)
+	return nil
+}
+
+// networkError gives an error about networks the status that Docker has for it.
+func networkError(err error) error {
+	status := map[string]int{
+		"network-not-found": http.StatusNotFound,
+		"network-builtin": http.StatusForbidden, "network-in-use": http.StatusForbidden, "network-joined": http.StatusForbidden,
+		"network-not-joined": http.StatusForbidden, "network-conflict": http.StatusForbidden, "subnet-overlaps": http.StatusForbidden,
+		"address-taken": http.StatusForbidden, "no-subnet": http.StatusForbidden, "port-taken": http.StatusInternalServerError,
+	}[code(err)]
+	if status == 0 {
+		return err
+	}
+	return &refusal{status, err.Error()}
+}
