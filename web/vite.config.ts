@@ -28,6 +28,10 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     chunkSizeWarningLimit: 700,
+    rolldownOptions: {
+      // What is loaded only when it is asked for says so in its name; see scripts/precompress.mjs.
+      output: { chunkFileNames: (chunk) => `assets/${chunk.isDynamicEntry ? 'lazy-' : ''}[name]-[hash].js` },
+    },
   },
   worker: { format: 'es' },
   server: {

@@ -13,7 +13,11 @@ const grown = {
   layers: [
     app,
     app.map((e) => ({ ...e, uid: 1000 })),
-    [{ name: 'var/' }, { name: 'var/cache/' }, { name: 'var/cache/index', content: Buffer.alloc(100_000, 2) }],
+    [
+      { name: 'var/' },
+      { name: 'var/cache/' },
+      { name: 'var/cache/index', content: Buffer.alloc(100_000, 2) },
+    ],
   ],
   tag: 'test/grown:1',
 };
@@ -49,7 +53,10 @@ test('a second file beside the first, moments of one image, and the empty tree',
   await expect(page.getByText('3 added')).toBeVisible();
   await page.getByTestId('beside-input').setInputFiles(archive(small));
   await expect(page.getByText('Layers +400 kB, containers see +100 kB')).toBeVisible();
-  await page.getByRole('combobox', { name: 'Layer' }).first().selectOption({ label: 'below the lowest layer' });
+  await page
+    .getByRole('combobox', { name: 'Layer' })
+    .first()
+    .selectOption({ label: 'below the lowest layer' });
   await expect(page.getByText('containers see +400 kB')).toBeVisible();
   await page.getByRole('group', { name: 'Kinds of change' }).getByRole('button', { name: 'added' }).click();
   await expect(page.getByRole('region', { name: 'Paths by bytes' }).getByRole('listitem')).toHaveCount(0);

@@ -24,7 +24,10 @@ const test = base.extend<object, { site: string }>({
     async ({}, use) => {
       const server: Server = createServer((request, response) => {
         const path = new URL(request.url ?? '/', 'http://site').pathname;
-        const file = join(root, normalize(path.replace(/^\/some\/path\//, '/')).replace(/\/$/, '/index.html'));
+        const file = join(
+          root,
+          normalize(path.replace(/^\/some\/path\//, '/')).replace(/\/$/, '/index.html'),
+        );
         if (!path.startsWith('/some/path/') || !existsSync(file) || !statSync(file).isFile()) {
           response.writeHead(404).end();
           return;
@@ -96,11 +99,70 @@ test('the merge, step by step, and where the naive way parts from it', async ({ 
   await player.getByRole('slider', { name: 'Moment of the merge' }).fill('0');
   await expect(player.getByText('Nothing is merged yet.', { exact: false })).toBeVisible();
   // By keyboard alone, and by itself.
-  await player.getByRole('button', { name: 'Step back' }).focus().catch(() => undefined);
+  await player
+    .getByRole('button', { name: 'Step back' })
+    .focus()
+    .catch(() => undefined);
   await page.keyboard.press('ArrowRight');
   await player.getByRole('combobox', { name: 'Speed' }).selectOption('8 ×');
   await player.getByRole('button', { name: 'Play' }).click();
   await expect(player.getByRole('button', { name: 'Play' })).toBeVisible();
   await expect(naive.getByText('deleted by mistake')).toHaveCount(1);
   await expectAccessible(page);
+});
+
+test('a file’s header in the tar, its versions side by side, and where a link leads', async ({
+  page,
+  site,
+}) => {
+  await page.goto(site);
+  await page.getByRole('button', { name: 'The sample image' }).click();
+  await page.getByRole('searchbox').fill('my-app-tools type:f');
+  await page.getByRole('treeitem').filter({ hasText: 'my-app-tools' }).click();
+  const panel = page.getByRole('region', { name: 'Path' });
+  await panel
+    .getByText(/^entry at byte/)
+    .first()
+    .click();
+  await expect(panel.getByText('bin/my-app-tools', { exact: true }).first()).toBeVisible();
+  await expect(panel.getByText('ustar').first()).toBeVisible();
+  await panel.getByText('Versions side by side').click();
+  await expect(
+    panel.getByRole('region', { name: 'Versions side by side' }).getByRole('row').first(),
+  ).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole('searchbox').fill('type:l');
+  await page.getByRole('treeitem').filter({ hasText: '→' }).first().click();
+  await panel.getByRole('button', { name: 'Follow' }).click();
+  await expect(panel.getByText('file', { exact: true })).toBeVisible();
+  const download = page.waitForEvent('download');
+  await panel.getByRole('button', { name: 'Download' }).click();
+  expect(statSync(await (await download).path()).size).toBeGreaterThan(1_000_000);
+});
+
+test('the tree by the keys of vim', async ({ page, site }) => {
+  await page.goto(site);
+  await page.getByRole('button', { name: 'The sample image' }).click();
+  const tree = page.getByRole('tree');
+  await tree.focus();
+  await page.keyboard.press('/');
+  await page.keyboard.type('is:deleted');
+  await page.keyboard.press('Enter');
+  await expect(tree).toBeFocused();
+  await page.keyboard.press('[');
+  await expect(page).toHaveURL(/after=\d/);
+  await page.keyboard.press('d');
+  await expect(page.getByRole('searchbox')).toHaveValue('');
+  await page.keyboard.press('g');
+  await page.keyboard.press('j');
+  await page.keyboard.press('h');
+  await page.keyboard.press('s');
+  await expect(page.getByRole('button', { name: 'By size' })).toHaveAttribute('aria-pressed', 'true');
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog')).toContainText('Words of the filter');
+  await expectAccessible(page);
+  await page.keyboard.press('Escape');
+  await tree.focus();
+  await page.keyboard.press('w');
+  await expect(page).toHaveURL(/\/waste/);
 });

@@ -7,7 +7,8 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const dist = new URL('../dist/', import.meta.url).pathname;
 const kinds = /\.(html|js|css|svg|wasm|txt|json)$/;
-// Compressed bytes of what a first visit loads: everything but the wasm core.
+// Compressed bytes of what a first visit loads: everything but the wasm core
+// and the parts that wait until they are asked for.
 const budget = 350 * 1024;
 
 function* files(dir) {
@@ -31,7 +32,7 @@ for (const path of [...files(dist)]) {
   });
   writeFileSync(`${path}.br`, br);
   writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }));
-  if (!path.endsWith('.wasm')) first += br.length;
+  if (!path.endsWith('.wasm') && !/\/lazy-[^/]*$/.test(path)) first += br.length;
 }
 writeFileSync(join(dist, '.keep'), '');
 process.stdout.write(
