@@ -95,7 +95,13 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 	if t.Cgroup != nil {
 		o.CgroupFiles = t.Cgroup.Files()
 	}
-	pl, err := plan.ForExec(p, t.Spec, o)
+	spec := t.Spec
+	if _, joined := joinedUsers(spec); joined && p.Terminal {
+		if spec, err = withMappingsOf(spec, t.PID); err != nil {
+			return nil, err
+		}
+	}
+	pl, err := plan.ForExec(p, spec, o)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,11 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	if spec.Process != nil {
+		if spec, err = joinedMappings(spec); err != nil {
+			return nil, err
+		}
+	}
 	o := plan.Options{
 		Rootfs: c.Rootfs > 0, IsFile: c.isFile, NoPivot: c.NoPivot, PreserveFDs: c.PreserveFDs, Terse: true,
 		LastCap: lastCap(), Cols: c.Cols, Rows: c.Rows, OpenFiles: openFiles(),

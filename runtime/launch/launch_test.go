@@ -224,3 +224,26 @@ func TestMissingCommandFailsAtCreate(t *testing.T) {
 		}
 	}
 }
+
+func TestOddWorkingFolders(t *testing.T) {
+	needRoot(t)
+	root := rootfs(t)
+	for cwd, message := range map[string]string{
+		"/bin/probe":   `chdir to cwd ("/bin/probe") set in config.json failed: not a directory`,
+		"/bin/probe/x": "mkdir /bin/probe/x: not a directory",
+	} {
+		s := serverSpec(t, root, "inside:hello")
+		s.Process.Cwd = cwd
+		_, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{-1, -1, -1}})
+		var e *fault.Error
+		if !errors.As(err, &e) || e.Code != "bad-cwd" || err.Error() != message {
+			t.Errorf("%s: %v", cwd, err)
+		}
+	}
+	// What is missing is made, and works.
+	s := serverSpec(t, root, "inside:hello")
+	s.Process.Cwd = "/made/on/the/way"
+	if r := runSpec(t, s); r.out != "hello\n" {
+		t.Errorf("%q", r.out)
+	}
+}

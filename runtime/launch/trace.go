@@ -66,6 +66,11 @@ func stepError(s *plan.Step, c *plan.Call, e syscall.Errno, command string) erro
 		err := fault.New(fault.ErrInvalid, "bad-cwd", fmt.Sprintf("chdir to cwd (%q) set in config.json failed", path), "path", path)
 		err.Err = e
 		return err
+	case s.Code == "make-cwd":
+		path := s.Args["path"]
+		err := fault.New(fault.ErrInvalid, "bad-cwd", "mkdir "+path, "path", path)
+		err.Err = e
+		return err
 	case s.Code == "open-bind" && e == unix.ENOENT:
 		err := fault.New(fault.ErrInvalid, "bind-source-missing", fmt.Sprintf("bind source %q", s.Args["source"]), "source", s.Args["source"])
 		err.Err = e
