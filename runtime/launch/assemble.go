@@ -64,62 +64,140 @@ type callRef struct{ step, call int }
 // ledgerSize is that of a ledger without its marks, rounded up.
 const ledgerSize = 64
 
-// assembler lays out bytes first and turns offsets into addresses at the end.
+// assembler writes a plan into an arena of known size, from its start on.
 type assembler struct {
-	p      *program
-	buf    []byte
-	fixups []fixup    // words of buf that hold offsets
-	args   []argFixup // arguments of ops that hold offsets
-	filter []byte     // compiled seccomp filter, struct sock_filter after struct sock_filter
-	ops    [places][]op
-}
-
-type fixup struct{ at int }
-
-type argFixup struct {
-	where int
-	op    int
-	arg   int
+	p       *program
+	used    uintptr
+	results int    // at most so many names will come
+	filter  []byte // compiled seccomp filter, struct sock_filter after struct sock_filter
 }
 
 // assemble turns a plan into scripts. preset are the results that the launcher
 // itself provides.
 func assemble(pl *plan.Plan, filter []byte, preset map[string]uintptr) (*program, error) {
-	p := &program{plan: pl, names: make(map[string]int, 128)}
-	as := &assembler{p: p, filter: filter, buf: make([]byte, 0, 16<<10)}
+	p := &program{plan: pl, names: make(map[string]int, 256)}
+	as := &assembler{p: p, filter: filter}
 	for n := range preset {
 		as.slot(n)
 	}
 	for _, n := range []string{"pid", "proc-pid"} {
 		as.slot(n)
 	}
+	as.results = len(p.names)
 	var count [places]int
+	size := uintptr(aligned(len(filter))) + 64
 	for i := range pl.Steps {
-		count[place(pl.Steps[i].Where)] += len(pl.Steps[i].Calls)
-	}
-	for w, n := range count {
-		if n > 0 {
-			as.ops[w] = make([]op, 0, n)
-			p.owner[w] = make([]callRef, 0, n)
+		s := &pl.Steps[i]
+		count[place(s.Where)] += len(s.Calls)
+		for j := range s.Calls {
+			size += need(&s.Calls[j])
+			if s.Calls[j].Out != "" {
+				as.results++
+			}
 		}
+	}
+	size += unsafe.Sizeof(births{}) + 2*unsafe.Sizeof(uintptr(0))*uintptr(as.results+1) + 16*4*places
+	for _, n := range count {
+		size += unsafe.Sizeof(script{}) + ledgerSize + uintptr(n)*(unsafe.Sizeof(op{})+16)
+	}
+	if err := p.reserve(size); err != nil {
+		return nil, err
+	}
+	as.scripts(&count)
+	for n, v := range preset {
+		p.slots[p.names[n]] = v
 	}
 	for i := range pl.Steps {
 		s := &pl.Steps[i]
 		w := place(s.Where)
 		for j := range s.Calls {
-			if err := as.add(w, &s.Calls[j]); err != nil {
+			o, err := as.op(&s.Calls[j])
+			if err != nil {
+				p.free()
 				return nil, fmt.Errorf("step %s: %w", s.Code, err)
 			}
+			sc := p.scripts[w]
+			sc.ops = append(sc.ops, o) // within its capacity
 			p.owner[w] = append(p.owner[w], callRef{i, j})
 		}
 	}
-	if err := as.place(); err != nil {
-		return nil, err
-	}
-	for n, v := range preset {
-		p.slots[p.names[n]] = v
-	}
 	return p, nil
+}
+
+// reserve maps the arena: size bytes, and above them the children's stacks. The
+// pages are there from the beginning, which is cheaper than to fault on each.
+func (p *program) reserve(size uintptr) error {
+	size = (size + 4095) &^ 4095
+	mem, err := unix.Mmap(-1, 0, int(size+2*stackSize), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
+	if err != nil {
+		return fmt.Errorf("assemble: mmap %d bytes: %w", size, err)
+	}
+	p.mem = mem
+	return nil
+}
+
+// scripts lays out births, slots, and a script for each place that has calls.
+func (as *assembler) scripts(count *[places]int) {
+	p := as.p
+	p.births = (*births)(as.take(unsafe.Sizeof(births{})))
+	p.births.stacks = uintptr(unsafe.Pointer(unsafe.SliceData(p.mem))) + uintptr(len(p.mem)) - 2*stackSize
+	n := as.results
+	p.slots = unsafe.Slice((*uintptr)(as.take(unsafe.Sizeof(uintptr(0))*uintptr(n+1))), n)
+	theirs := unsafe.Slice((*uintptr)(as.take(unsafe.Sizeof(uintptr(0))*uintptr(n+1))), n)
+	for w, n := range count {
+		if n == 0 {
+			continue
+		}
+		s := (*script)(as.take(unsafe.Sizeof(script{})))
+		s.ops = unsafe.Slice((*op)(as.take(uintptr(n)*unsafe.Sizeof(op{}))), n)[:0]
+		s.slots = p.slots
+		if w == join || w == child {
+			s.slots = theirs
+		}
+		s.ledger = (*ledger)(as.take(ledgerSize + 16*uintptr(n)))
+		s.ledger.marks = uintptr(unsafe.Pointer(s.ledger)) + ledgerSize
+		p.scripts[w] = s
+		p.owner[w] = make([]callRef, 0, n)
+	}
+}
+
+// take returns the next size bytes, which are zero and aligned to 16.
+func (as *assembler) take(size uintptr) unsafe.Pointer {
+	at := as.used
+	as.used = (at + size + 15) &^ 15
+	if as.used > uintptr(len(as.p.mem))-2*stackSize {
+		panic("launch: need has counted too little")
+	}
+	return unsafe.Pointer(unsafe.SliceData(as.p.mem[at:]))
+}
+
+func aligned(n int) int { return (n + 15) &^ 15 }
+
+// need returns how many bytes the arguments of a call take at most.
+func need(c *plan.Call) uintptr {
+	n := 0
+	for i := range c.Args {
+		switch a := &c.Args[i]; a.Kind {
+		case plan.KindString:
+			n += aligned(len(a.Text) + 1)
+		case plan.KindStrings:
+			n += aligned(8 * (len(a.More.List) + 1))
+			for _, s := range a.More.List {
+				n += aligned(len(s) + 1)
+			}
+		case plan.KindScratch:
+			n += aligned(int(a.Num))
+		case plan.KindStruct:
+			size := 0
+			for _, f := range a.More.Fields {
+				size += f.Width
+			}
+			n += aligned(size)
+		case plan.KindProgram:
+			n += 16
+		}
+	}
+	return uintptr(n)
 }
 
 func (as *assembler) slot(name string) int {
@@ -131,31 +209,29 @@ func (as *assembler) slot(name string) int {
 	return i
 }
 
-func (as *assembler) add(w int, c *plan.Call) error {
+func (as *assembler) op(c *plan.Call) (op, error) {
 	o := op{out: -1}
 	if c.Name == plan.Lookup {
 		o.kind = opLookup
 	} else {
 		nr, ok := number(c.Name)
 		if !ok {
-			return fmt.Errorf("assemble: no system call is called %q", c.Name)
+			return o, fmt.Errorf("assemble: no system call is called %q", c.Name)
 		}
 		o.nr = nr
 	}
 	if len(c.Args) > len(o.a) || len(c.On) > len(o.on) {
-		return fmt.Errorf("assemble: %s has too many arguments or branches", c)
+		return o, fmt.Errorf("assemble: %s has too many arguments or branches", c)
 	}
-	for i, a := range c.Args {
-		v, kind, err := as.arg(a)
+	for i := range c.Args {
+		a := &c.Args[i]
+		v, ref, err := as.arg(a)
 		if err != nil {
-			return err
+			return o, err
 		}
-		o.a[i] = uintptr(v)
-		switch kind {
-		case isSlot:
+		o.a[i] = v
+		if ref {
 			o.refs |= 1 << i
-		case isOffset:
-			as.args = append(as.args, argFixup{w, len(as.ops[w]), i})
 		}
 		if a.Kind == plan.KindProgram {
 			o.quiet = true
@@ -164,14 +240,14 @@ func (as *assembler) add(w int, c *plan.Call) error {
 	if c.Out != "" {
 		n := as.slot(c.Out)
 		if n > math.MaxInt16 {
-			return fmt.Errorf("assemble: more than %d results", math.MaxInt16)
+			return o, fmt.Errorf("assemble: more than %d results", math.MaxInt16)
 		}
 		o.out = int16(n)
 	}
 	for i, b := range c.On {
 		e, ok := errnoOf(b.Errno)
 		if !ok {
-			return fmt.Errorf("assemble: no error is called %q", b.Errno)
+			return o, fmt.Errorf("assemble: no error is called %q", b.Errno)
 		}
 		o.on[i] = branch{e, uint16(b.Skip)}
 		o.n++
@@ -184,165 +260,95 @@ func (as *assembler) add(w int, c *plan.Call) error {
 	case plan.CheckNotProc:
 		o.check = checkNotProc
 	}
-	as.ops[w] = append(as.ops[w], o)
-	return nil
+	return o, nil
 }
 
-type argMeaning uint8
-
-const (
-	isValue argMeaning = iota
-	isSlot
-	isOffset
-)
-
-func (as *assembler) arg(a plan.Arg) (uint64, argMeaning, error) {
+// arg returns the value of an argument; ref says that it is the number of a slot
+// and not the value itself.
+func (as *assembler) arg(a *plan.Arg) (v uintptr, ref bool, err error) {
 	switch a.Kind {
 	case plan.KindNum, plan.KindOctal:
-		return a.Num, isValue, nil
+		return uintptr(a.Num), false, nil
 	case plan.KindFlags:
 		v, err := value(a.Text)
-		return v, isValue, err
+		return uintptr(v), false, err
 	case plan.KindString:
 		if a.Num == 1 {
-			return 0, isValue, nil
+			return 0, false, nil
 		}
-		return as.bytes(append([]byte(a.Text), 0)), isOffset, nil
+		return as.text(a.Text), false, nil
 	case plan.KindRef:
 		n, ok := as.p.names[a.Text]
 		if !ok {
-			return 0, 0, fmt.Errorf("assemble: nothing before is called $%s", a.Text)
+			return 0, false, fmt.Errorf("assemble: nothing before is called $%s", a.Text)
 		}
-		return uint64(n), isSlot, nil
+		return uintptr(n), true, nil
 	case plan.KindStrings:
-		words := make([]byte, 8*(len(a.List)+1))
-		for i, s := range a.List {
-			binary.NativeEndian.PutUint64(words[8*i:], as.bytes(append([]byte(s), 0)))
+		l := a.More.List
+		words := unsafe.Slice((*uintptr)(as.take(8*uintptr(len(l)+1))), len(l)+1)
+		for i, s := range l {
+			words[i] = as.text(s)
 		}
-		at := as.bytes(words)
-		for i := range a.List {
-			as.fixups = append(as.fixups, fixup{int(at) + 8*i})
-		}
-		return at, isOffset, nil
+		return uintptr(unsafe.Pointer(unsafe.SliceData(words))), false, nil
 	case plan.KindScratch:
-		return as.bytes(make([]byte, a.Num)), isOffset, nil
+		return uintptr(as.take(uintptr(a.Num))), false, nil
 	case plan.KindStruct:
-		b, err := as.record(a.Fields)
-		if err != nil {
-			return 0, 0, err
-		}
-		return as.bytes(b), isOffset, nil
+		at, err := as.record(a.More.Fields)
+		return at, false, err
 	case plan.KindProgram:
 		// struct sock_fprog { unsigned short len; struct sock_filter *filter; }
-		if len(as.filter) == 0 || len(as.filter)/8 > 4096 {
-			return 0, 0, fmt.Errorf("assemble: a filter of %d instructions; the kernel takes 1 to 4096", len(as.filter)/8)
+		n := len(as.filter) / 8
+		if n == 0 || n > 4096 {
+			return 0, false, fmt.Errorf("assemble: a filter of %d instructions; the kernel takes 1 to 4096", n)
 		}
-		at := as.bytes(as.filter)
-		head := make([]byte, 16)
-		binary.NativeEndian.PutUint16(head, uint16(len(as.filter)/8))
-		binary.NativeEndian.PutUint64(head[8:], at)
-		h := as.bytes(head)
-		as.fixups = append(as.fixups, fixup{int(h) + 8})
-		return h, isOffset, nil
+		code := as.take(uintptr(len(as.filter)))
+		copy(unsafe.Slice((*byte)(code), len(as.filter)), as.filter)
+		head := as.take(16)
+		*(*uint16)(head) = uint16(n)
+		*(*uintptr)(unsafe.Add(head, 8)) = uintptr(code)
+		return uintptr(head), false, nil
 	}
-	return 0, 0, fmt.Errorf("assemble: unknown kind of argument %d", a.Kind)
+	return 0, false, fmt.Errorf("assemble: unknown kind of argument %d", a.Kind)
 }
 
-func (as *assembler) record(fields []plan.Field) ([]byte, error) {
-	var b []byte
+// text writes a string and a zero byte.
+func (as *assembler) text(s string) uintptr {
+	at := as.take(uintptr(len(s) + 1))
+	copy(unsafe.Slice((*byte)(at), len(s)), s)
+	return uintptr(at)
+}
+
+func (as *assembler) record(fields []plan.Field) (uintptr, error) {
+	size := 0
 	for _, f := range fields {
+		size += f.Width
+	}
+	start := as.take(uintptr(size))
+	b := unsafe.Slice((*byte)(start), size)
+	for i := range fields {
+		f := &fields[i]
 		if f.Value.Kind == plan.KindString {
-			s := make([]byte, f.Width)
-			copy(s, f.Value.Text)
-			b = append(b, s...)
+			copy(b[:f.Width], f.Value.Text)
+			b = b[f.Width:]
 			continue
 		}
-		v, kind, err := as.arg(f.Value)
-		if err != nil || kind != isValue {
-			return nil, fmt.Errorf("assemble: field %s is no number: %w", f.Name, err)
+		v, ref, err := as.arg(&f.Value)
+		if err != nil || ref {
+			return 0, fmt.Errorf("assemble: field %s is no number: %w", f.Name, err)
 		}
 		switch f.Width {
 		case 1:
-			b = append(b, byte(v))
+			b[0] = byte(v)
 		case 2:
-			b = binary.NativeEndian.AppendUint16(b, uint16(v))
+			binary.NativeEndian.PutUint16(b, uint16(v))
 		case 4:
-			b = binary.NativeEndian.AppendUint32(b, uint32(v))
+			binary.NativeEndian.PutUint32(b, uint32(v))
 		case 8:
-			b = binary.NativeEndian.AppendUint64(b, v)
+			binary.NativeEndian.PutUint64(b, uint64(v))
 		default:
-			return nil, fmt.Errorf("assemble: field %s is %d bytes wide", f.Name, f.Width)
+			return 0, fmt.Errorf("assemble: field %s is %d bytes wide", f.Name, f.Width)
 		}
+		b = b[f.Width:]
 	}
-	return b, nil
-}
-
-// bytes appends b, aligned to a word, and returns its offset.
-func (as *assembler) bytes(b []byte) uint64 {
-	for len(as.buf)%8 != 0 {
-		as.buf = append(as.buf, 0)
-	}
-	at := len(as.buf)
-	as.buf = append(as.buf, b...)
-	return uint64(at)
-}
-
-// place maps the memory, copies everything into it and turns offsets into
-// addresses.
-func (as *assembler) place() error {
-	p := as.p
-	reserve := func(size uintptr) uint64 {
-		at := len(as.buf)
-		as.buf = append(as.buf, make([]byte, (size+15)&^15)...)
-		return uint64(at)
-	}
-	for len(as.buf)%16 != 0 {
-		as.buf = append(as.buf, 0)
-	}
-	birthsAt := reserve(unsafe.Sizeof(births{}))
-	slots := reserve(unsafe.Sizeof(uintptr(0)) * uintptr(len(p.names)))
-	own := reserve(unsafe.Sizeof(uintptr(0)) * uintptr(len(p.names)))
-	var scripts, ops, ledgers [places]uint64
-	for w := range as.ops {
-		if n := uintptr(len(as.ops[w])); n > 0 {
-			scripts[w], ops[w], ledgers[w] = reserve(unsafe.Sizeof(script{})), reserve(n*unsafe.Sizeof(op{})), reserve(ledgerSize+16*n)
-		}
-	}
-	size := (len(as.buf) + 4095) &^ 4095
-	mem, err := unix.Mmap(-1, 0, size+2*stackSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
-	if err != nil {
-		return fmt.Errorf("assemble: mmap %d bytes: %w", size, err)
-	}
-	p.mem = mem
-	start := unsafe.Pointer(unsafe.SliceData(mem))
-	base := uintptr(start)
-	at := func(offset uint64) unsafe.Pointer { return unsafe.Add(start, offset) }
-	for _, f := range as.fixups {
-		w := as.buf[f.at:]
-		binary.NativeEndian.PutUint64(w, binary.NativeEndian.Uint64(w)+uint64(base))
-	}
-	copy(mem, as.buf)
-	for _, f := range as.args {
-		as.ops[f.where][f.op].a[f.arg] += base
-	}
-	p.slots = unsafe.Slice((*uintptr)(at(own)), len(p.names))
-	for w := range as.ops {
-		n := len(as.ops[w])
-		if n == 0 {
-			continue
-		}
-		s := (*script)(at(scripts[w]))
-		s.ops = unsafe.Slice((*op)(at(ops[w])), n)
-		copy(s.ops, as.ops[w])
-		s.slots = p.slots
-		if w == join || w == child {
-			s.slots = unsafe.Slice((*uintptr)(at(slots)), len(p.names))
-		}
-		s.ledger = (*ledger)(at(ledgers[w]))
-		s.ledger.marks = base + uintptr(ledgers[w]) + ledgerSize
-		p.scripts[w] = s
-	}
-	p.births = (*births)(at(birthsAt))
-	p.births.stacks = base + uintptr(size)
-	return nil
+	return uintptr(start), nil
 }

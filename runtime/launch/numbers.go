@@ -110,7 +110,9 @@ func number(name string) (uintptr, bool) {
 // value resolves names joined by | to a number.
 func value(names string) (uint64, error) {
 	var v uint64
-	for _, n := range strings.Split(names, "|") {
+	for more := true; more; {
+		var n string
+		n, names, more = strings.Cut(names, "|")
 		if x, ok := constant(n); ok {
 			v |= x
 			continue

@@ -56,18 +56,23 @@ const (
 	KindOctal                  // Num itself, printed in base 8
 	KindFlags                  // Text: names joined by |, or a number
 	KindString                 // pointer to Text and a zero byte; Num 1: NULL
-	KindStrings                // pointer to an array of pointers to List, ended by NULL
+	KindStrings                // pointer to an array of pointers to More.List, ended by NULL
 	KindRef                    // the result that is called Text
-	KindStruct                 // pointer to Fields, one after the other, in the host's byte order
+	KindStruct                 // pointer to More.Fields, one after the other, in the host's byte order
 	KindScratch                // pointer to Num zero bytes that the kernel fills
 	KindProgram                // pointer to struct sock_fprog of the compiled filter
 )
 
 // Arg is one argument of a Call.
 type Arg struct {
-	Kind   ArgKind
-	Num    uint64
-	Text   string
+	Kind ArgKind
+	Num  uint64
+	Text string
+	More *More // nil for most: a plan has a thousand arguments
+}
+
+// More is what few arguments have.
+type More struct {
 	List   []string
 	Fields []Field
 }
@@ -88,10 +93,10 @@ func octal(n uint32) Arg                 { return Arg{Kind: KindOctal, Num: uint
 func flags(names string) Arg             { return Arg{Kind: KindFlags, Text: names} }
 func str(s string) Arg                   { return Arg{Kind: KindString, Text: s} }
 func null() Arg                          { return Arg{Kind: KindString, Num: 1} }
-func strs(l []string) Arg                { return Arg{Kind: KindStrings, List: l} }
+func strs(l []string) Arg                { return Arg{Kind: KindStrings, More: &More{List: l}} }
 func ref(name string) Arg                { return Arg{Kind: KindRef, Text: name} }
 func scratch(n int) Arg                  { return Arg{Kind: KindScratch, Num: uint64(n)} }
-func record(f ...Field) Arg              { return Arg{Kind: KindStruct, Fields: f} }
+func record(f ...Field) Arg              { return Arg{Kind: KindStruct, More: &More{Fields: f}} }
 func here() Arg                          { return flags("AT_FDCWD") }
 func field(n string, w int, v Arg) Field { return Field{Name: n, Width: w, Value: v} }
 
@@ -181,11 +186,11 @@ func (a Arg) String() string {
 		}
 		return strconv.Quote(a.Text)
 	case KindStrings:
-		if len(a.List) > 12 {
-			return fmt.Sprintf("[%s … %d strings]", strconv.Quote(a.List[0]), len(a.List))
+		if len(a.More.List) > 12 {
+			return fmt.Sprintf("[%s … %d strings]", strconv.Quote(a.More.List[0]), len(a.More.List))
 		}
-		q := make([]string, len(a.List))
-		for i, s := range a.List {
+		q := make([]string, len(a.More.List))
+		for i, s := range a.More.List {
 			q[i] = strconv.Quote(s)
 		}
 		return "[" + strings.Join(q, ", ") + "]"
@@ -193,7 +198,7 @@ func (a Arg) String() string {
 		return "$" + a.Text
 	case KindStruct:
 		var f []string
-		for _, x := range a.Fields {
+		for _, x := range a.More.Fields {
 			if x.Name != "" {
 				f = append(f, x.Name+"="+x.Value.String())
 			}

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -43,7 +44,7 @@ type Step struct {
 	Code  string            `json:"code"`            // "mount-proc"; the page has words for each, see Codes
 	Args  map[string]string `json:"args,omitempty"`  // what the words need
 	Where Where             `json:"where"`           // who does it
-	Call  string            `json:"call"`            // the call that matters most, as text
+	Call  string            `json:"call"`            // the call that matters most, as text (Describe)
 	Calls []Call            `json:"calls,omitempty"` // all of them, in order
 	Words string            `json:"words"`           // what is done, in English
 	// Reason says what it is good for, Man where the manual has it, Without
@@ -52,7 +53,8 @@ type Step struct {
 	Man     string `json:"man"`
 	Without string `json:"without"`
 
-	main int // index in Calls of the one that Call prints
+	main int      // index in Calls of the one that Call prints
+	args []string // key and value in turn: Args, until Describe makes it
 }
 
 // Result is what came of a step: the trace of a launch is a list of them.
@@ -122,7 +124,7 @@ func For(spec *specs.Spec, o Options) (*Plan, error) {
 	if err := check(spec, o); err != nil {
 		return nil, err
 	}
-	b := &builder{spec: spec, opt: o, plan: &Plan{}}
+	b := &builder{spec: spec, opt: o, plan: &Plan{Steps: make([]Step, 0, 128)}}
 	b.namespaces()
 	b.rootHost()
 	b.terminalHost()
@@ -162,7 +164,7 @@ func ForExec(p *specs.Process, spec *specs.Spec, o Options) (*Plan, error) {
 	if err := checkProcess(p); err != nil {
 		return nil, err
 	}
-	b := &builder{spec: &s, opt: o, plan: &Plan{}}
+	b := &builder{spec: &s, opt: o, plan: &Plan{Steps: make([]Step, 0, 128)}}
 	b.terminalHost()
 	b.cgroupHost()
 	b.parentLimits()
@@ -185,14 +187,20 @@ func (b *builder) finish() (*Plan, error) {
 		}
 	}
 	// In the order of time; within a process the order stays as planned.
-	slices.SortStableFunc(b.plan.Steps, func(x, y Step) int { return turn(x.Where) - turn(y.Where) })
+	all := b.plan.Steps
+	b.plan.Steps = make([]Step, 0, len(all))
+	for _, w := range []Where{Host, Join, Parent, Child} {
+		for i := range all {
+			if all[i].Where == w {
+				b.plan.Steps = append(b.plan.Steps, all[i])
+			}
+		}
+	}
 	if !b.opt.Terse {
 		b.plan.Describe()
 	}
 	return b.plan, nil
 }
-
-func turn(w Where) int { return slices.Index([]Where{Host, Join, Parent, Child}, w) }
 
 // step appends a step. The call that matters is the one marked by main, an
 // index into calls (negative: from the end). A step without calls is dropped.
@@ -203,11 +211,7 @@ func (b *builder) step(w Where, code string, args []string, main int, calls ...C
 	if main < 0 {
 		main += len(calls)
 	}
-	s := Step{Code: code, Where: w, Calls: calls, main: main}
-	if len(args) > 0 {
-		s.Args = fault.Args(args...)
-	}
-	b.plan.Steps = append(b.plan.Steps, s)
+	b.plan.Steps = append(b.plan.Steps, Step{Code: code, Where: w, Calls: calls, main: main, args: args})
 }
 
 // Describe fills in what a reader wants and a launch does not need: the texts
@@ -217,6 +221,9 @@ func (p *Plan) Describe() *Plan {
 		s := &p.Steps[i]
 		if s.Words != "" {
 			continue // described before, maybe by another program
+		}
+		if s.Args == nil && len(s.args) > 0 {
+			s.Args = fault.Args(s.args...)
 		}
 		e := entries[s.Code]
 		s.Call = s.Calls[s.main].String()
@@ -228,7 +235,7 @@ func (p *Plan) Describe() *Plan {
 // name returns a fresh name for a result.
 func (b *builder) name(prefix string) string {
 	b.refs++
-	return fmt.Sprintf("%s%d", prefix, b.refs)
+	return prefix + strconv.Itoa(b.refs)
 }
 
 func fill(s string, args map[string]string) string {
