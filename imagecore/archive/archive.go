@@ -50,6 +50,7 @@ type Archive struct {
 
 	mu       sync.Mutex
 	unpacked map[*blob]unpacked
+	sums     map[sumKey]sums // of blobs that were hashed
 }
 
 // image is what the Archive knows beyond the report.

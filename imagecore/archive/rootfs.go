@@ -90,20 +90,12 @@ func (r *reader) rootfs(t *outer.Tar) error {
 	return r.scanLayers()
 }
 
-// hashRoot computes the diffID: that of all bytes, what follows the end of the
-// tar included.
+// hashRoot computes the diffID of a tar that is not compressed: that of all
+// bytes, what follows the end of the tar included.
 func (r *reader) hashRoot(t *outer.Tar) error {
-	tar, err := t.Unpack()
-	if err != nil {
-		return err
-	}
-	defer tar.Close()
 	hash := digest.SHA256.Digester()
-	n := &counted{r: tar, hash: hash.Hash()}
-	if t.Compression == codec.None {
-		n.told = r.progress
-	}
-	if err := r.drain(n); err != nil {
+	n := &counted{r: io.NewSectionReader(t.Source, 0, t.Source.Size()), told: r.progress}
+	if _, err := copyAhead(hash.Hash(), ticking{n, r.tick}); err != nil {
 		return err
 	}
 	r.root.diffID = hash.Digest()
