@@ -15,7 +15,6 @@ import (
 	feature "github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"github.com/layerlab/layerlab/runtime/cgroup"
-	"github.com/layerlab/layerlab/runtime/container"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
@@ -29,34 +28,7 @@ func printPlan(_ context.Context, g *global, args []string) error {
 	if err := parse(fs, args, 0, 0, ""); err != nil {
 		return err
 	}
-	s, _, err := container.LoadSpec(bundle)
-	if err != nil {
-		return err
-	}
-	isFile := func(p string) bool {
-		if !filepath.IsAbs(p) {
-			p = filepath.Join(bundle, p)
-		}
-		st, err := os.Stat(p)
-		return err == nil && !st.IsDir()
-	}
-	p, err := plan.For(s, plan.Options{IsFile: isFile, Hierarchies: cgroup.Hierarchies()})
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return g.json1(p)
-	}
-	for i, st := range p.Steps {
-		fmt.Fprintf(g.out, "%d. %s: %s\n   why: %s (%s)\n   without: %s\n", i+1, st.Where, st.Words, st.Reason, st.Man, st.Without)
-		for _, c := range st.Calls {
-			fmt.Fprintf(g.out, "     %s\n", c)
-		}
-		if st.Code == "wait-for-parent" {
-			fmt.Fprintf(g.out, "     (the child was born by clone(%s))\n", p.Clone)
-		}
-	}
-	return nil
+	return planned(bundle, asJSON, cgroup.Hierarchies(), g.out)
 }
 
 func features(_ context.Context, g *global, args []string) error {

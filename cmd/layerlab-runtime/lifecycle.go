@@ -103,12 +103,13 @@ func start(ctx context.Context, g *global, args []string) error {
 
 func run(ctx context.Context, g *global, args []string) error {
 	var b bundleFlags
-	var detach, keep, noSubreaper bool
+	var detach, keep, noSubreaper, trace bool
 	fs := newFlags("run", g.errOut)
 	b.declare(fs)
 	bothBool(fs, &detach, "detach", "d", "return when the container runs")
 	fs.BoolVar(&keep, "keep", false, "do not remove the container when it has ended")
 	fs.BoolVar(&noSubreaper, "no-subreaper", false, "accepted; there is none")
+	fs.BoolVar(&trace, "trace", false, "print every step with its result and time to standard error")
 	if err := parse(fs, args, 1, 1, "ID"); err != nil {
 		return err
 	}
@@ -135,7 +136,11 @@ func run(ctx context.Context, g *global, args []string) error {
 	if err != nil {
 		return fail(err)
 	}
-	if err := p.Start(); err != nil {
+	err = p.Start()
+	if trace {
+		ticked(g.errOut, p.Plan(), p.Trace())
+	}
+	if err != nil {
 		return fail(err)
 	}
 	c.PostStart(ctx)

@@ -126,7 +126,7 @@ func entry(ctx context.Context, args []string, out, errOut io.Writer) int {
 	}
 	name := fs.Arg(0)
 	if systemd && name != "features" && name != "list" && name != "state" {
-		return g.report(name, fault.New(fault.ErrUnsupported, "unsupported-setting", "--systemd-cgroup is not supported: cgroups are made in the file system", "setting", "--systemd-cgroup"))
+		return g.report(name, noSystemd())
 	}
 	for _, c := range commands() {
 		if c.name == name {
@@ -142,6 +142,16 @@ func entry(ctx context.Context, args []string, out, errOut io.Writer) int {
 	}
 	fmt.Fprintf(errOut, "layerlab-runtime: no command %q; try layerlab-runtime help\n", name)
 	return 2
+}
+
+// noSystemd refuses --systemd-cgroup in the words that fit the host.
+func noSystemd() error {
+	const advice = "cgroups are made in the file system: use the cgroupfs driver (podman --cgroup-manager cgroupfs, dockerd --exec-opt native.cgroupdriver=cgroupfs)"
+	why := "--systemd-cgroup is not supported"
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		why += ", and systemd is not reachable here (no /run/systemd/system)"
+	}
+	return fault.New(fault.ErrUnsupported, "unsupported-setting", why+"; "+advice, "setting", "--systemd-cgroup")
 }
 
 // report writes an error where callers look for it and returns the exit code.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,33 +39,52 @@ func newBench(t testing.TB) *bench {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	build(t, ".", b.bin)
-	build(t, "./testdata/probe", filepath.Join(bin, "probe"))
-	return b
-}
-
-// built is a folder with the programs that build would make, for machines
-// without a Go compiler.
-var built = os.Getenv("LAYERLAB_BUILT")
-
-func build(t testing.TB, pkg, out string) {
-	t.Helper()
-	if built != "" {
-		b, err := os.ReadFile(filepath.Join(built, filepath.Base(out)))
+	dir, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"layerlab-runtime": b.bin, "probe": filepath.Join(bin, "probe")} {
+		raw, err := os.ReadFile(filepath.Join(dir, name))
 		if err == nil {
-			err = os.WriteFile(out, b, 0o755)
+			err = os.WriteFile(to, raw, 0o755)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		return
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v: %s", pkg, err, out)
-	}
+	return b
 }
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := programs(); err == nil && dir != os.Getenv("LAYERLAB_BUILT") {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// programs returns a folder with the runtime and the containers' program, which
+// are built once. LAYERLAB_BUILT names one on machines without a Go compiler.
+var programs = sync.OnceValues(func() (string, error) {
+	if dir := os.Getenv("LAYERLAB_BUILT"); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.MkdirTemp("", "layerlab-programs")
+	if err != nil {
+		return "", err
+	}
+	for name, pkg := range map[string]string{"layerlab-runtime": ".", "probe": "./testdata/probe"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w: %s", pkg, err, out)
+		}
+	}
+	return dir, nil
+})
+
+// name tells this bench's containers and cgroups from those of others.
+func (b *bench) name() string { return filepath.Base(filepath.Dir(b.dir)) }
 
 // config writes the bundle's config.json.
 func (b *bench) config(args []string, change func(s *specs.Spec)) {
@@ -72,12 +92,7 @@ func (b *bench) config(args []string, change func(s *specs.Spec)) {
 	s := exampleSpec()
 	s.Process.Terminal, s.Process.Args = false, append([]string{"/bin/probe"}, args...)
 	s.Root.Readonly = false
-	s.Linux.CgroupsPath = "/layerlab-test/" + filepath.Base(b.dir) + "-" + strings.Map(func(r rune) rune {
-		if r == '/' {
-			return '-'
-		}
-		return r
-	}, b.t.Name())
+	s.Linux.CgroupsPath = "/layerlab-test/" + b.name()
 	if change != nil {
 		change(s)
 	}
@@ -182,7 +197,7 @@ func TestLifeCycle(t *testing.T) {
 	b.want(0, "", "delete", "c1")
 	b.want(1, "container does not exist", "state", "c1")
 	b.want(0, "", "delete", "--force", "c1")
-	if l, _ := filepath.Glob("/sys/fs/cgroup/*/layerlab-test/" + filepath.Base(b.dir) + "*"); len(l) != 0 {
+	if l, _ := filepath.Glob("/sys/fs/cgroup/*/layerlab-test/" + b.name() + "*"); len(l) != 0 {
 		t.Errorf("cgroups are left: %v", l)
 	}
 }
