@@ -23,11 +23,6 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/container"
-	"github.com/layerlab/layerlab/runtime/files"
-	"github.com/layerlab/layerlab/runtime/firstproc"
-	"github.com/layerlab/layerlab/runtime/network"
-	"github.com/layerlab/layerlab/runtime/shim"
-	"github.com/layerlab/layerlab/runtime/unpack"
 )
 
 // command is one word of the command line.
@@ -73,21 +68,6 @@ type exitCode int
 func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func main() {
-	if filepath.Base(os.Args[0]) == firstproc.Name {
-		os.Exit(firstproc.Main(os.Args[1:]))
-	}
-	if len(os.Args) > 1 && os.Args[1] == "shim" {
-		os.Exit(shim.Main(os.Args[2:]))
-	}
-	if len(os.Args) == 2 && os.Args[1] == files.Word {
-		os.Exit(files.Main())
-	}
-	if len(os.Args) == 2 && os.Args[1] == unpack.Word {
-		os.Exit(unpack.Main())
-	}
-	if len(os.Args) > 1 && os.Args[1] == "network" {
-		os.Exit(network.Main(os.Args[2:]))
-	}
 	// Until execve a container's process is a copy of this one: nothing inside
 	// may look into it (CVE-2016-9962).
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {

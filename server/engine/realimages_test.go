@@ -180,10 +180,10 @@ func initProgram(t testing.TB) string {
 // buildInit builds it for all tests of the run; TestMain removes it.
 var buildInit = sync.OnceValues(func() (string, error) {
 	out := filepath.Join(os.TempDir(), fmt.Sprintf("layerlab-init-%d", os.Getpid()))
-	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", out, "../../cmd/layerlab-runtime")
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", out, "../../cmd/layerlab-helper")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build layerlab-runtime: %v\n%s", err, text)
+		return "", fmt.Errorf("build layerlab-helper: %v\n%s", err, text)
 	}
 	return out, nil
 })

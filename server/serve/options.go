@@ -30,7 +30,7 @@ type Options struct {
 	Limits imagecore.Limits // zero: imagecore.DefaultLimits
 	// Read opens uploads; nil reads them in this process.
 	Read store.Reader
-	// Runtime is the program layerlab-runtime.
+	// Runtime is the program layerlab-helper.
 	Runtime []byte
 	Samples []Sample
 	// Teaching tightens the limits of containers.

@@ -1,5 +1,5 @@
 // Package embedded holds what the binary carries besides its own code: the
-// container runtime, the WebAssembly module and the sample images. `make build`
+// helpers of containers, the WebAssembly module and the sample images. `make build`
 // puts them here before it compiles; a binary that was built without them
 // looks for them beside itself, in the folder of its executable.
 package embedded
@@ -23,12 +23,12 @@ var files embed.FS
 
 // Names of what may be there.
 const (
-	runtimeName = "layerlab-runtime"
-	moduleName  = "imagecore.wasm"
+	helperName = "layerlab-helper"
+	moduleName = "imagecore.wasm"
 )
 
-// Runtime returns the executable of layerlab-runtime.
-func Runtime() ([]byte, error) { return read(runtimeName) }
+// Helper returns the executable of layerlab-helper.
+func Helper() ([]byte, error) { return read(helperName) }
 
 // Module returns imagecore.wasm.
 func Module() ([]byte, error) { return read(moduleName) }

@@ -31,7 +31,7 @@ func defaultRun() string {
 
 // serve runs the server until ctx ends.
 func (r *run) serve(ctx context.Context, f *serveFlags) error {
-	runtime, err := embedded.Runtime()
+	helper, err := embedded.Helper()
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		Listen: f.listen, Data: f.data, RunDir: f.run, DockerSocket: f.dockerSocket,
 		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
-		Limits: f.limits.limits(), Runtime: runtime, Samples: samples, Teaching: f.teaching,
+		Limits: f.limits.limits(), Runtime: helper, Samples: samples, Teaching: f.teaching,
 		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined,
 		Version: r.Version, Log: logger(r.Stderr),
 		Network: serve.NetworkOptions{Bridge: f.network.bridge, Publish: f.network.publish, AllowHost: f.network.allowHost},
