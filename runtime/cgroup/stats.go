@@ -32,6 +32,18 @@ type Stats struct {
 		Current uint64 `json:"current,omitempty"`
 		Limit   uint64 `json:"limit,omitempty"` // 0: none
 	} `json:"pids"`
+	Blkio struct {
+		Bytes []IO `json:"ioServiceBytesRecursive,omitempty"`
+		Calls []IO `json:"ioServicedRecursive,omitempty"` // read and write operations
+	} `json:"blkio"`
+}
+
+// IO is what went to or from a block device.
+type IO struct {
+	Major uint64 `json:"major"`
+	Minor uint64 `json:"minor"`
+	Op    string `json:"op"` // Read, Write, …
+	Value uint64 `json:"value"`
 }
 
 // Stats returns what the group used.
@@ -54,5 +66,13 @@ func shape(s *cgroups.Stats) *Stats {
 	u.Memory.Usage.Limit, u.Memory.Usage.Usage = m.Usage.Limit, m.Usage.Usage
 	u.Memory.Usage.Max, u.Memory.Usage.Failcnt, u.Memory.Raw = m.Usage.MaxUsage, m.Usage.Failcnt, m.Stats
 	u.Pids.Current, u.Pids.Limit = s.PidsStats.Current, s.PidsStats.Limit
+	u.Blkio.Bytes, u.Blkio.Calls = io(s.BlkioStats.IoServiceBytesRecursive), io(s.BlkioStats.IoServicedRecursive)
 	return &u
+}
+
+func io(list []cgroups.BlkioStatEntry) (out []IO) {
+	for _, e := range list {
+		out = append(out, IO{Major: e.Major, Minor: e.Minor, Op: e.Op, Value: e.Value})
+	}
+	return out
 }

@@ -134,6 +134,7 @@ func (c *container) watchMain() {
 	for _, e := range execs {
 		<-e.done // they share the pid namespace
 	}
+	exit.OOMKilled = group != nil && group.OOMKilled()
 	err = writeExit(c.opts.ExitFile, exit)
 
 	c.mu.Lock()

@@ -19,7 +19,8 @@ type Exit struct {
 	// that could not be run.
 	Code      int       `json:"code"`
 	Signal    int       `json:"signal,omitempty"`
-	StartedAt time.Time `json:"startedAt"` // zero: never started
+	OOMKilled bool      `json:"oomKilled,omitempty"` // the kernel killed a process of the container for lack of memory
+	StartedAt time.Time `json:"startedAt"`           // zero: never started
 	At        time.Time `json:"at"`
 	Error     *Failure  `json:"error,omitempty"` // why it never ran
 }

@@ -55,7 +55,7 @@ func (h *Handler) containerStop(c *call) error {
 	if err != nil {
 		return containerError(name, err)
 	}
-	if d.Pid == 0 {
+	if d.Pid == 0 && d.State != wire.StateRestarting {
 		c.head(http.StatusNotModified)
 		return nil
 	}
@@ -203,7 +203,7 @@ func (h *Handler) containerRemove(c *call) error {
 	if c.flag("link") {
 		return &refusal{http.StatusNotImplemented, "links between containers are not served by layerlab"}
 	}
-	if d.Pid != 0 {
+	if d.Pid != 0 || d.State == wire.StateRestarting {
 		if !c.flag("force") {
 			what := "stop the container before removing or force remove"
 			if d.State == wire.StatePaused {
@@ -241,7 +241,7 @@ func (h *Handler) containerPrune(c *call) error {
 	}
 	report := container.PruneReport{ContainersDeleted: []string{}}
 	for _, one := range list {
-		if one.Pid != 0 || !until.IsZero() && !one.CreatedAt.Before(until) {
+		if one.Pid != 0 || one.State == wire.StateRestarting || !until.IsZero() && !one.CreatedAt.Before(until) {
 			continue
 		}
 		s, err := h.summary(ctx, one, true)

@@ -36,7 +36,7 @@ func (h *Handler) containerList(c *call) error {
 	}
 	out := []container.Summary{}
 	for _, one := range list {
-		if !all && one.Pid == 0 || !inTime(one) {
+		if !all && one.Pid == 0 && one.State != wire.StateRestarting || !inTime(one) {
 			continue
 		}
 		s, err := h.summary(ctx, one, c.flag("size"))
@@ -171,6 +171,12 @@ func status(one wire.Container, now time.Time) string {
 		return "Up " + since(one.StartedAt)
 	case wire.StatePaused:
 		return "Up " + since(one.StartedAt) + " (Paused)"
+	case wire.StateRestarting:
+		code := 0
+		if one.ExitCode != nil {
+			code = *one.ExitCode
+		}
+		return fmt.Sprintf("Restarting (%d) %s ago", code, since(one.FinishedAt))
 	case wire.StateCreated:
 		return "Created"
 	}

@@ -33,7 +33,7 @@ func (h *Handler) containerInspect(c *call) error {
 		ID: one.ID, Created: one.CreatedAt.Format(time.RFC3339Nano), State: state(one), Image: one.Image,
 		ResolvConfPath: filepath.Join(d.Folder, "resolv.conf"), HostnamePath: filepath.Join(d.Folder, "hostname"),
 		HostsPath: filepath.Join(d.Folder, "hosts"), LogPath: filepath.Join(d.Folder, "log"),
-		Name: "/" + one.Name, Driver: "overlay2", Platform: "linux", ExecIDs: d.Execs, HostConfig: host,
+		Name: "/" + one.Name, RestartCount: one.RestartCount, Driver: "overlay2", Platform: "linux", ExecIDs: d.Execs, HostConfig: host,
 		GraphDriver: &storage.DriverData{Name: "overlay2", Data: map[string]string{
 			"UpperDir": filepath.Join(d.Folder, "upper"), "WorkDir": filepath.Join(d.Folder, "work"),
 		}},
@@ -83,8 +83,9 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 func state(one wire.Container) *container.State {
 	never := time.Time{}.Format(time.RFC3339Nano)
 	s := &container.State{
-		Status:  container.ContainerState(one.State),
-		Running: one.State == wire.StateRunning || one.State == wire.StatePaused, Paused: one.State == wire.StatePaused,
+		Status:     container.ContainerState(one.State),
+		Running:    one.State == wire.StateRunning || one.State == wire.StatePaused || one.State == wire.StateRestarting,
+		Restarting: one.State == wire.StateRestarting, OOMKilled: one.OOMKilled, Paused: one.State == wire.StatePaused,
 		Pid: one.Pid, StartedAt: never, FinishedAt: never,
 	}
 	if one.ExitCode != nil {

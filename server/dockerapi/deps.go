@@ -152,6 +152,7 @@ type Stream interface {
 // Containers is what the API needs of the engine.
 type Containers interface {
 	Volumes
+	Stats
 	List(ctx context.Context) ([]wire.Container, error)
 	Detail(ctx context.Context, id string) (Container, error)
 	Create(ctx context.Context, req CreateRequest) (wire.Container, error)

@@ -69,7 +69,9 @@ func message(e wire.Event) (m events.Message, ok bool) {
 		wire.EventContainerCreated: events.ActionCreate, wire.EventContainerStarted: events.ActionStart,
 		wire.EventContainerPaused: events.ActionPause, wire.EventContainerResumed: events.ActionUnPause,
 		wire.EventContainerExited: events.ActionDie, wire.EventContainerDeleted: events.ActionDestroy,
-		wire.EventContainerRenamed: events.ActionRename,
+		wire.EventContainerRenamed: events.ActionRename, wire.EventContainerOOM: events.ActionOOM,
+		wire.EventContainerUpdated: events.ActionUpdate,
+		wire.EventVolumeCreated:    events.ActionCreate, wire.EventVolumeDeleted: events.ActionDestroy,
 	}
 	if m.Action, ok = actions[e.Kind]; !ok {
 		return m, false
@@ -83,6 +85,11 @@ func message(e wire.Event) (m events.Message, ok bool) {
 		if json.Unmarshal(e.Data, &img) == nil && len(img.Refs) > 0 {
 			m.Actor.Attributes["name"] = img.Refs[0]
 		}
+		return m, true
+	}
+	if strings.HasPrefix(e.Kind, "volume.") {
+		m.Type = events.VolumeEventType
+		m.Actor.Attributes["driver"] = "local"
 		return m, true
 	}
 	m.Type = events.ContainerEventType
@@ -106,7 +113,7 @@ func wants(f filters, m events.Message) bool {
 		f.any("container", func(v string) bool { return m.Type == events.ContainerEventType && names(v) }) &&
 		f.any("image", func(v string) bool {
 			return m.Type == events.ImageEventType && names(v) || m.Actor.Attributes["image"] == v || repository(m.Actor.Attributes["image"]) == v
-		}) && !f.has("daemon") && !f.has("network") && !f.has("volume") && !f.has("plugin") && f.labels(m.Actor.Attributes)
+		}) && !f.has("daemon") && !f.has("network") && f.any("volume", func(v string) bool { return m.Type == events.VolumeEventType && m.Actor.ID == v }) && !f.has("plugin") && f.labels(m.Actor.Attributes)
 }
 
 // older adds what messages held until 1.51.

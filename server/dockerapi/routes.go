@@ -46,6 +46,8 @@ func (h *Handler) table() []route {
 		{method: post, pattern: "/containers/{name}/attach", do: h.containerAttach},
 		{method: get, pattern: "/containers/{name}/logs", do: h.containerLogs},
 		{method: get, pattern: "/containers/{name}/top", do: h.containerTop},
+		{method: get, pattern: "/containers/{name}/stats", do: h.containerStats},
+		{method: post, pattern: "/containers/{name}/update", do: h.containerUpdate},
 		{method: get, pattern: "/containers/{name}/changes", do: h.containerChanges},
 		{method: get, pattern: "/containers/{name}/export", do: h.containerExport},
 		{method: get, pattern: "/containers/{name}/archive", do: h.containerArchive},

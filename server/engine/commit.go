@@ -26,8 +26,11 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 	if err != nil {
 		return wire.Image{}, err
 	}
-	c.op.Lock()
-	defer c.op.Unlock()
+	c.still.Lock()
+	defer c.still.Unlock()
+	if c.isRemoved() {
+		return wire.Image{}, notFound(id)
+	}
 	rec := c.record()
 	image, release, err := s.o.Images.Hold(ctx, c.image.String())
 	if err != nil {

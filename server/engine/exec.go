@@ -20,21 +20,20 @@ func (s *Service) Exec(ctx context.Context, id string, req wire.ExecContainer) (
 	if err != nil {
 		return wire.Exec{}, err
 	}
-	exec := newID()
-	if _, err := s.enter(ctx, c, req, shim.ExecOptions{ID: exec, Cols: req.Cols, Rows: req.Rows}); err != nil {
+	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Started: true}}
+	sh, err := s.enter(ctx, c, req, shim.ExecOptions{ID: e.info.ID, Cols: req.Cols, Rows: req.Rows})
+	if err != nil {
 		return wire.Exec{}, err
 	}
-	c.mu.Lock()
-	c.execs = append(c.execs, exec)
-	c.mu.Unlock()
-	s.mu.Lock()
-	s.execs[exec] = c
-	s.mu.Unlock()
-	return wire.Exec{ID: exec}, nil
+	s.remember(e)
+	s.work.Go(func() { s.watchExec(e, sh) })
+	return wire.Exec{ID: e.info.ID}, nil
 }
 
 // enter runs a further process in a container.
 func (s *Service) enter(ctx context.Context, c *container, req wire.ExecContainer, o shim.ExecOptions) (Shim, error) {
+	c.still.RLock()
+	defer c.still.RUnlock()
 	c.op.Lock()
 	defer c.op.Unlock()
 	rec, sh, err := c.mustRun()

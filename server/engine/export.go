@@ -39,8 +39,11 @@ func (s *Service) Export(ctx context.Context, id string, use func(v *tree.View, 
 
 // packUpper writes the container's own layer as a tar.
 func (s *Service) packUpper(ctx context.Context, c *container, w io.Writer) error {
-	c.op.Lock()
-	defer c.op.Unlock()
+	c.still.Lock()
+	defer c.still.Unlock()
+	if c.isRemoved() {
+		return notFound(c.id)
+	}
 	thaw, err := s.freeze(ctx, c)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/runtime/plan"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/server/engine"
@@ -67,6 +68,13 @@ func (f *fakeShims) Clean(cgroup string) error {
 }
 
 func (f *fakeShims) Pids(string) ([]int, error) { return []int{4242}, nil }
+
+func (f *fakeShims) Stats(string) (*cgroup.Stats, error)        { return &cgroup.Stats{}, nil }
+func (f *fakeShims) Update(string, *specs.LinuxResources) error { return nil }
+
+func (f *fakeShims) WatchOOM(context.Context, string) (<-chan struct{}, error) {
+	return nil, errors.New("the fake has no memory")
+}
 
 // one returns the only shim.
 func (f *fakeShims) one(t *testing.T) *fakeShim {

@@ -46,14 +46,50 @@ func (s *Service) PrepareExec(ctx context.Context, id string, req wire.ExecConta
 		return Further{}, imagecore.NewError(imagecore.ErrInvalid, "no-command", "no command: give one")
 	}
 	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Stdin: stdin}}
-	c.mu.Lock()
-	c.execs = append(c.execs, e.info.ID)
-	c.mu.Unlock()
-	s.mu.Lock()
-	s.further[e.info.ID] = e
-	s.mu.Unlock()
+	s.remember(e)
 	return e.info, nil
 }
+
+// keptExecs is how many further processes of a container are remembered that do
+// not run: those that ended last, and those that were prepared and not started.
+const keptExecs = 64
+
+// remember keeps an execution, and forgets the oldest ones that do not run
+// where there are too many.
+func (s *Service) remember(e *execution) {
+	c := e.c
+	s.mu.Lock()
+	s.further[e.info.ID], s.execs[e.info.ID] = e, c
+	s.mu.Unlock()
+	c.mu.Lock()
+	c.execs = append(c.execs, e)
+	idle := 0
+	for _, old := range c.execs {
+		if !old.runs() {
+			idle++
+		}
+	}
+	var kept, gone []*execution
+	for _, old := range c.execs {
+		if idle > keptExecs && old != e && !old.runs() {
+			gone = append(gone, old)
+			idle--
+		} else {
+			kept = append(kept, old)
+		}
+	}
+	c.execs = kept
+	c.mu.Unlock()
+	s.mu.Lock() // never with mu of a container: see there
+	defer s.mu.Unlock()
+	for _, old := range gone {
+		delete(s.further, old.info.ID)
+		delete(s.execs, old.info.ID)
+	}
+}
+
+// runs reports whether the process runs; its container's mu is held.
+func (e *execution) runs() bool { return e.info.Started && e.info.ExitCode == nil }
 
 // StartExec starts a prepared process and attaches to it: the stream has its
 // output from the first byte. ctx ends the stream, not the process.
@@ -82,9 +118,6 @@ func (s *Service) StartExec(ctx context.Context, id string, cols, rows uint16) (
 		c.mu.Unlock()
 		return nil, err
 	}
-	s.mu.Lock()
-	s.execs[id] = c
-	s.mu.Unlock()
 	s.work.Go(func() { s.watchExec(e, sh) })
 	stream, err := sh.Attach(ctx, id)
 	if err != nil {
@@ -137,16 +170,14 @@ func (s *Service) watchExec(e *execution, sh Shim) {
 	e.info.ExitCode = &code
 }
 
-// running lists the prepared processes of a container that run.
-func (s *Service) running(c *container) []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// running lists the further processes of a container that run.
+func (c *container) running() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var list []string
-	for _, id := range c.execs {
-		if e := s.further[id]; e != nil && e.info.Started && e.info.ExitCode == nil {
-			list = append(list, id)
+	for _, e := range c.execs {
+		if e.runs() {
+			list = append(list, e.info.ID)
 		}
 	}
 	return list

@@ -40,6 +40,9 @@ func (s *Service) Stop(ctx context.Context, id string, req wire.StopContainer) (
 	if req.Timeout != nil {
 		timeout = *req.Timeout
 	}
+	if err := s.willStop(c); err != nil {
+		return wire.Container{}, err
+	}
 	sh, exited, err := s.signal(ctx, c, sig, false)
 	if err != nil || sh == nil {
 		return c.view(), err
@@ -77,7 +80,17 @@ func (s *Service) Kill(ctx context.Context, id string, req wire.KillContainer) (
 			return wire.Container{}, err
 		}
 	}
+	rec := c.record()
+	waiting := rec.State == wire.StateRestarting
+	if ends(sig, rec.StopSignal) {
+		if err := s.willStop(c); err != nil {
+			return wire.Container{}, err
+		}
+	}
 	sh, exited, err := s.signal(ctx, c, sig, sig == unix.SIGKILL)
+	if err == nil && sh == nil && waiting {
+		return c.view(), nil
+	}
 	if err != nil {
 		return wire.Container{}, err
 	}
@@ -90,10 +103,21 @@ func (s *Service) Kill(ctx context.Context, id string, req wire.KillContainer) (
 	return c.view(), err
 }
 
+// willStop is stopped, with the container locked for it.
+func (s *Service) willStop(c *container) error {
+	c.op.Lock()
+	defer c.op.Unlock()
+	return s.stopped(c)
+}
+
 // signal sends sig to a container that is alive; it returns no shim for one
 // that is not. A frozen process takes no signal, so a paused container is
 // resumed; SIGKILL ends the pause by itself.
 func (s *Service) signal(ctx context.Context, c *container, sig unix.Signal, all bool) (Shim, <-chan struct{}, error) {
+	if rec := c.record(); rec.State == wire.StatePaused && sig != unix.SIGKILL {
+		c.still.RLock() // it must not be thawed under who reads its layer
+		defer c.still.RUnlock()
+	}
 	c.op.Lock()
 	defer c.op.Unlock()
 	c.mu.Lock()
@@ -139,6 +163,8 @@ func (s *Service) Pause(ctx context.Context, id string) (wire.Container, error) 
 	if err != nil {
 		return wire.Container{}, err
 	}
+	c.still.RLock()
+	defer c.still.RUnlock()
 	c.op.Lock()
 	defer c.op.Unlock()
 	rec, sh, err := c.mustRun()
@@ -160,6 +186,8 @@ func (s *Service) Unpause(ctx context.Context, id string) (wire.Container, error
 	if err != nil {
 		return wire.Container{}, err
 	}
+	c.still.RLock()
+	defer c.still.RUnlock()
 	c.op.Lock()
 	defer c.op.Unlock()
 	rec, sh, err := c.mustRun()

@@ -31,6 +31,7 @@ func (s *Service) adopt(c *container, sh Shim) {
 	c.handOver(sh) // those who came while it was being started
 
 	ctx, stop := context.WithCancel(s.ctx)
+	s.work.Go(func() { s.watchOOM(ctx, c) })
 	s.work.Add(2)
 	go func() {
 		defer s.work.Done()
@@ -75,6 +76,7 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}) {
 	c.mu.Unlock()
 	close(exited)
 	s.autoRemove(c)
+	s.again(c)
 }
 
 // clean removes what a shim removes itself unless it was killed: processes,
@@ -105,6 +107,8 @@ func (s *Service) finish(c *container, exit *shim.Exit) {
 	c.shim = nil
 	view, err := s.changeLocked(c, func(r *record) error {
 		r.end(exit.Code, exit.At)
+		r.OOMKilled = exit.OOMKilled
+		c.decideNext(r)
 		return nil
 	})
 	c.ends++

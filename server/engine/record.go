@@ -40,11 +40,15 @@ type record struct {
 	Mounts     []Mount `json:",omitempty"`
 	StopSignal string  // "SIGTERM" in any of its spellings
 
-	State    string // wire.State…
-	Starting bool   // between the call to the shim and the record of its answer
-	Pid      int    // on the host
-	ExitCode *int
-	Error    *wire.Error
+	State     string // wire.State…
+	Starting  bool   // between the call to the shim and the record of its answer
+	Pid       int    // on the host
+	ExitCode  *int
+	Stopped   bool   // by somebody, since it was last started
+	Restarts  int    // by its policy, since somebody started it
+	OOMKilled bool   // in its last run
+	Boot      string // of the host, when it was started: proc(5)'s boot_id
+	Error     *wire.Error
 
 	CreatedAt  time.Time
 	StartedAt  *time.Time
@@ -56,6 +60,7 @@ func (r *record) view() wire.Container {
 	c := wire.Container{
 		ID: r.ID, Name: r.Name, Image: r.Image.String(), ImageRef: r.ImageRef, Command: r.Command,
 		State: r.State, TTY: r.TTY, ExitCode: r.ExitCode, Error: r.Error,
+		RestartCount: r.Restarts, OOMKilled: r.OOMKilled,
 		CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
 	if r.alive() {
@@ -70,7 +75,7 @@ func (r *record) alive() bool { return r.State == wire.StateRunning || r.State =
 func (r *record) begin(pid int, at time.Time) {
 	at = at.UTC()
 	r.State, r.Starting, r.Pid = wire.StateRunning, false, pid
-	r.ExitCode, r.Error = nil, nil
+	r.ExitCode, r.Error, r.OOMKilled = nil, nil, false
 	r.StartedAt, r.FinishedAt = &at, nil
 }
 

@@ -94,6 +94,13 @@ func (s *Service) reconcile(ctx context.Context, c *container, rec record) {
 	defer cancel()
 	log := s.o.Log.With("container", c.id)
 	sh, state, err := s.dial(ctx, c.id)
+	if rec.Boot != "" && rec.Boot != s.boot {
+		// Nothing outlives the host: who answers at that name is a stranger.
+		sh, state, err = nil, nil, shim.ErrGone
+	}
+	if err == nil && state.Status == wire.StatePaused && rec.State == wire.StateRunning && sh.Resume(ctx) == nil {
+		state.Status = wire.StateRunning // it was frozen for a commit that was cut short
+	}
 	switch {
 	case err == nil && (state.Status == wire.StateRunning || state.Status == wire.StatePaused):
 		_, err := s.change(c, func(r *record) error {
@@ -106,13 +113,17 @@ func (s *Service) reconcile(ctx context.Context, c *container, rec record) {
 		if err != nil {
 			log.Error("record", "err", err)
 		}
-		s.mu.Lock()
-		for _, e := range state.Execs {
-			s.execs[e.ID] = c
-			c.execs = append(c.execs, e.ID)
-		}
-		s.mu.Unlock()
 		s.adopt(c, sh)
+		for _, p := range state.Execs {
+			e := &execution{c: c, info: Further{ID: p.ID, Container: c.id, Started: true, Request: wire.ExecContainer{TTY: p.TTY}}}
+			if p.Exit != nil {
+				e.info.ExitCode = &p.Exit.Code
+			}
+			s.remember(e)
+			if p.Exit == nil {
+				s.work.Go(func() { s.watchExec(e, sh) })
+			}
+		}
 		log.Info("container runs on")
 		return
 	case err == nil && state.Exit != nil:

@@ -26,6 +26,8 @@ func (s *Service) DeleteWith(ctx context.Context, id string, withVolumes bool) e
 	if err != nil {
 		return err
 	}
+	c.still.RLock()
+	defer c.still.RUnlock()
 	c.op.Lock()
 	defer c.op.Unlock()
 	if err := s.settle(c); err != nil {
@@ -37,7 +39,7 @@ func (s *Service) DeleteWith(ctx context.Context, id string, withVolumes bool) e
 		c.mu.Unlock()
 		return notFound(id)
 	}
-	if rec.alive() {
+	if rec.alive() || rec.State == wire.StateRestarting {
 		c.mu.Unlock()
 		return stateError(rec, "container-running", "runs: stop it first")
 	}
@@ -55,8 +57,8 @@ func (s *Service) DeleteWith(ctx context.Context, id string, withVolumes bool) e
 	delete(s.containers, rec.ID)
 	delete(s.names, rec.Name)
 	for _, e := range execs {
-		delete(s.execs, e)
-		delete(s.further, e)
+		delete(s.execs, e.info.ID)
+		delete(s.further, e.info.ID)
 	}
 	s.mu.Unlock()
 	if s.o.Networks != nil {

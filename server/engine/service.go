@@ -74,6 +74,8 @@ type Service struct {
 	trees   *trees
 	volumes *volumes.Store
 
+	boot string // proc(5)'s boot_id
+
 	ctx    context.Context // ends with Close; for what runs while nobody asks
 	cancel context.CancelFunc
 	work   sync.WaitGroup // monitors and watchers
@@ -98,16 +100,22 @@ type container struct {
 	volumes []string
 
 	op sync.Mutex
+	// still is held by who reads the layer of a container, which it keeps frozen
+	// for that long; shared by who would run something in it or take the layer
+	// away. A stop need not wait.
+	still sync.RWMutex
 
-	mu      sync.Mutex
-	rec     record
-	shim    Shim          // nil unless alive
-	exited  chan struct{} // closed once the end is recorded and the shim gone; else nil
-	execs   []string
-	removed bool
-	ends    int           // how many runs have ended since the server began
-	changed chan struct{} // closed and made anew at each change of what stands here
-	waiting []*Waiting    // viewers of the next run
+	mu        sync.Mutex
+	rec       record
+	shim      Shim          // nil unless alive
+	exited    chan struct{} // closed once the end is recorded and the shim gone; else nil
+	execs     []*execution  // oldest first; see keptExecs
+	removed   bool
+	ends      int           // how many runs have ended since the server began
+	changed   chan struct{} // closed and made anew at each change of what stands here
+	waiting   []*Waiting    // viewers of the next run
+	waited    time.Duration // before the run under way, or the next by the policy
+	noRestart chan struct{} // closed where the next is not to come
 }
 
 // Open reads the records and finds the containers that outlived the last
@@ -123,12 +131,14 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		containers: map[string]*container{}, execs: map[string]*container{}, further: map[string]*execution{}, names: map[string]string{},
 	}
 	s.o.Reach.Never = append(slices.Clone(o.Reach.Never), o.Data, o.Run)
+	s.boot = strings.TrimSpace(string(fileOf("/proc/sys/kernel/random/boot_id")))
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
 		s.cancel()
 		s.work.Wait()
 		return nil, fmt.Errorf("recover containers: %w", err)
 	}
+	s.restartAtStart()
 	return s, nil
 }
 
@@ -238,6 +248,12 @@ func (c *container) record() record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.rec
+}
+
+func (c *container) isRemoved() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.removed
 }
 
 // change applies a step to the container's record and makes it durable; on an

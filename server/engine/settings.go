@@ -52,7 +52,7 @@ func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
 	rec := c.record()
 	d := Detail{
 		Container: rec.view(), Request: rec.Request, Settings: rec.Settings, StopSignal: rec.StopSignal,
-		Hostname: rec.Request.Hostname, Folder: s.folder(c.id), Execs: s.running(c), Mounts: rec.Mounts,
+		Hostname: rec.Request.Hostname, Folder: s.folder(c.id), Execs: c.running(), Mounts: rec.Mounts,
 	}
 	if d.Hostname == "" {
 		d.Hostname = bundle.ShortID(c.id)

@@ -28,6 +28,12 @@ type Shims interface {
 	Clean(cgroup string) error
 	// Pids lists the processes of a container's cgroup.
 	Pids(cgroup string) ([]int, error)
+	// Stats reads what it used, Update sets limits of it.
+	Stats(cgroup string) (*cgroup.Stats, error)
+	Update(cgroup string, r *specs.LinuxResources) error
+	// WatchOOM tells when the kernel kills a process of it for lack of memory,
+	// until ctx ends or it is removed.
+	WatchOOM(ctx context.Context, cgroup string) (<-chan struct{}, error)
 }
 
 // Shim is one container's shim. Process ids are "" for the container's command
@@ -105,6 +111,30 @@ func (p processes) Pids(path string) ([]int, error) {
 		return nil, err
 	}
 	return g.Pids()
+}
+
+func (p processes) Stats(path string) (*cgroup.Stats, error) {
+	g, err := cgroup.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return g.Stats()
+}
+
+func (p processes) Update(path string, r *specs.LinuxResources) error {
+	g, err := cgroup.Open(path)
+	if err != nil {
+		return err
+	}
+	return g.Update(r)
+}
+
+func (p processes) WatchOOM(ctx context.Context, path string) (<-chan struct{}, error) {
+	g, err := cgroup.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return g.WatchOOM(ctx)
 }
 
 type client struct{ *shim.Client }

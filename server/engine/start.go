@@ -27,7 +27,7 @@ func (s *Service) Start(ctx context.Context, id string) (wire.Container, error) 
 	if err != nil {
 		return wire.Container{}, err
 	}
-	view, err := s.start(ctx, c)
+	view, err := s.start(ctx, c, false)
 	if err != nil {
 		if rec := c.record(); !rec.alive() {
 			c.dismiss(err)
@@ -37,13 +37,20 @@ func (s *Service) Start(ctx context.Context, id string) (wire.Container, error) 
 	return view, err
 }
 
-func (s *Service) start(ctx context.Context, c *container) (wire.Container, error) {
+// start runs a container; again says that its policy does, which must still be
+// due.
+func (s *Service) start(ctx context.Context, c *container, again bool) (wire.Container, error) {
+	c.still.RLock()
+	defer c.still.RUnlock()
 	c.op.Lock()
 	defer c.op.Unlock()
 	if err := s.settle(c); err != nil {
 		return wire.Container{}, err
 	}
 	rec := c.record()
+	if again && rec.State != wire.StateRestarting {
+		return rec.view(), nil
+	}
 	switch rec.State {
 	case wire.StateRunning:
 		return rec.view(), nil
@@ -53,7 +60,13 @@ func (s *Service) start(ctx context.Context, c *container) (wire.Container, erro
 	// A page that is closed meanwhile must not leave half a start.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
 	defer cancel()
-	if _, err := s.change(c, func(r *record) error { r.Starting = true; return nil }); err != nil {
+	if _, err := s.change(c, func(r *record) error {
+		r.Starting, r.Boot = true, s.boot
+		if !again {
+			r.Stopped, r.Restarts = false, 0
+		}
+		return nil
+	}); err != nil {
 		return wire.Container{}, err
 	}
 	sh, pid, err := s.launch(ctx, c, rec)
@@ -66,7 +79,15 @@ func (s *Service) start(ctx context.Context, c *container) (wire.Container, erro
 		}
 		return wire.Container{}, fmt.Errorf("start container %s: %w", bundle.ShortID(rec.ID), err)
 	}
-	view, err := s.change(c, func(r *record) error { r.begin(pid, s.o.Now()); return nil })
+	view, err := s.change(c, func(r *record) error {
+		r.begin(pid, s.o.Now())
+		if again {
+			r.Restarts++
+		} else {
+			c.waited = 0
+		}
+		return nil
+	})
 	if err != nil {
 		s.abandon(ctx, sh, rec.ID)
 		s.detachNetworks(rec.ID)

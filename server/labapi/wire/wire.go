@@ -48,6 +48,9 @@ const (
 	StateRunning = "running"
 	StatePaused  = "paused"
 	StateExited  = "exited"
+	// StateRestarting is that of a container that has ended and waits for its
+	// policy to start it again.
+	StateRestarting = "restarting"
 )
 
 // Container is a container as lists show it.
@@ -65,6 +68,9 @@ type Container struct {
 	CreatedAt  time.Time  `json:"createdAt"`
 	StartedAt  *time.Time `json:"startedAt"`
 	FinishedAt *time.Time `json:"finishedAt"`
+	// RestartCount is how often its policy has started it again.
+	RestartCount int  `json:"restartCount,omitempty"`
+	OOMKilled    bool `json:"oomKilled,omitempty"` // a process of the last run was killed for lack of memory
 }
 
 // ContainerList answers GET /containers, newest first.
@@ -171,7 +177,7 @@ const (
 	EventContainerDeleted = "container.deleted" // data null
 	EventContainerChanges = "container.changes" // data Changes; never replayed
 	EventContainerRenamed = "container.renamed"
-	EventContainerOOM     = "container.oom"   // the kernel killed a process for lack of memory
+	EventContainerOOM     = "container.oom" // the kernel killed a process for lack of memory
 	EventContainerUpdated = "container.updated"
 	EventVolumeCreated    = "volume.created" // data Volume
 	EventVolumeDeleted    = "volume.deleted" // data Volume

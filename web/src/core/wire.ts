@@ -6,7 +6,8 @@ export type ContainerState =
   | 'created'
   | 'running'
   | 'paused'
-  | 'exited';
+  | 'exited'
+  | 'restarting';
 
 export type EventKind =
   | 'network.created'
@@ -74,6 +75,8 @@ export interface Container {
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
+  restartCount?: number;
+  oomKilled?: boolean;
 }
 
 export interface ContainerList {
