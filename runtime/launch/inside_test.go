@@ -59,6 +59,8 @@ func inside(what string, args []string) int {
 	case "keys":
 		fmt.Println("container:", hasKey())
 		return 0
+	case "launch":
+		return launchGiven()
 	case "launch-with-key":
 		return launchWithKey()
 	case "true":
