@@ -6,6 +6,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/dockerfile"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -78,6 +79,7 @@ func (img *image) history(h []v1.History) {
 		}
 		n++
 	}
+	img.Dockerfile = dockerfile.FromHistory(img.History, len(img.Layers))
 	if len(h) > 0 && n != len(img.Layers) {
 		img.warn(-1, "history-mismatch", "the history tells of "+strconv.Itoa(n)+" layers, the image has "+strconv.Itoa(len(img.Layers))+": commands may stand at the wrong layers",
 			"history", strconv.Itoa(n), "layers", strconv.Itoa(len(img.Layers)))

@@ -17,6 +17,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/audit/tarsum"
 	"github.com/layerlab/layerlab/imagecore/choose"
 	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/dockerfile"
 	"github.com/layerlab/layerlab/imagecore/show"
 	"github.com/layerlab/layerlab/imagecore/survey"
 )
@@ -37,6 +38,15 @@ func (r *run) inspect() error {
 	if r.Choice.Given() {
 		report = narrow(report, which)
 	}
+	if r.Dockerfile != "" {
+		file, err := dockerfile.Parse(string(r.Dockerfile))
+		if err != nil {
+			return err
+		}
+		for k := range report.Images {
+			report.Images[k].Dockerfile = dockerfile.Match(file, report.Images[k].History)
+		}
+	}
 	var ids []show.Identity
 	if r.Explain {
 		for k, i := range which {
@@ -55,8 +65,16 @@ func (r *run) inspect() error {
 	if r.JSON {
 		return r.reportJSON(report, ids)
 	}
-	if err := show.Report(r.out, report); err != nil || !r.Explain {
+	if err := show.Report(r.out, report); err != nil {
 		return err
+	}
+	if r.History {
+		if err := show.Dockerfiles(r.out, report); err != nil {
+			return err
+		}
+	}
+	if !r.Explain {
+		return nil
 	}
 	return show.Explain(r.out, ids)
 }
