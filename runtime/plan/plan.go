@@ -1,14 +1,13 @@
 package plan
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/plan/words"
 )
 
 // Where says which process makes the calls of a step.
@@ -41,7 +40,7 @@ type Copy struct {
 
 // Step is one idea of a plan and the system calls that carry it out.
 type Step struct {
-	Code  string            `json:"code"`            // "mount-proc"; the page has words for each, see Codes
+	Code  string            `json:"code"`            // "mount-proc"; see package words; the page has its own for each
 	Args  map[string]string `json:"args,omitempty"`  // what the words need
 	Where Where             `json:"where"`           // who does it
 	Call  string            `json:"call"`            // the call that matters most, as text (Describe)
@@ -181,11 +180,6 @@ func (b *builder) finish() (*Plan, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	for _, s := range b.plan.Steps {
-		if _, ok := entries[s.Code]; !ok {
-			return nil, fmt.Errorf("plan: step %q has no words", s.Code)
-		}
-	}
 	// In the order of time; within a process the order stays as planned.
 	all := b.plan.Steps
 	b.plan.Steps = make([]Step, 0, len(all))
@@ -225,9 +219,9 @@ func (p *Plan) Describe() *Plan {
 		if s.Args == nil && len(s.args) > 0 {
 			s.Args = fault.Args(s.args...)
 		}
-		e := entries[s.Code]
+		e, _ := words.Of(s.Code) // a test sees that all have some
 		s.Call = s.Calls[s.main].String()
-		s.Words, s.Reason, s.Man, s.Without = fill(e.words, s.Args), fill(e.reason, s.Args), e.man, fill(e.without, s.Args)
+		s.Words, s.Reason, s.Man, s.Without = fill(e.Words, s.Args), fill(e.Reason, s.Args), e.Man, fill(e.Without, s.Args)
 	}
 	return p
 }
@@ -246,17 +240,6 @@ func fill(s string, args map[string]string) string {
 		s = strings.ReplaceAll(s, "{"+k+"}", v)
 	}
 	return s
-}
-
-// Codes returns every code that a step may have, sorted: the page has words for
-// each.
-func Codes() []string {
-	var c []string
-	for k := range entries {
-		c = append(c, k)
-	}
-	slices.Sort(c)
-	return c
 }
 
 // has reports whether the spec makes a new namespace of the type.
