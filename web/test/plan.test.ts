@@ -7,7 +7,7 @@ const source = (name: string) => readFileSync(new URL(`../../runtime/plan/${name
 const placeholders = (text: string) => new Set([...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]));
 
 describe('Chinese words of the steps', () => {
-  const entries = [...source('words.go').matchAll(/^\t"([a-z-]+)": \{\n([\s\S]*?)\n\t\},/gm)];
+  const entries = [...source('words/words.go').matchAll(/^\t\t"([a-z-]+)": \{\n([\s\S]*?)\n\t\t\},/gm)];
   test('are found in the Go source', () => expect(entries.length).toBeGreaterThan(50));
   test('there are those of every code, and no others', () =>
     expect(Object.keys(planZh).sort()).toEqual(entries.map((e) => e[1]).sort()));
