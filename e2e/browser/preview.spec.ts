@@ -50,7 +50,7 @@ test('the tree and the stack are used by keyboard alone', async ({ page }) => {
   await page.keyboard.press('Home');
   await page.keyboard.press('ArrowRight');
   await expect(tree).toHaveAttribute('aria-activedescendant', /node-\d+/);
-  await page.keyboard.type('m');
+  await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await expect(page.getByRole('region', { name: 'Path' })).toContainText('/bin/my-app-tools');
   await page.getByRole('slider').focus();

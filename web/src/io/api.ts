@@ -89,6 +89,8 @@ export const api = {
     call('POST', `/containers/${id(container)}/kill`, {} satisfies wire.KillContainer),
   pause: (container: string) => call('POST', `/containers/${id(container)}/pause`),
   unpause: (container: string) => call('POST', `/containers/${id(container)}/unpause`),
+  exec: (container: string, body: wire.ExecContainer) =>
+    json<wire.Exec>('POST', `/containers/${id(container)}/exec`, body),
   deleteContainer: (container: string) => call('DELETE', `/containers/${id(container)}`),
   commit: (container: string, body: wire.CommitContainer) =>
     json<wire.Image>('POST', `/containers/${id(container)}/commit`, body),

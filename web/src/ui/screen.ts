@@ -1,4 +1,6 @@
 import { FitAddon } from '@xterm/addon-fit';
+import { SearchAddon } from '@xterm/addon-search';
+import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { type ITheme, Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import { styleSpansByCSSOM, withConstructedStyles } from '../io/styles.ts';
@@ -51,14 +53,21 @@ const light: ITheme = {
   brightWhite: '#1b1c1e',
 };
 
+/** What the keyboard asks of the page: to leave the terminal, to search in it. */
+export interface Wishes {
+  leave(): void;
+  find(): void;
+}
+
 /** A terminal on the page: xterm.js with our colours, fitted to its box. Whoever makes it disposes it. */
 export class Screen {
   readonly term: Terminal;
   readonly #fit = new FitAddon();
+  readonly #search = new SearchAddon();
   readonly #watch: ResizeObserver;
   readonly #dropStyles: () => void;
 
-  constructor(box: HTMLElement, isDark: boolean, reader: boolean, leave: () => void) {
+  constructor(box: HTMLElement, isDark: boolean, reader: boolean, wishes: Wishes) {
     this.term = new Terminal({
       fontFamily: getComputedStyle(box).getPropertyValue('--mono'),
       fontSize: 13,
@@ -66,11 +75,16 @@ export class Screen {
       scrollback: 5000,
       cursorBlink: !window.matchMedia('(prefers-reduced-motion: reduce)').matches,
       macOptionIsMeta: true,
+      allowProposedApi: true,
       minimumContrastRatio: 4.5,
       screenReaderMode: reader,
       theme: isDark ? dark : light,
     });
     this.term.loadAddon(this.#fit);
+    this.term.loadAddon(this.#search);
+    // The widths of today's wide characters and emoji.
+    this.term.loadAddon(new Unicode11Addon());
+    this.term.unicode.activeVersion = '11';
     styleSpansByCSSOM();
     this.#dropStyles = withConstructedStyles(() => this.term.open(box));
     this.#watch = new ResizeObserver(() => this.fit());
@@ -81,7 +95,7 @@ export class Screen {
       this.term.options.fontFamily = `${this.term.options.fontFamily} `;
       this.fit();
     });
-    this.term.attachCustomKeyEventHandler((e) => this.#key(e, leave));
+    this.term.attachCustomKeyEventHandler((e) => this.#key(e, wishes));
   }
 
   set dark(isDark: boolean) {
@@ -99,15 +113,30 @@ export class Screen {
     this.#dropStyles();
   }
 
-  /** Ctrl-C copies where text is selected, else it interrupts; Ctrl-Shift-C and -V are the browser's; Shift-F6 leaves. */
-  #key(e: KeyboardEvent, leave: () => void): boolean {
+  /** Goes to the next place with a text, or the one before; "" ends the search. */
+  find(text: string, forward: boolean): boolean {
+    if (text === '') {
+      this.#search.clearDecorations();
+      this.term.clearSelection();
+      return false;
+    }
+    return forward ? this.#search.findNext(text) : this.#search.findPrevious(text);
+  }
+
+  /** Ctrl-C copies where text is selected, else it interrupts; Ctrl-Shift-C and -V are the browser's; Ctrl-Shift-F searches; Shift-F6 leaves. */
+  #key(e: KeyboardEvent, wishes: Wishes): boolean {
     if (e.type !== 'keydown') return true;
     if (e.key === 'F6' && e.shiftKey) {
-      leave();
+      wishes.leave();
       return false;
     }
     if (!e.ctrlKey || e.altKey || e.metaKey) return true;
     const key = e.key.toLowerCase();
+    if (key === 'f' && e.shiftKey) {
+      wishes.find();
+      e.preventDefault();
+      return false;
+    }
     if (key === 'c' && (e.shiftKey || this.term.hasSelection())) {
       if (this.term.hasSelection()) void navigator.clipboard.writeText(this.term.getSelection());
       this.term.clearSelection();

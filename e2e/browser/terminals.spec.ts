@@ -1,0 +1,58 @@
+import type { Page } from '@playwright/test';
+import { expect, expectAccessible, test } from './fixtures.ts';
+
+async function run(page: Page): Promise<void> {
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(page.getByText('Connected')).toBeVisible();
+}
+
+async function open(page: Page, command: string): Promise<void> {
+  await page.getByRole('button', { name: 'New terminal' }).click();
+  await page.getByLabel('docker exec -it').fill(command);
+  await page.getByRole('button', { name: 'Open', exact: true }).click();
+}
+
+const pane = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
+
+test('more terminals in one container: tabs, split, reload, close', async ({ page }) => {
+  await run(page);
+  await open(page, 'sh');
+  const exec = pane(page, 'sh');
+  await expect(exec.getByText('Connected')).toBeVisible();
+  await expect(pane(page, 'Terminal of the container’s command')).toBeHidden();
+  await exec.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type('echo in the sec""ond');
+  await page.keyboard.press('Enter');
+  await expect(exec.locator('.xterm-rows')).toContainText('in the second');
+  await page.getByRole('button', { name: 'Split' }).click();
+  await expect(pane(page, 'Terminal of the container’s command')).toBeVisible();
+  await expectAccessible(page);
+  // A reload finds both, with what was on the screen.
+  await page.reload();
+  await expect(exec.locator('.xterm-rows')).toContainText('in the second');
+  await page.getByRole('button', { name: 'Close sh' }).click();
+  await expect(exec).toHaveCount(0);
+  await expect(pane(page, 'Terminal of the container’s command')).toBeVisible();
+});
+
+test('a text is found in what a terminal has shown', async ({ page }) => {
+  await run(page);
+  const own = pane(page, 'Terminal of the container’s command');
+  await own.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type('echo needle-$((40+2)); seq 1 300');
+  await page.keyboard.press('Enter');
+  await expect(own.locator('.xterm-rows')).toContainText('300');
+  await expect(own.locator('.xterm-rows')).not.toContainText('needle-42');
+  await page.keyboard.press('Control+Shift+f');
+  await page.getByRole('searchbox', { name: 'Search in the terminal' }).fill('needle-42');
+  await page.keyboard.press('Enter');
+  await expect(own.locator('.xterm-rows')).toContainText('needle-42');
+});
+
+test('a command that is not there says so', async ({ page }) => {
+  await run(page);
+  await open(page, 'no-such-command');
+  await expect(page.getByRole('alert')).toContainText('no such command');
+});
