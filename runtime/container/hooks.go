@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -83,8 +84,16 @@ func runHooks(ctx context.Context, name string, l []specs.Hook, st specs.State) 
 		cmd.Stdin = bytes.NewReader(in)
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
+		// When its time is over, what it started goes too. A daemon that it
+		// leaves behind on purpose does not hold us up by our pipe.
+		cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+		cmd.WaitDelay = 100 * time.Millisecond
 		err := cmd.Run()
 		cancel()
+		if errors.Is(err, exec.ErrWaitDelay) {
+			err = nil
+		}
 		if err != nil {
 			return fmt.Errorf("error running %s hook #%d: %s: %w, output: %s", name, i, h.Path, err, out.Bytes())
 		}
