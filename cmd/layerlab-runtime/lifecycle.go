@@ -152,7 +152,7 @@ func run(ctx context.Context, g *global, args []string) error {
 		return fail(err)
 	}
 	if !keep {
-		if err := c.Delete(ctx, true); err != nil {
+		if err := c.Bury(ctx, p.Cgroup()); err != nil {
 			return err
 		}
 	}

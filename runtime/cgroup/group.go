@@ -34,6 +34,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/file"
 )
 
 // Group is the cgroups of one container: one folder in each hierarchy.
@@ -50,8 +51,15 @@ func Create(path string, r *specs.LinuxResources) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.manager.Apply(-1); err != nil {
+	apply := func() error { return g.manager.Apply(-1) }
+	if unified() {
+		apply = g.make
+	}
+	if err := apply(); err != nil {
 		return nil, g.wrap("create", err, g.Remove())
+	}
+	if unified() && unlimited(r) {
+		return g, nil
 	}
 	if err := g.Update(r); err != nil {
 		return nil, errors.Join(err, g.Remove())
@@ -82,13 +90,14 @@ func open(path string, r *specs.LinuxResources) (*Group, error) {
 		return nil, err
 	}
 	g := &Group{path: clean}
-	// The library takes a v1 host without the devices controller for an error.
-	res.SkipDevices = !slices.Contains(Hierarchies(), "devices")
 	c := &cgroups.Cgroup{Path: clean, Resources: res}
-	if cgroups.IsCgroup2UnifiedMode() {
+	if unified() {
+		res.SkipDevices = true
 		g.unified = filepath.Join(root, clean)
 		g.manager, err = fs2.NewManager(c, g.unified)
 	} else {
+		// The library takes a v1 host without the devices controller for an error.
+		res.SkipDevices = !slices.Contains(Hierarchies(), "devices")
 		g.manager, err = fs.NewManager(c, nil)
 		if err == nil {
 			g.unified = g.manager.Path("")
@@ -101,6 +110,12 @@ func open(path string, r *specs.LinuxResources) (*Group, error) {
 }
 
 const root = "/sys/fs/cgroup"
+
+// unified says that cgroup2 alone is mounted.
+func unified() bool {
+	var st unix.Statfs_t
+	return unix.Statfs(root, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
+}
 
 func (g *Group) wrap(doing string, errs ...error) error {
 	e := fault.New(fault.ErrHost, "cgroup-failed", "cgroup "+g.path+": "+doing, "path", g.path)
@@ -140,7 +155,7 @@ func (g *Group) Files() []string {
 // Hierarchies returns the host's v1 hierarchies as the kernel names them
 // ("cpu,cpuacct", "name=systemd"); none on a host with cgroup2 alone.
 func Hierarchies() []string {
-	b, err := os.ReadFile("/proc/self/cgroup")
+	b, err := file.Read("/proc/self/cgroup")
 	if err != nil {
 		return nil
 	}
@@ -207,7 +222,7 @@ func (g *Group) OOMKilled() bool {
 
 // write writes a file of the group.
 func write(dir, name, value string) error {
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0); err != nil {
+	if err := file.Set(filepath.Join(dir, name), value); err != nil {
 		return fmt.Errorf("write %q: %w", value, err)
 	}
 	return nil

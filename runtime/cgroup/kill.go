@@ -12,6 +12,8 @@ import (
 
 	"github.com/opencontainers/cgroups"
 	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/file"
 )
 
 // patience is how long the kernel may take to freeze or empty a group; a process
@@ -44,7 +46,7 @@ func (g *Group) Frozen() bool {
 		s, err := g.manager.GetFreezerState()
 		return err == nil && s == cgroups.Frozen
 	}
-	b, err := os.ReadFile(filepath.Join(g.unified, "cgroup.freeze"))
+	b, err := file.Read(filepath.Join(g.unified, "cgroup.freeze"))
 	return err == nil && strings.TrimSpace(string(b)) == "1"
 }
 

@@ -21,8 +21,8 @@ func needUnified(t *testing.T) {
 	}
 }
 
-// file reads a file of the group.
-func file(t *testing.T, g *Group, name string) string {
+// content reads a file of the group.
+func content(t *testing.T, g *Group, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(g.Dir(""), name))
 	if err != nil {
@@ -69,22 +69,22 @@ func TestLimitsOfCgroup2(t *testing.T) {
 	for name, want := range map[string]string{
 		"cpu.max": "50000 100000", "memory.max": "67108864", "memory.low": "33554432", "memory.high": "50331648", "pids.max": "7",
 	} {
-		if got := file(t, g, name); got != want {
+		if got := content(t, g, name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if w := file(t, g, "cpu.weight"); w == "100" || w == "" {
+	if w := content(t, g, "cpu.weight"); w == "100" || w == "" {
 		t.Errorf("cpu.weight: %q, the default", w)
 	}
-	if io := file(t, g, "io.max"); !strings.Contains(io, "rbps=1048576") || !strings.Contains(io, "wiops=1048576") {
+	if io := content(t, g, "io.max"); !strings.Contains(io, "rbps=1048576") || !strings.Contains(io, "wiops=1048576") {
 		t.Errorf("io.max: %q", io)
 	}
 	s, err := g.Stats()
 	if err != nil || s.Pids.Limit != 7 || s.Memory.Usage.Limit != 64<<20 {
 		t.Errorf("statistics: %v %+v", err, s)
 	}
-	if err := g.Update(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(9))}}); err != nil || file(t, g, "pids.max") != "9" || file(t, g, "memory.max") != "67108864" {
-		t.Errorf("update: %v, pids.max %s, memory.max %s", err, file(t, g, "pids.max"), file(t, g, "memory.max"))
+	if err := g.Update(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(9))}}); err != nil || content(t, g, "pids.max") != "9" || content(t, g, "memory.max") != "67108864" {
+		t.Errorf("update: %v, pids.max %s, memory.max %s", err, content(t, g, "pids.max"), content(t, g, "memory.max"))
 	}
 	a := member(t, g)
 	if s, err = g.Stats(); err != nil || s.Pids.Current == 0 || s.Memory.Usage.Usage == 0 {
@@ -97,7 +97,7 @@ func TestLimitsOfCgroup2(t *testing.T) {
 	if ws, ok := a.ProcessState.Sys().(interface{ Signal() unix.Signal }); ok && ws.Signal() != unix.SIGKILL {
 		t.Errorf("ended by %v", ws.Signal())
 	}
-	if strings.Contains(file(t, g, "cgroup.events"), "populated 1") {
+	if strings.Contains(content(t, g, "cgroup.events"), "populated 1") {
 		t.Error("the group is not empty after its kill")
 	}
 }

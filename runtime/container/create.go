@@ -187,22 +187,38 @@ func (c *Container) Delete(ctx context.Context, force bool) error {
 			return err
 		}
 	}
-	if g := c.group(); g != nil {
-		if err := g.Kill(); err != nil {
-			return err
-		}
-		if err := g.Remove(); err != nil {
+	return c.clear(ctx, c.group())
+}
+
+// Bury removes a container whose process the caller has waited for.
+func (c *Container) Bury(ctx context.Context, group *cgroup.Group) error { return c.clear(ctx, group) }
+
+// clear takes away what is left of a container without its process.
+func (c *Container) clear(ctx context.Context, group *cgroup.Group) error {
+	if group != nil {
+		if err := group.Clear(); err != nil {
 			return err
 		}
 	}
 	if err := c.unmount(); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(c.dir); err != nil {
+	if err := removeState(c.dir); err != nil {
 		return err
 	}
 	c.postStop(ctx)
 	return nil
+}
+
+// removeState removes the folder with what usually is in it, else whatever is.
+func removeState(dir string) error {
+	for _, name := range []string{"state.json", "config.json"} {
+		_ = unix.Unlink(filepath.Join(dir, name)) // the folder tells what is left
+	}
+	if err := unix.Rmdir(dir); err == nil {
+		return nil
+	}
+	return os.RemoveAll(dir)
 }
 
 // Remove forgets a container whose state cannot be read.
