@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -215,7 +216,7 @@ func (s *Service) target(sh Shim) networks.Target {
 		}
 		again, err := sh.State(ctx)
 		if err == nil && (again.Pid != state.Pid || again.Exit != nil) {
-			err = imagecore.NewError(imagecore.ErrConflict, "container-not-running", "the container has just ended")
+			err = imagecore.NewError(imagecore.ErrConflict, "container-not-running", "the container has just ended", "container", "process "+strconv.Itoa(state.Pid))
 		}
 		if err != nil {
 			return t, errors.Join(err, t.Process.Close(), t.Namespace.Close())
