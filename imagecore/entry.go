@@ -59,10 +59,12 @@ type Entry struct {
 	// leaves the root.
 	Path string
 	// Link is the target of a Symlink as it stands in the tar, or the cleaned
-	// path that a Hardlink names.
+	// path that a Hardlink names, or its target as it stands in the tar if that
+	// leaves the root.
 	Link string
 
 	Kind     Kind
+	Header   Kind   // what the header states where Kind is Whiteout, Opaque or Metadata, else 0
 	Escapes  bool   // the name (or a hard link's target) leaves the root: in no tree
 	Mode     uint32 // permission bits with setuid 04000, setgid 02000, sticky 01000
 	UID, GID uint32 // ids beyond 32 bits are refused by the scanner

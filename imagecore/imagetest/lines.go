@@ -9,10 +9,6 @@ import (
 
 // ViewLines renders a view as Lines renders the oracle's tree.
 func ViewLines(v *tree.View, content func(layer int) (io.ReaderAt, error)) (string, error) {
-	letters := map[imagecore.Kind]byte{
-		imagecore.File: 'f', imagecore.Dir: 'd', imagecore.Symlink: 's',
-		imagecore.Char: 'c', imagecore.Block: 'b', imagecore.Fifo: 'p',
-	}
 	text := ""
 	for n := range v.All() {
 		a := n.Attr()

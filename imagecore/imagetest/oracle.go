@@ -40,17 +40,58 @@ type oracle struct {
 	at    []string       // and where they lead
 	wrote map[string]int // the record that wrote a path, or made it as a parent
 	now   int            // the record at hand, -1 while whiteouts are applied
+
+	aufs   map[string]Record // files of AUFS's bookkeeping, by path
+	linked map[string]string // where the first link to each of them is
+	first  map[string]*Inode
 }
 
 func isWhiteout(name string) bool {
 	return strings.HasPrefix(path.Base(path.Join("/", name)), ".wh.")
 }
 
+// leavesRoot says whether a name or a hard link's target climbs out of the root
+// on its way.
+func leavesRoot(name string) bool {
+	depth := 0
+	for _, c := range strings.Split(name, "/") {
+		switch c {
+		case "", ".":
+		case "..":
+			depth--
+		default:
+			depth++
+		}
+		if depth < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// leftOut says whether a record is in no tree: it leaves the root, is AUFS's
+// bookkeeping, or a whiteout that names nothing.
+func leftOut(r Record) bool {
+	p := path.Join("/", r.Name)
+	switch base := path.Base(p); base {
+	case ".wh.", ".wh..", ".wh...":
+		return true
+	case ".wh..wh..opq":
+		return leavesRoot(r.Name)
+	}
+	return leavesRoot(r.Name) || r.Type == 'h' && !isWhiteout(r.Name) && leavesRoot(r.Link) ||
+		p == "/" && r.Type != 'd' || strings.Contains(p, "/.wh..wh.")
+}
+
 func (o *oracle) apply(layer int, l Layer, below map[string]*Inode) map[string]*Inode {
 	*o = oracle{layer: layer, below: below, view: maps.Clone(below), wrote: map[string]int{}, now: -1}
+	o.aufs, o.linked, o.first = map[string]Record{}, map[string]string{}, map[string]*Inode{}
 	o.whiteouts(l)
 	for i, r := range l {
-		if isWhiteout(r.Name) {
+		if p := path.Join("/", r.Name); leftOut(r) && r.Type == 'f' && !leavesRoot(r.Name) {
+			o.aufs[p[1:]] = r
+		}
+		if isWhiteout(r.Name) || leftOut(r) {
 			continue
 		}
 		o.now = i
@@ -82,7 +123,7 @@ func (o *oracle) whiteouts(l Layer) {
 	}
 	var all []wh
 	for i, r := range l {
-		if !isWhiteout(r.Name) {
+		if !isWhiteout(r.Name) || leftOut(r) {
 			continue
 		}
 		dir, base := path.Split(path.Join("/", r.Name))
@@ -126,6 +167,9 @@ func (o *oracle) whiteouts(l Layer) {
 func (o *oracle) through(before Layer, dir string) string {
 	links := map[string]string{}
 	for _, r := range before {
+		if leftOut(r) || isWhiteout(r.Name) {
+			continue
+		}
 		if p := strings.Trim(path.Join("/", r.Name), "/"); r.Type == 's' {
 			links[p] = r.Link
 		} else {
@@ -222,6 +266,19 @@ func (o *oracle) clear(dir string) {
 
 // link makes p a name of the link's target; false if the target is not there.
 func (o *oracle) link(p string, r Record) bool {
+	to := strings.Trim(path.Join("/", r.Link), "/")
+	if file, ok := o.aufs[to]; ok && o.now >= 0 {
+		in, at := o.first[to], o.linked[to]
+		o.clear(p)
+		if in != nil && at != p && o.view[at] == in {
+			in.Record.Mode, in.Record.UID, in.Record.GID, in.Record.ModTime = r.Mode, r.UID, r.GID, r.ModTime
+		} else {
+			in = &Inode{Record: file, layer: o.layer}
+			o.first[to], o.linked[to] = in, p
+		}
+		o.view[p] = in
+		return true
+	}
 	target, ok := o.resolve(o.view, r.Link)
 	in := o.view[target]
 	if !ok || in == nil {

@@ -40,7 +40,9 @@ func writeHeader(tw *tar.Writer, it *Item) error {
 	default:
 		return fmt.Errorf("tar entry %s: a %s cannot be written", strconv.Quote(it.Path), it.Kind)
 	}
-	if len(it.Xattrs) > 0 && it.Kind != imagecore.Hardlink {
+	// Hard links too: Docker and containerd set the owner of each name, by
+	// which the file loses its capabilities, and then what the name states.
+	if len(it.Xattrs) > 0 {
 		h.PAXRecords = make(map[string]string, len(it.Xattrs))
 		for _, x := range it.Xattrs {
 			h.PAXRecords["SCHILY.xattr."+x.Key] = x.Value

@@ -74,8 +74,10 @@ func TestFlattenedTreeIsTheSameTree(t *testing.T) {
 		if d := cmp.Diff(lines(t, tr.Top(), tars), lines(t, again.Top(), [][]byte{out.Bytes()})); d != "" {
 			t.Fatalf("seed %d: %s", seed, d)
 		}
-		if len(again.Warnings()) > 0 {
-			t.Fatalf("seed %d: a flat tar has warnings: %+v", seed, again.Warnings())
+		for _, w := range again.Warnings() {
+			if !aboutRoot(w) {
+				t.Fatalf("seed %d: a flat tar has a warning: %+v", seed, w)
+			}
 		}
 	}
 }
@@ -100,7 +102,9 @@ func TestRewrittenLayersAreTheSameUnderEveryLens(t *testing.T) {
 			}
 		}
 		for _, w := range again.Warnings() {
-			t.Errorf("seed %d: %+v", seed, w)
+			if !aboutRoot(w) {
+				t.Errorf("seed %d: %+v", seed, w)
+			}
 		}
 		for _, lens := range tree.Lenses()[1:] {
 			if d := cmp.Diff(lines(t, tr.Top(), tars), lines(t, rebuildAs(t, lens, rewritten...).Top(), rewritten)); d != "" {
@@ -108,6 +112,12 @@ func TestRewrittenLayersAreTheSameUnderEveryLens(t *testing.T) {
 			}
 		}
 	}
+}
+
+// aboutRoot says whether a warning is about the metadata of the root itself,
+// which Docker and containerd do not take from a layer, however it is written.
+func aboutRoot(w imagecore.Warning) bool {
+	return w.Code == "lens-differs" && w.Args["path"] == ""
 }
 
 func items() []pack.Item {

@@ -132,10 +132,18 @@ func (s *Scanner) finish(e *imagecore.Entry, h *header, link string) error {
 		return place(xerr)
 	}
 	e.Xattrs = xattrs
+	kind := e.Kind
 	code := classify(e, s.o.Whiteouts)
-	if e.Kind == imagecore.Hardlink {
-		var inside bool
-		if e.Link, inside = Clean(link); !inside && !e.Escapes {
+	if e.Kind != kind {
+		e.Header = kind
+	}
+	if kind == imagecore.Hardlink {
+		target, inside := Clean(link)
+		if !inside {
+			target = link
+		}
+		e.Link = target
+		if !inside && e.Kind == imagecore.Hardlink && !e.Escapes {
 			e.Escapes, code = true, "escapes-root"
 		}
 	}

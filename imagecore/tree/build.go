@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree/lens"
 )
 
 // builder holds what is needed only while layers are applied.
@@ -15,6 +16,7 @@ type builder struct {
 	table *table
 
 	layer   int32
+	first   bool // the layer is the base
 	entries []imagecore.Entry
 	derived int // versions that no entry names: implicit folders, copied links
 	limit   int // how many of them there may be
@@ -30,6 +32,7 @@ type builder struct {
 	pending []pending        // hard links whose target was not there yet
 	parents []passed         // folders that the layer did not list, see note
 	counts  map[string]int   // warnings by code
+	groups  map[*lens.Inode]int32
 }
 
 // passed is a folder that a name of the layer passes through, with that name's
@@ -52,7 +55,7 @@ const (
 	freeDerived = 1 << 16
 )
 
-// Build applies the layers, base first, and returns the tree as lens shows it.
+// Build applies the layers, base first, and returns the tree as that lens shows it.
 // Layers need their Entries; absent ones (Present is false) contribute
 // nothing. The tree keeps the layers' entries, which must not be changed.
 //
@@ -60,8 +63,8 @@ const (
 // justify (ErrTooLarge, code "too-many-derived"). Engine lenses refuse what
 // their engine refuses: ErrInvalid, code "engine-refuses", with layer, entry
 // and offset.
-func Build(layers []imagecore.Layer, lens Lens) (*Tree, error) {
-	lens, err := ParseLens(string(lens))
+func Build(layers []imagecore.Layer, as Lens) (*Tree, error) {
+	as, err := ParseLens(string(as))
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +75,9 @@ func Build(layers []imagecore.Layer, lens Lens) (*Tree, error) {
 		}
 	}
 	b := &builder{
-		Tree:   &Tree{rules: rulesOf(lens), layers: layers},
+		Tree:   &Tree{lens: as, layers: layers},
 		table:  newTable(total + 1),
+		first:  true,
 		limit:  4*total + freeDerived,
 		counts: map[string]int{},
 	}
@@ -82,6 +86,13 @@ func Build(layers []imagecore.Layer, lens Lens) (*Tree, error) {
 	b.nodes[0] = node{parent: -1, last: -1, child: -1, next: -1, prev: unlisted}
 	if len(layers) > 0 {
 		b.add(0, version{entry: -1, home: none(), inode: -1, opaque: -1, kind: imagecore.Dir, flags: flagImplicit})
+	}
+	if u := as.unpacker(); u != nil {
+		if err := b.applyAs(u); err != nil {
+			return nil, err
+		}
+		b.finish()
+		return b.Tree, nil
 	}
 	for i := range layers {
 		if !layers[i].Present {
@@ -101,27 +112,17 @@ func (b *builder) apply() error {
 	b.lastDir, b.lastNode = "", 0
 	b.aufs, b.inAufs, b.whited, b.pending, b.parents = nil, nil, nil, b.pending[:0], b.parents[:0]
 
-	if b.rules.whiteoutsFirst {
-		if err := b.whiteoutsFirst(); err != nil {
-			return err
-		}
-	}
-	lost := b.lostWhiteouts()
+	b.whiteoutsFirst()
 	for i := range b.entries {
 		e, id := &b.entries[i], int32(i)
-		var err error
 		switch {
-		case e.Escapes:
-			err = b.escaped(e, id)
+		case e.Escapes: // left out; the scanner warned of it
+			b.doubt = true
 		case e.Kind == imagecore.Whiteout || e.Kind == imagecore.Opaque:
-			if !b.rules.whiteoutsFirst {
-				err = b.whiteout(e, id, e.Path, lost[id])
-			}
+			b.doubt = b.doubt || b.first || oddName(e)
 		default:
-			err = b.entry(e, id, e.Path)
-		}
-		if err != nil {
-			return err
+			b.doubt = b.doubt || oddName(e) || oddXattrs(e)
+			b.entry(e, id, e.Path)
 		}
 		if b.derived > b.limit {
 			return imagecore.NewError(imagecore.ErrTooLarge, "too-many-derived",
@@ -129,38 +130,39 @@ func (b *builder) apply() error {
 				"limit", strconv.Itoa(b.limit)).At(e.Name, e.Offset).In(int(b.layer))
 		}
 	}
-	if err := b.linkPending(); err != nil {
-		return err
-	}
+	b.linkPending()
 	b.noteParents()
+	b.first = false
 	return nil
 }
 
 // entry applies any entry but a whiteout.
-func (b *builder) entry(e *imagecore.Entry, id int32, path string) error {
+func (b *builder) entry(e *imagecore.Entry, id int32, path string) {
 	if e.Kind == imagecore.Metadata {
-		return b.metadata(e, id, path)
+		b.metadata(e, id, path)
+		return
 	}
 	if path == "" {
-		return b.root(e, id)
+		b.folder(0, id) // the scanner lets nothing else name the root
+		b.doubt = b.doubt || !bareFolder(e)
+		return
 	}
-	dir, name, ok, err := b.reach(path, id)
-	if err != nil || !ok {
-		return err
+	dir, name, ok := b.reach(path, id)
+	if !ok {
+		return
 	}
 	n := b.child(dir, name)
 	if v := b.open(n); v >= 0 && b.own(v) {
-		if err := b.twice(&b.versions[v], n, e, id); err != nil {
-			return err
-		}
+		b.twice(&b.versions[v], e, id)
 	}
 	if last, ok := b.whited[n]; ok && last > id && e.Kind != imagecore.Dir {
 		b.warn("parent-not-dir", last, "the whiteout passes through what is no folder in its own layer", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 	}
 	switch {
 	case e.Kind == imagecore.Hardlink:
-		return b.hardlink(n, e, id)
-	case e.Kind == imagecore.Char && e.Major == 0 && e.Minor == 0 && b.rules.devices:
+		b.hardlink(n, e, id)
+	case e.Kind == imagecore.Char && e.Major == 0 && e.Minor == 0:
+		b.doubt = true
 		b.warn("whiteout-device", id, "a character device 0:0 is a whiteout to overlayfs: it hides its own name", e.Path, Umoci)
 		b.vacate(n, ByWhiteout)
 		b.add(n, version{entry: id, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
@@ -170,7 +172,6 @@ func (b *builder) entry(e *imagecore.Entry, id int32, path string) error {
 		b.vacate(n, Replaced)
 		b.add(n, version{entry: id, home: ref{b.layer, id}, inode: -1, opaque: -1, kind: e.Kind})
 	}
-	return nil
 }
 
 // folder applies a folder's entry: over a folder it only brings metadata.
@@ -187,32 +188,6 @@ func (b *builder) folder(n, id int32) {
 		b.vacate(n, Replaced)
 	}
 	b.add(n, version{entry: id, home: home, inode: -1, opaque: -1, kind: imagecore.Dir})
-}
-
-// root applies an entry for the root itself.
-func (b *builder) root(e *imagecore.Entry, id int32) error {
-	if e.Kind != imagecore.Dir {
-		return b.refuse(id, "root-not-dir", "the root can only be a folder", "the root is a folder")
-	}
-	if b.rules.rootAttr {
-		b.folder(0, id)
-	}
-	return nil
-}
-
-// escaped leaves out what leaves the root; the scanner warned of it. containerd
-// and umoci stop at the root instead, as chroot does; Docker refuses.
-func (b *builder) escaped(e *imagecore.Entry, id int32) error {
-	if b.rules.lenient {
-		return nil
-	}
-	if b.rules.lens == DockerOverlay2 {
-		return b.refusal(id, "breakout: the name leaves the root")
-	}
-	if e.Kind == imagecore.Whiteout || e.Kind == imagecore.Opaque {
-		return b.refusal(id, "the whiteout leaves the root")
-	}
-	return b.entry(e, id, clamp(e.Name))
 }
 
 // clamp cleans a name as if ".." at the root were the root.
@@ -233,64 +208,37 @@ func clamp(name string) string {
 
 // twice deals with a name that stands in the layer a second time; a whiteout
 // of the same name counts.
-func (b *builder) twice(ver *version, n int32, e *imagecore.Entry, id int32) error {
+func (b *builder) twice(ver *version, e *imagecore.Entry, id int32) {
+	b.doubt = b.doubt || e.Kind != imagecore.Dir || ver.kind != imagecore.Dir || ver.flags&flagImplicit == 0
 	if ver.kind == imagecore.Whiteout {
 		if ver.entry > id {
 			b.warn("whiteout-beside-name", ver.entry, "a whiteout of a name that stands in the same layer: it hides only the layers below", e.Path, DockerOverlay2, ContainerdOverlayfs)
 		} else if p := ver.prev; e.Kind == imagecore.Dir && p >= 0 && b.versions[p].kind == imagecore.Dir && b.versions[p].until == b.layer {
 			b.warn("whiteout-beside-name", ver.entry, "a whiteout of a name that stands in the same layer: it hides only the layers below", e.Path, DockerOverlay2, ContainerdOverlayfs)
 		}
-		return nil
+		return
 	}
 	if ver.entry < 0 || clamp(b.entries[ver.entry].Name) != clamp(e.Name) {
-		return nil
+		return
 	}
-	if b.rules.unique {
-		return b.refusal(id, "duplicates of file paths not supported")
-	}
-	if b.rules.lenient {
-		b.warn("duplicate-name", id, "the name stands in the layer more than once: the last one wins", e.Path, DockerOverlay2)
-	}
-	return nil
+	b.warn("duplicate-name", id, "the name stands in the layer more than once: the last one wins", e.Path, DockerOverlay2)
 }
 
-// metadata deals with AUFS's bookkeeping, .wh..wh.*: in no tree of the spec.
-// Engines take the name for a whiteout of .wh.NAME, which nothing can be
-// called, and what lies beneath it for files. Files in .wh..wh.plnk are the
-// targets of hard links in layers that Docker's AUFS driver wrote.
-//
-// The scanner keeps no type of such entries: it is a file unless its name ends
-// in a slash.
-func (b *builder) metadata(e *imagecore.Entry, id int32, path string) error {
-	beneath := !strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], ".wh.")
-	isDir := strings.HasSuffix(e.Name, "/")
-	if b.rules.lenient {
-		if b.aufs == nil {
-			b.aufs, b.inAufs = map[string]int32{}, map[string]int32{}
-		}
-		if beneath && !isDir {
-			b.aufs[path] = id
-		}
-		if beneath {
-			b.warn("aufs-metadata", id, "bookkeeping of AUFS: in no tree of the specification", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
-		}
-		return nil
+// metadata deals with AUFS's bookkeeping, .wh..wh.*: in no tree of the
+// specification. Files in .wh..wh.plnk are the targets of hard links in layers
+// that Docker's AUFS driver wrote.
+func (b *builder) metadata(e *imagecore.Entry, id int32, path string) {
+	b.doubt = true
+	if b.aufs == nil {
+		b.aufs, b.inAufs = map[string]int32{}, map[string]int32{}
 	}
-	if !beneath && !b.rules.parents {
-		return nil
+	if strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], ".wh.") {
+		return
 	}
-	dir, name, ok, err := b.reach(path, id)
-	if err != nil || !ok || !beneath {
-		return err
+	if e.Header == imagecore.File {
+		b.aufs[path] = id
 	}
-	n := b.child(dir, name)
-	if isDir {
-		b.folder(n, id)
-		return nil
-	}
-	b.vacate(n, Replaced)
-	b.add(n, version{entry: id, home: ref{b.layer, id}, inode: -1, opaque: -1, kind: imagecore.File})
-	return nil
+	b.warn("aufs-metadata", id, "bookkeeping of AUFS: in no tree of the specification", e.Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 }
 
 // finish sorts the children and drops what only building needs.
@@ -327,15 +275,7 @@ func (b *builder) finish() {
 			t.inodes[v.inode].count++
 		}
 	}
-	if len(t.warnings) > 1 {
-		sort.SliceStable(t.warnings, func(i, j int) bool {
-			a, b := &t.warnings[i], &t.warnings[j]
-			if a.Layer != b.Layer {
-				return a.Layer < b.Layer
-			}
-			return a.Offset < b.Offset
-		})
-	}
+	sortWarnings(t.warnings)
 	for _, code := range sortedCodes(b.counts) {
 		if more := b.counts[code] - maxWarnings; more > 0 {
 			t.warnings = append(t.warnings, imagecore.Warning{

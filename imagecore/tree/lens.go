@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree/lens"
 )
 
 // Lens names the engine whose reading of the layers a Tree shows.
@@ -40,50 +41,15 @@ func ParseLens(s string) (Lens, error) {
 		"no engine lens is called \""+s+"\"; there are "+strings.Join(names, ", "), "lens", s)
 }
 
-// rules is what tells one lens from another.
-//
-// Docker and containerd unpack each layer alone, into its own folder, and let
-// the kernel stack the folders (alone); umoci unpacks one layer over the other
-// in one folder. The differences follow from that.
-type rules struct {
-	lens Lens
-
-	// whiteoutsFirst applies a layer's whiteouts before its entries, wherever
-	// they stand. Without it everything happens in the order of the tar.
-	whiteoutsFirst bool
-	// alone: a name does not see the layers below. A hard link to a lower
-	// layer's file fails; a whiteout beside its own name fails, or is lost
-	// when an entry of that name follows.
-	alone bool
-	// followLower: names pass through the symbolic links of lower layers.
-	followLower bool
-	// carryOver: a parent that the layer does not list keeps the metadata
-	// of the folder below. Without it the parent is 0755 root:root.
-	carryOver bool
-	// parents: a whiteout makes the folders that it stands in.
-	parents bool
-	// lenient: what every engine refuses is left out with a warning.
-	lenient bool
-	// unique: a name may stand in a layer once.
-	unique bool
-	// linkAttr: owner, mode and time of a hard link's own header are set on
-	// the file that it links to.
-	linkAttr bool
-	// rootAttr: an entry for the root sets its metadata.
-	rootAttr bool
-	// devices: a character device 0:0 is a whiteout, as overlayfs has it.
-	devices bool
-}
-
-func rulesOf(l Lens) rules {
+// unpacker returns what unpacks as the lens's engine does, nil for Spec.
+func (l Lens) unpacker() lens.Unpacker {
 	switch l {
 	case DockerOverlay2:
-		return rules{lens: l, alone: true, parents: true, unique: true, linkAttr: true, rootAttr: true, devices: true}
+		return lens.Docker()
 	case ContainerdOverlayfs:
-		return rules{lens: l, alone: true, carryOver: true, parents: true, linkAttr: true, devices: true}
+		return lens.Containerd()
 	case Umoci:
-		return rules{lens: l, followLower: true, carryOver: true, rootAttr: true}
-	default:
-		return rules{lens: Spec, whiteoutsFirst: true, carryOver: true, parents: true, lenient: true, linkAttr: true, rootAttr: true, devices: true}
+		return lens.Umoci()
 	}
+	return nil
 }

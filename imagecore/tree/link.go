@@ -15,38 +15,28 @@ type pending struct {
 // hardlink applies a hard link (rule 5): its target is looked for in its own
 // layer so far, then in the view of the layers below, and, where both lack it,
 // among what follows in the layer.
-func (b *builder) hardlink(n int32, e *imagecore.Entry, id int32) error {
+func (b *builder) hardlink(n int32, e *imagecore.Entry, id int32) {
 	if home, ok := b.aufs[e.Link]; ok {
 		b.linkAufs(n, e, id, home)
-		return nil
+		return
 	}
 	target := b.seek(e.Link, false)
 	tv := int32(-1)
 	if target >= 0 {
 		tv = b.now(target)
-	} else if b.rules.lenient {
-		if target = b.seek(e.Link, true); target >= 0 {
-			tv = b.below(target)
-		}
+	} else if target = b.seek(e.Link, true); target >= 0 {
+		tv = b.below(target)
 	}
-	if tv >= 0 && b.rules.alone && !b.own(tv) {
-		return b.refusal(id, "link: no such file or directory")
-	}
-	if tv < 0 {
-		if !b.rules.lenient {
-			return b.refusal(id, "link: no such file or directory")
-		}
+	switch {
+	case tv < 0:
 		b.pending = append(b.pending, pending{node: n, entry: id, versions: int32(len(b.versions))})
-		return nil
+	case b.within(target, n):
+		b.leaveOut(id, "hardlink-missing", "the hard link takes its own target away")
+	case b.versions[tv].kind == imagecore.Dir:
+		b.leaveOut(id, "hardlink-to-dir", "a hard link cannot name a folder")
+	default:
+		b.link(n, target, tv, id)
 	}
-	if b.within(target, n) {
-		return b.refuse(id, "hardlink-missing", "the hard link takes its own target away", "link: no such file or directory")
-	}
-	if b.versions[tv].kind == imagecore.Dir {
-		return b.refuse(id, "hardlink-to-dir", "a hard link cannot name a folder", "link: operation not permitted")
-	}
-	b.link(n, target, tv, id)
-	return nil
 }
 
 // within says whether n is dir or lies beneath it.
@@ -62,6 +52,7 @@ func (b *builder) within(n, dir int32) bool {
 // link makes node n a further name of the file that version tv of target is.
 func (b *builder) link(n, target, tv, id int32) {
 	t := b.versions[tv]
+	b.doubt = b.doubt || !b.own(tv) || t.kind != imagecore.File
 	b.vacate(n, Replaced)
 	if b.own(tv) {
 		in := t.inode
@@ -70,7 +61,7 @@ func (b *builder) link(n, target, tv, id int32) {
 			b.join(tv, in)
 		}
 		b.join(b.add(n, version{entry: id, home: t.home, opaque: -1, kind: t.kind, flags: t.flags & flagCopied}), in)
-		if t.kind != imagecore.Symlink && t.flags&flagCopied == 0 && b.rules.linkAttr {
+		if t.kind != imagecore.Symlink && t.flags&flagCopied == 0 {
 			b.linkAttr(in, id)
 		}
 		return
@@ -121,6 +112,7 @@ func (b *builder) join(v, in int32) {
 // containerd do by setting them on each name in turn.
 func (b *builder) linkAttr(in, id int32) {
 	was, is := b.at(b.inodes[in].attr), &b.entries[id]
+	b.doubt = b.doubt || was.Mode != is.Mode || was.UID != is.UID || was.GID != is.GID || !sameXattrs(was, is)
 	if was.Mode != is.Mode || was.UID != is.UID || was.GID != is.GID {
 		b.warn("link-metadata", id, "the hard link's own header changes mode or owner of the file that it names", is.Path, Umoci)
 	}
@@ -139,10 +131,11 @@ func (b *builder) linkAufs(n int32, e *imagecore.Entry, id, home int32) {
 
 // linkPending links what waited for its target, in the order in which targets
 // come to be, and leaves out what never gets one.
-func (b *builder) linkPending() error {
+func (b *builder) linkPending() {
 	if len(b.pending) == 0 {
-		return nil
+		return
 	}
+	b.doubt = true
 	waiting := make(map[string][]pending, len(b.pending))
 	for _, p := range b.pending {
 		link := b.entries[p.entry].Link
@@ -179,7 +172,6 @@ func (b *builder) linkPending() error {
 			b.warn("hardlink-missing", p.entry, "the hard link's target is nowhere: left out", b.entries[p.entry].Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 		}
 	}
-	return nil
 }
 
 // stands says whether the place of a pending link is still its own: no later
@@ -207,9 +199,6 @@ func (b *builder) now(n int32) int32 {
 // below returns the version that a node shows in the view of the layers below.
 func (b *builder) below(n int32) int32 { return b.visible(n, b.layer) }
 
-// loops is what seek returns where symbolic links lead in a circle.
-const loops = -2
-
 // seek finds the node of a path and makes nothing, -1 for what is not there.
 // Symbolic links on the way are followed, the last component is not.
 func (b *builder) seek(path string, below bool) int32 {
@@ -235,9 +224,9 @@ func (b *builder) seek(path string, below bool) int32 {
 		if v < 0 {
 			return -1
 		}
-		if ver := &b.versions[v]; ver.kind == imagecore.Symlink && path != "" && (!b.rules.alone || b.own(v)) {
+		if ver := &b.versions[v]; ver.kind == imagecore.Symlink && path != "" {
 			if links++; links > maxLinks {
-				return loops
+				return -1
 			}
 			target := b.at(ver.home).Link
 			if strings.HasPrefix(target, "/") {

@@ -124,15 +124,15 @@ func (b *builder) endChildren(n int32, cause Cause) {
 // reach walks to the folder that holds the last component of path and makes
 // the folders that are missing (rule 4). Names pass through symbolic links of
 // their own layer, as in every engine; those of lower layers are replaced by
-// folders (rule 6), but for umoci. ok is false where the entry is left out.
-func (b *builder) reach(path string, entry int32) (dir int32, name string, ok bool, err error) {
+// folders (rule 6). ok is false where the entry is left out.
+func (b *builder) reach(path string, entry int32) (dir int32, name string, ok bool) {
 	slash := strings.LastIndexByte(path, '/')
 	if slash < 0 {
-		return 0, path, true, nil
+		return 0, path, true
 	}
 	name = path[slash+1:]
 	if path[:slash] == b.lastDir {
-		return b.lastNode, name, true, nil
+		return b.lastNode, name, true
 	}
 	rest, links, length := path[:slash], 0, len(name)
 	for rest != "" {
@@ -148,9 +148,10 @@ func (b *builder) reach(path string, entry int32) (dir int32, name string, ok bo
 			continue
 		}
 		n := b.child(dir, c)
-		if v := b.open(n); v >= 0 && b.versions[v].kind == imagecore.Symlink && (b.own(v) || b.rules.followLower) {
+		if v := b.open(n); v >= 0 && b.versions[v].kind == imagecore.Symlink && b.own(v) {
 			if links++; links > maxLinks {
-				return 0, "", false, b.refuse(entry, "link-loop", "the name passes through too many symbolic links", "too many levels of symbolic links")
+				b.leaveOut(entry, "link-loop", "the name passes through too many symbolic links")
+				return 0, "", false
 			}
 			target := b.at(b.versions[v].home).Link
 			if strings.HasPrefix(target, "/") {
@@ -162,45 +163,38 @@ func (b *builder) reach(path string, entry int32) (dir int32, name string, ok bo
 		// The scanner bounds names; links that lead into links could still
 		// make folders without end, and listings of the square of that.
 		if length += len(c) + 1; length > maxPath && links > 0 {
-			return 0, "", false, b.refuse(entry, "path-too-long", "symbolic links make the name longer than a path can be", "file name too long")
+			b.leaveOut(entry, "path-too-long", "symbolic links make the name longer than a path can be")
+			return 0, "", false
 		}
-		if err := b.ensure(n, entry); err != nil {
-			return 0, "", false, err
-		}
+		b.ensure(n, entry)
 		dir = n
 	}
+	b.doubt = b.doubt || links > 0
 	if links == 0 {
 		b.lastDir, b.lastNode = path[:slash], dir
 	}
-	return dir, name, true, nil
+	return dir, name, true
 }
 
 // ensure makes a node a folder for what lies beneath it.
-func (b *builder) ensure(n, entry int32) error {
-	if n == 0 {
-		return nil
-	}
+func (b *builder) ensure(n, entry int32) {
 	v := b.open(n)
+	if n == 0 {
+		return
+	}
 	if v >= 0 && b.versions[v].kind == imagecore.Dir {
 		if !b.own(v) {
-			if b.rules.carryOver {
-				b.note(n, v, entry)
-			} else {
-				b.close(v, Replaced)
-				b.implicit(n)
-			}
+			b.note(n, v, entry)
 		}
 		b.nodes[n].passed = b.layer + 1
-		return nil
+		return
 	}
 	if v >= 0 {
+		b.doubt = true
 		ver := &b.versions[v]
 		path := b.path(n)
 		switch {
 		case b.own(v) && ver.kind == imagecore.Whiteout:
-			if b.rules.alone {
-				return b.refusal(entry, "mkdir parent: not a directory")
-			}
 			lenses := []Lens{DockerOverlay2, ContainerdOverlayfs}
 			if ver.entry > entry && ver.prev >= 0 && b.versions[ver.prev].until == b.layer {
 				lenses = append(lenses, Umoci) // finds the old thing there, and takes it for the parent
@@ -210,15 +204,9 @@ func (b *builder) ensure(n, entry int32) error {
 		case ver.kind == imagecore.Whiteout:
 			b.close(v, Replaced)
 		case b.own(v):
-			if !b.rules.lenient {
-				return b.refusal(entry, "mkdir parent: not a directory")
-			}
 			b.warn("parent-not-dir", entry, "the name passes through what is no folder in its own layer: a folder takes its place", path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 			b.drop(v)
 		default:
-			if b.rules.followLower {
-				return b.refusal(entry, "mkdir parent: not a directory")
-			}
 			if ver.kind == imagecore.Symlink {
 				b.warn("through-link", entry, "the name passes through a symbolic link of a lower layer: a folder takes the link's place", path, Umoci)
 			} else {
@@ -227,12 +215,13 @@ func (b *builder) ensure(n, entry int32) error {
 			b.close(v, Replaced)
 		}
 	}
+	b.doubt = b.doubt || b.wasOther(n)
 	b.implicit(n)
 	b.nodes[n].passed = b.layer + 1
-	if k := b.entries[entry].Kind; b.rules.lenient && (k == imagecore.Whiteout || k == imagecore.Opaque) {
+	if k := b.entries[entry].Kind; k == imagecore.Whiteout || k == imagecore.Opaque {
+		b.doubt = true
 		b.parents = append(b.parents, passed{node: n, entry: -1 - entry})
 	}
-	return nil
 }
 
 // implicit adds a folder that no entry names: 0755 root:root.

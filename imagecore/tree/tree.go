@@ -9,13 +9,17 @@ import (
 
 // Tree is the merged tree of a stack of layers, after every prefix of it.
 type Tree struct {
-	rules    rules
+	lens     Lens
 	layers   []imagecore.Layer
 	nodes    []node // 0 is the root
 	kids     []int32
 	versions []version
 	inodes   []inode
 	warnings []imagecore.Warning
+	// doubt says that engines might make another tree of these layers; see
+	// doubtful.go. Warnings finds out.
+	doubt   bool
+	checked sync.Once
 
 	touched sync.Once
 	byLayer [][]int32 // nodes with a version that begins or ends at the layer
@@ -74,6 +78,7 @@ type version struct {
 // inode groups the names of a file within the layer that wrote them.
 type inode struct {
 	attr  ref   // the entry whose header has owner, mode and times
+	set   *Attr // what an engine made of it instead of attr, nil for nothing else
 	names int32 // newest version, then by version.link; those of kind 0 are gone
 	count int32 // how many names it has, once the tree is built
 }
@@ -107,16 +112,22 @@ func (c Cause) String() string {
 }
 
 // Lens returns the lens that the tree was built with.
-func (t *Tree) Lens() Lens { return t.rules.lens }
+func (t *Tree) Lens() Lens { return t.lens }
 
 // Layers returns the number of layers, absent ones included.
 func (t *Tree) Layers() int { return len(t.layers) }
 
 // Warnings returns what is odd in the layers, in the order of their entries.
 // With the Spec lens, everything that an engine lens shows otherwise is among
-// them, with the argument "lenses": the names of those lenses, separated by
-// spaces.
-func (t *Tree) Warnings() []imagecore.Warning { return t.warnings }
+// them, times aside, with the argument "lenses": the names of those lenses,
+// separated by spaces. No lens is named that shows the same tree. Where the
+// layers leave room for doubt, the first call builds the trees of all lenses.
+func (t *Tree) Warnings() []imagecore.Warning {
+	if t.doubt {
+		t.checked.Do(t.compareLenses)
+	}
+	return t.warnings
+}
 
 // Entry returns the entry that r names, nil for none. It must not be changed.
 func (t *Tree) Entry(r Ref) *imagecore.Entry {

@@ -144,6 +144,9 @@ func (t *Tree) size(v *version) int64 {
 // attr puts a version's metadata together: a linked file's comes from the
 // header that was applied last, its extended attributes from both.
 func (t *Tree) attr(v *version) Attr {
+	if v.inode >= 0 && t.inodes[v.inode].set != nil {
+		return *t.inodes[v.inode].set
+	}
 	home := t.at(v.home)
 	if home == nil {
 		if v.kind == imagecore.Whiteout {

@@ -10,9 +10,7 @@ import (
 // those that show another tree than the specification's; engine lenses
 // themselves warn of nothing.
 func (b *builder) warn(code string, entry int32, message, path string, lenses ...Lens) {
-	if !b.rules.lenient {
-		return
-	}
+	b.doubt = b.doubt || len(lenses) > 0
 	b.counts[code]++
 	if b.counts[code] > maxWarnings {
 		return
@@ -36,31 +34,27 @@ func (b *builder) warn(code string, entry int32, message, path string, lenses ..
 func (b *builder) refusal(entry int32, message string) error {
 	e := &b.entries[entry]
 	return imagecore.NewError(imagecore.ErrInvalid, "engine-refuses",
-		string(b.rules.lens)+" refuses this layer: "+message,
-		"lens", string(b.rules.lens), "reason", message).At(e.Name, e.Offset).In(int(b.layer))
+		string(b.lens)+" refuses this layer: "+message,
+		"lens", string(b.lens), "reason", message).At(e.Name, e.Offset).In(int(b.layer))
 }
 
-// refuse leaves an entry out with a warning where the lens is lenient, and
-// returns the engine's refusal where it is not. Every engine refuses it.
-func (b *builder) refuse(entry int32, code, message, engine string) error {
-	if b.rules.lenient {
-		b.warn(code, entry, message+": left out", b.entries[entry].Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
-		return nil
-	}
-	return b.refusal(entry, engine)
+// leaveOut leaves out an entry that every engine refuses.
+func (b *builder) leaveOut(entry int32, code, message string) {
+	b.warn(code, entry, message+": left out", b.entries[entry].Path, DockerOverlay2, ContainerdOverlayfs, Umoci)
 }
 
 // note remembers a folder of the layers below that names of this layer pass
 // through without it being listed: Docker's overlay2 makes it anew, 0755
 // root:root.
 func (b *builder) note(n, v, entry int32) {
-	if !b.rules.lenient || b.nodes[n].passed == b.layer+1 {
+	if b.nodes[n].passed == b.layer+1 {
 		return
 	}
 	e := b.at(b.versions[v].home)
 	if e == nil || e.Mode == 0o755 && e.UID == 0 && e.GID == 0 && len(e.Xattrs) == 0 {
 		return
 	}
+	b.doubt = b.doubt || len(e.Xattrs) > 0 // containerd keeps them, even if the folder is listed later
 	b.parents = append(b.parents, passed{node: n, entry: entry})
 }
 

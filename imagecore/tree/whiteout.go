@@ -10,7 +10,7 @@ import (
 // whiteoutsFirst applies a layer's whiteouts before its entries, so that they
 // hide what is below wherever they stand (image-spec layer.md "Whiteouts").
 // Those nearer to the root come first: what they hide needs no second look.
-func (b *builder) whiteoutsFirst() error {
+func (b *builder) whiteoutsFirst() {
 	type item struct {
 		id    int32
 		depth int
@@ -26,7 +26,7 @@ func (b *builder) whiteoutsFirst() error {
 		}
 	}
 	if len(items) == 0 {
-		return nil
+		return
 	}
 	if symlinks {
 		own := b.ownLinks()
@@ -52,12 +52,9 @@ func (b *builder) whiteoutsFirst() error {
 			b.warn("whiteout-twice", it.id, "another whiteout of the layer hides this already", e.Path, DockerOverlay2, ContainerdOverlayfs)
 			continue
 		}
-		if err := b.whiteout(e, it.id, it.path, false); err != nil {
-			return err
-		}
+		b.whiteout(e, it.id, it.path)
 	}
 	b.lastDir, b.lastNode = "", 0
-	return nil
 }
 
 // underOwnWhiteout says whether path, or a folder above it, was hidden by a
@@ -77,45 +74,26 @@ func (b *builder) underOwnWhiteout(path string) bool {
 	return false
 }
 
-// whiteout applies a whiteout or an opaque one. lost says that an entry of the
-// same name follows, which makes engines that unpack layers alone forget it.
-func (b *builder) whiteout(e *imagecore.Entry, id int32, path string, lost bool) error {
-	if !namesFile(e) {
-		return b.refuse(id, "whiteout-invalid", "the whiteout names no file", "mknod: file exists")
-	}
-	if !b.rules.parents {
-		return b.remove(e, id, path)
-	}
+// whiteout applies a whiteout or an opaque one.
+func (b *builder) whiteout(e *imagecore.Entry, id int32, path string) {
 	if e.Kind == imagecore.Opaque {
-		return b.opaque(id, path)
+		b.opaque(id, path)
+		return
 	}
-	dir, name, ok, err := b.reach(path, id)
-	if err != nil || !ok {
-		return err
+	dir, name, ok := b.reach(path, id)
+	if !ok {
+		return
 	}
 	b.leadsTo(dir, id)
 	n := b.child(dir, name)
-	if b.rules.alone {
-		if v := b.open(n); v >= 0 && b.own(v) || b.nodes[n].passed == b.layer+1 {
-			return b.refusal(id, "mknod: file exists")
-		}
-		if lost {
-			b.nodes[n].passed = b.layer + 1
-			return nil
-		}
-	}
 	b.hide(n, ByWhiteout)
 	b.add(n, version{entry: id, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
-	return nil
 }
 
 // leadsTo remembers the last whiteout of the layer beneath a folder: where
 // something else than a folder stands before it under the folder's name,
 // engines find no place for the whiteout.
 func (b *builder) leadsTo(dir, id int32) {
-	if !b.rules.lenient {
-		return
-	}
 	if b.whited == nil {
 		b.whited = map[int32]int32{}
 	}
@@ -128,16 +106,14 @@ func (b *builder) leadsTo(dir, id int32) {
 }
 
 // opaque empties a folder of what lower layers put there.
-func (b *builder) opaque(id int32, path string) error {
+func (b *builder) opaque(id int32, path string) {
 	n := int32(0)
 	if path != "" {
-		dir, _, ok, err := b.reach(path+"/.", id)
-		if err != nil || !ok {
-			return err
+		dir, _, ok := b.reach(path+"/.", id)
+		if !ok {
+			return
 		}
 		n = dir
-	} else if b.rules.alone {
-		return nil // overlayfs reads no such mark on a layer's root
 	} else {
 		b.warn("opaque-root", id, "an opaque whiteout of the root empties the whole tree; overlayfs does not heed it there", path, DockerOverlay2, ContainerdOverlayfs)
 	}
@@ -152,29 +128,6 @@ func (b *builder) opaque(id int32, path string) error {
 		v = b.add(n, version{entry: -1, home: home, inode: -1, opaque: -1, kind: imagecore.Dir, flags: flagImplicit})
 	}
 	b.versions[v].opaque = id
-	return nil
-}
-
-// remove is umoci's way: in one folder, following every link, making nothing.
-func (b *builder) remove(e *imagecore.Entry, id int32, path string) error {
-	if e.Kind == imagecore.Opaque {
-		path += "/." // its folder may be a link itself
-	}
-	n := b.seek(path, false)
-	switch {
-	case n == loops:
-		return b.refusal(id, "too many levels of symbolic links")
-	case n < 0:
-		return nil
-	case e.Kind == imagecore.Opaque:
-		b.empty(n)
-		return nil
-	}
-	b.hide(n, ByWhiteout)
-	if b.open(n) < 0 {
-		b.add(n, version{entry: id, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
-	}
-	return nil
 }
 
 // empty hides what lower layers put into a folder, once in a layer.
@@ -222,52 +175,6 @@ func (b *builder) hide(n int32, cause Cause) {
 	}
 	b.close(v, cause)
 	b.unlist(n)
-}
-
-// namesFile says whether a whiteout names something: .wh., .wh.. and .wh...
-// would name the folder itself or the one above.
-func namesFile(e *imagecore.Entry) bool {
-	if e.Kind == imagecore.Opaque {
-		return true
-	}
-	name := strings.TrimRight(e.Name, "/")
-	switch name[strings.LastIndexByte(name, '/')+1:] {
-	case ".wh.", ".wh..", ".wh...":
-		return false
-	}
-	return e.Path != ""
-}
-
-// lostWhiteouts returns the whiteouts whose own name follows as a folder: an
-// engine that unpacks the layer alone replaces the whiteout's device by the
-// folder, so that the folder below shines through again.
-func (b *builder) lostWhiteouts() map[int32]bool {
-	if !b.rules.alone {
-		return nil
-	}
-	last := map[string]int32{} // path of a whiteout → last folder entry of that name
-	for i := range b.entries {
-		if e := &b.entries[i]; e.Kind == imagecore.Whiteout {
-			last[e.Path] = -1
-		}
-	}
-	if len(last) == 0 {
-		return nil
-	}
-	for i := range b.entries {
-		if e := &b.entries[i]; e.Kind == imagecore.Dir {
-			if _, ok := last[e.Path]; ok {
-				last[e.Path] = int32(i)
-			}
-		}
-	}
-	lost := map[int32]bool{}
-	for i := range b.entries {
-		if e := &b.entries[i]; e.Kind == imagecore.Whiteout && last[e.Path] > int32(i) {
-			lost[int32(i)] = true
-		}
-	}
-	return lost
 }
 
 // ownLinks are the paths that are symbolic links somewhere in one layer, with

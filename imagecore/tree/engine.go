@@ -1,0 +1,203 @@
+package tree
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree/lens"
+)
+
+// applyAs applies the layers as an engine does: package lens unpacks them, what
+// comes of it is entered into the tree.
+func (b *builder) applyAs(u lens.Unpacker) error {
+	for i := range b.layers {
+		if !b.layers[i].Present {
+			continue
+		}
+		b.layer, b.entries = int32(i), b.layers[i].Entries
+		f, err := u.Layer(i, b.entries)
+		var r *lens.Refusal
+		switch {
+		case errors.As(err, &r):
+			return b.refusal(int32(r.Entry), r.Reason)
+		case err != nil:
+			return err
+		case f.Alone:
+			b.groups = map[*lens.Inode]int32{}
+			b.stack(0, f.Root)
+		default:
+			b.replay(f)
+		}
+	}
+	return nil
+}
+
+// stack lays a layer's folder over what is there, as overlayfs does
+// (Documentation/filesystems/overlayfs.rst): folders merge unless they are
+// opaque, anything else hides what is below. The mark has no effect on a
+// layer's root.
+func (b *builder) stack(n int32, dir *lens.Inode) {
+	by := -1
+	if n == 0 {
+		by = dir.Entry
+		if v := b.open(0); !b.same(v, dir) {
+			b.close(v, Replaced)
+			b.enter(0, dir, by)
+		}
+	}
+	for _, name := range dir.Names() {
+		k := dir.Lookup(name)
+		c := b.child(n, name)
+		v := b.open(c)
+		switch {
+		case k.IsWhiteout():
+			b.vacate(c, ByWhiteout)
+			b.add(c, version{entry: int32(k.By), home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
+		case k.Kind != imagecore.Dir:
+			b.vacate(c, Replaced)
+			b.enter(c, k.Inode, k.By)
+		case v >= 0 && b.versions[v].kind == imagecore.Dir:
+			if k.Opaque >= 0 {
+				b.endChildren(c, ByOpaque)
+			}
+			if k.By >= 0 || k.Opaque >= 0 || !b.same(v, k.Inode) {
+				b.close(v, Replaced)
+				b.enter(c, k.Inode, k.By)
+			}
+			b.stack(c, k.Inode)
+		default:
+			b.vacate(c, Replaced)
+			b.enter(c, k.Inode, k.By)
+			b.stack(c, k.Inode)
+		}
+	}
+}
+
+// same says whether a version of a folder has an inode's metadata.
+func (b *builder) same(v int32, in *lens.Inode) bool {
+	return equalAttr(b.attr(&b.versions[v]), Attr(in.Attr))
+}
+
+func equalAttr(a, b Attr) bool {
+	xa, xb := a.Xattrs, b.Xattrs
+	return a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && a.ModTime == b.ModTime && a.ModNano == b.ModNano &&
+		a.Major == b.Major && a.Minor == b.Minor && slices.Equal(xa, xb)
+}
+
+// replay enters what a layer changed in the one folder of all layers. Only the
+// end counts: a name is looked at once, where it was touched first.
+func (b *builder) replay(f lens.Folder) {
+	if b.groups == nil {
+		b.groups = map[*lens.Inode]int32{}
+		f.Root.Node, f.Root.Version = 0, b.open(0)
+	}
+	type place struct {
+		dir  *lens.Inode
+		name string
+	}
+	last := make(map[place]lens.Touched, len(f.Touched))
+	for _, t := range f.Touched {
+		p := place{t.Dir, t.Name}
+		if t.Removed || t.By >= 0 || last[p].Dir == nil {
+			last[p] = t
+		}
+	}
+	for _, t := range f.Touched {
+		p := place{t.Dir, t.Name}
+		end, todo := last[p]
+		if !todo {
+			continue
+		}
+		delete(last, p)
+		if t.Dir == nil {
+			b.close(f.Root.Version, Replaced)
+			f.Root.Version = b.enter(0, f.Root, end.By)
+			continue
+		}
+		if t.Dir.Gone() || t.Dir.Node < 0 {
+			continue
+		}
+		b.settle(b.child(t.Dir.Node, t.Name), t.Dir.Lookup(t.Name), end)
+	}
+	// Folders in which something was made, and whose time nobody gave back.
+	for _, t := range f.Touched {
+		in := t.Dir
+		if in == nil || in.Gone() || in.Node < 0 || b.same(in.Version, in) {
+			continue
+		}
+		if v := in.Version; b.own(v) {
+			set := Attr(in.Attr)
+			if b.versions[v].inode < 0 {
+				b.join(v, b.newInode(b.versions[v].home))
+			}
+			b.inodes[b.versions[v].inode].set = &set
+		} else {
+			b.close(v, Replaced)
+			in.Version = b.enter(in.Node, in, -1)
+		}
+	}
+}
+
+// settle gives a node what its name leads to in the end, nil for nothing.
+func (b *builder) settle(c int32, k *lens.Name, end lens.Touched) {
+	v := b.open(c)
+	switch {
+	case k == nil:
+		e := &b.entries[end.By]
+		switch {
+		case e.Kind == imagecore.Opaque:
+			b.vacate(c, ByOpaque)
+		case v >= 0:
+			b.vacate(c, ByWhiteout)
+		}
+		if e.Kind == imagecore.Whiteout && v >= 0 {
+			b.add(c, version{entry: int32(end.By), home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
+		} else if v >= 0 {
+			b.unlist(c)
+		}
+	case k.Kind == imagecore.Dir && k.Version >= 0 && k.Version == v:
+		if k.By >= 0 && !b.own(v) {
+			b.close(v, Replaced)
+			k.Version = b.enter(c, k.Inode, k.By)
+		}
+	default:
+		b.vacate(c, Replaced)
+		k.Version = b.enter(c, k.Inode, k.By)
+		if k.Kind == imagecore.Dir {
+			k.Node = c
+		}
+	}
+}
+
+// enter adds the version that an inode is, under one of its names.
+func (b *builder) enter(n int32, in *lens.Inode, by int) int32 {
+	v := version{entry: int32(by), home: none(), inode: -1, opaque: int32(in.Opaque), kind: in.Kind}
+	if in.Entry >= 0 {
+		v.home = ref{int32(in.Layer), int32(in.Entry)}
+	}
+	if by < 0 {
+		v.flags = flagImplicit
+	}
+	id := b.add(n, v)
+	ver := &b.versions[id]
+	set := Attr(in.Attr)
+	if in.Kind == imagecore.Dir {
+		if !equalAttr(b.attr(ver), set) {
+			b.join(id, b.newInode(v.home))
+			b.inodes[b.versions[id].inode].set = &set
+		}
+		return id
+	}
+	group, known := b.groups[in]
+	if !known {
+		group = b.newInode(v.home)
+		b.groups[in] = group
+	}
+	b.join(id, group)
+	b.inodes[group].set = nil
+	if !equalAttr(b.attr(&b.versions[id]), set) {
+		b.inodes[group].set = &set
+	}
+	return id
+}

@@ -1,0 +1,240 @@
+package lens
+
+import (
+	"strings"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// errno is an answer of the kernel, in Go's words; "" is success.
+type errno string
+
+const (
+	ok      errno = ""
+	enoent  errno = "no such file or directory"
+	enotdir errno = "not a directory"
+	eexist  errno = "file exists"
+	eloop   errno = "too many levels of symbolic links"
+	eperm   errno = "operation not permitted"
+	ebusy   errno = "device or resource busy"
+	enotsup errno = "operation not supported"
+)
+
+// maxLinks is how many symbolic links Linux follows in a path
+// (path_resolution(7)).
+const maxLinks = 40
+
+// fs is a file system that is as empty as an engine finds it. Paths are
+// absolute and as the kernel gets them.
+type fs struct {
+	root *Inode
+	// host says that the engine is not confined to the folder: links that
+	// are absolute or climb out of it lead to the machine's own files, where
+	// nothing is that an image could name.
+	host bool
+	log  []Touched // nil unless logging
+	logs bool
+}
+
+func newFS() *fs { return &fs{root: newInode(imagecore.Dir, -1, -1, 0o755)} }
+
+func newInode(kind imagecore.Kind, layer, entry int, mode uint32) *Inode {
+	return &Inode{Kind: kind, Layer: layer, Entry: entry, Attr: Attr{Mode: mode}, Opaque: -1, Node: -1, Version: -1}
+}
+
+// place is where a path leads: node is nil if nothing is there, dir nil for the
+// root and for what "." and ".." end in.
+type place struct {
+	dir  *Inode
+	name string
+	node *Inode
+}
+
+// walk resolves a path (path_resolution(7)); follow says whether a symbolic
+// link in the last place is followed. A missing last component is enoent with
+// its folder.
+func (f *fs) walk(path string, follow bool) (place, errno) {
+	cur, links := f.root, 0
+	for {
+		path = strings.TrimLeft(path, "/")
+		if path == "" {
+			return place{node: cur}, ok
+		}
+		name, rest, _ := strings.Cut(path, "/")
+		rest = strings.TrimLeft(rest, "/")
+		path = rest
+		if !cur.isDir() {
+			return place{}, enotdir
+		}
+		switch name {
+		case ".":
+			continue
+		case "..":
+			if cur.parent != nil {
+				cur = cur.parent
+			} else if f.host {
+				return place{}, enoent
+			}
+			continue
+		}
+		next := cur.names[name]
+		switch {
+		case next == nil && rest == "":
+			return place{dir: cur, name: name}, enoent
+		case next == nil:
+			return place{}, enoent
+		case next.Kind == imagecore.Symlink && (rest != "" || follow):
+			if links++; links > maxLinks {
+				return place{}, eloop
+			}
+			if strings.HasPrefix(next.target, "/") {
+				if f.host {
+					return place{}, enoent
+				}
+				cur = f.root
+			}
+			path = next.target + "/" + rest
+		case rest == "":
+			return place{dir: cur, name: name, node: next.Inode}, ok
+		default:
+			cur = next.Inode
+		}
+	}
+}
+
+func (f *fs) lstat(path string) (*Inode, errno) {
+	p, err := f.walk(path, false)
+	return p.node, err
+}
+
+func (f *fs) stat(path string) (*Inode, errno) {
+	p, err := f.walk(path, true)
+	return p.node, err
+}
+
+// free returns the place for a new name.
+func (f *fs) free(path string) (place, errno) {
+	p, err := f.walk(path, false)
+	switch {
+	case err == ok:
+		return p, eexist
+	case p.dir == nil:
+		return p, err
+	}
+	return p, ok
+}
+
+func (f *fs) put(p place, in *Inode, by int) {
+	if p.dir.names == nil {
+		p.dir.names = map[string]*Name{}
+	}
+	p.dir.names[p.name] = &Name{Inode: in, By: by}
+	if in.isDir() {
+		in.parent = p.dir
+	}
+	p.dir.touch()
+	f.note(p.dir, p.name, by, false)
+}
+
+// make makes a file of any kind but a further name: mkdir(2), mknod(2),
+// symlink(2), open(2) with O_CREAT.
+func (f *fs) make(path string, in *Inode, by int) errno {
+	if in.Kind == imagecore.Symlink && in.target == "" {
+		return enoent
+	}
+	p, err := f.free(path)
+	if err == ok {
+		f.put(p, in, by)
+	}
+	return err
+}
+
+// link is link(2): the target's last component is not followed.
+func (f *fs) link(target, path string, by int) errno {
+	in, err := f.lstat(target)
+	if err != ok {
+		return err
+	}
+	p, err := f.free(path)
+	if err != ok {
+		return err
+	}
+	if in.isDir() {
+		return eperm
+	}
+	f.put(p, in, by)
+	return ok
+}
+
+// mkdirAll makes a folder and those above it, as os.MkdirAll does: what the
+// path leads to may be a link to a folder, but none that leads nowhere. made
+// is called for each new folder.
+func (f *fs) mkdirAll(path string, layer int, mode uint32) errno {
+	if in, err := f.stat(path); err == ok {
+		if in.isDir() {
+			return ok
+		}
+		return enotdir
+	}
+	if i := strings.LastIndexByte(path, '/'); i > 0 {
+		if err := f.mkdirAll(path[:i], layer, mode); err != ok {
+			return err
+		}
+	}
+	err := f.make(path, newInode(imagecore.Dir, layer, -1, mode), -1)
+	if err != ok {
+		if in, e := f.lstat(path); e == ok && in.isDir() {
+			return ok
+		}
+	}
+	return err
+}
+
+// removeAll removes what is there, with all that is beneath it.
+func (f *fs) removeAll(path string, by int) errno {
+	p, err := f.walk(path, false)
+	switch {
+	case err == enoent:
+		return ok
+	case err != ok:
+		return err
+	case p.dir == nil:
+		p.node.names = nil
+		return ebusy // the root
+	}
+	f.remove(p.dir, p.name, by)
+	return ok
+}
+
+func (f *fs) remove(dir *Inode, name string, by int) {
+	forget(dir.names[name].Inode)
+	delete(dir.names, name)
+	dir.touch()
+	f.note(dir, name, by, true)
+}
+
+func forget(in *Inode) {
+	if !in.isDir() {
+		return
+	}
+	in.gone = true
+	for _, n := range in.names {
+		forget(n.Inode)
+	}
+}
+
+// Touched is a name that a layer wrote, changed or removed.
+type Touched struct {
+	Dir  *Inode
+	Name string // "" is the root itself
+	By   int    // the entry, -1 for a folder made on the way
+	// Removed is how it ended; an entry may have put something else there
+	// since.
+	Removed bool
+}
+
+func (f *fs) note(dir *Inode, name string, by int, removed bool) {
+	if f.logs {
+		f.log = append(f.log, Touched{Dir: dir, Name: name, By: by, Removed: removed})
+	}
+}
