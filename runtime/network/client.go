@@ -57,9 +57,11 @@ func (c *Client) Join(ctx context.Context, e Endpoint, t Target) ([]Port, error)
 	return a.Ports, nil
 }
 
-// Leave unplugs an endpoint; one that is not there is none.
-func (c *Client) Leave(ctx context.Context, id string) error {
-	_, err := c.do(ctx, &request{Op: "leave", ID: id})
+// Leave unplugs an endpoint; one that is not there is none. ended says that its
+// container has: its ports are free when Leave returns, and the wire, which the
+// kernel takes some 20 ms to remove, goes thereafter.
+func (c *Client) Leave(ctx context.Context, id string, ended bool) error {
+	_, err := c.do(ctx, &request{Op: "leave", ID: id, Ended: ended})
 	return err
 }
 

@@ -22,7 +22,7 @@ import (
 type endpoint struct {
 	is        Endpoint
 	namespace *os.File
-	ports     map[Port]published // by what was asked (Bound 0)
+	ports     []published
 	resolver  *names.Server
 	gone      func() // stops looking at the container's process
 	closing   sync.Once
@@ -30,22 +30,18 @@ type endpoint struct {
 
 func (e *endpoint) view() Endpoint {
 	v := e.is
-	v.Ports = e.bound(e.is.Ports)
+	v.Ports = e.bound()
 	return v
 }
 
-// bound fills in what was taken for each port.
-func (e *endpoint) bound(ports []Port) []Port {
-	out := slices.Clone(ports)
-	for i, p := range out {
-		if is, ok := e.ports[asked(p)]; ok {
-			out[i].Bound = is.bound()
-		}
+// bound are the ports with what was taken for each.
+func (e *endpoint) bound() []Port {
+	var list []Port
+	for _, p := range e.ports {
+		list = append(list, p.port)
 	}
-	return out
+	return list
 }
-
-func asked(p Port) Port { p.Bound = 0; return p }
 
 func (e *endpoint) open() (n int) {
 	for _, p := range e.ports {
@@ -60,8 +56,11 @@ func (h *helper) join(want Endpoint, process, namespace *os.File) ([]Port, error
 	defer h.op.Unlock()
 	h.mu.Lock()
 	e, there := h.endpoints[want.ID]
-	ended := h.ended
+	ended, fading := h.ended, h.fading[want.Address.Addr()]
 	h.mu.Unlock()
+	if fading != nil {
+		<-fading // the bridge would send some packets to whoever had the address
+	}
 	if ended {
 		return nil, imagecore.NewError(imagecore.ErrConflict, CodeGone, "the network is just ending")
 	}
@@ -81,13 +80,13 @@ func (h *helper) join(want Endpoint, process, namespace *os.File) ([]Port, error
 		if err != nil {
 			return nil, errors.Join(err, link.Disconnect(plug.Router))
 		}
-		e = &endpoint{namespace: own, ports: map[Port]published{}}
+		e = &endpoint{namespace: own}
 	}
 	if err = h.publish(e, want); err == nil {
 		err = h.resolve(e, want)
 	}
 	if err == nil && !there {
-		e.gone, err = onExit(process, func() { _ = h.leave(want.ID, e) })
+		e.gone, err = onExit(process, func() { _ = h.leave(want.ID, e, true) })
 	}
 	if err != nil {
 		if !there {
@@ -100,33 +99,45 @@ func (h *helper) join(want Endpoint, process, namespace *os.File) ([]Port, error
 	defer h.mu.Unlock()
 	e.is = want
 	h.endpoints[want.ID] = e
-	return e.bound(want.Ports), nil
+	return e.bound(), nil
 }
 
 // leave unplugs an endpoint; only that one where is is given, which then has
-// left by itself.
-func (h *helper) leave(id string, is *endpoint) error {
+// left by itself. The wire of a container that has ended is removed later.
+func (h *helper) leave(id string, is *endpoint, containerEnded bool) error {
 	h.op.Lock()
 	h.mu.Lock()
 	e, there := h.endpoints[id]
-	if there && (is == nil || is == e) {
-		delete(h.endpoints, id)
-	} else {
-		there = false
-	}
-	h.mu.Unlock()
-	var err error
-	if there {
-		e.refuse()
-		// What was accepted may go on for a moment, and needs the wire for it
-		// only while the container lives.
-		err = e.unplug()
-	}
-	h.op.Unlock()
+	there = there && (is == nil || is == e)
 	if !there {
+		h.mu.Unlock()
+		h.op.Unlock()
 		return nil
 	}
-	h.leaving.Go(e.close)
+	delete(h.endpoints, id)
+	faded := make(chan struct{})
+	if containerEnded {
+		h.fading[e.is.Address.Addr()] = faded
+	}
+	h.mu.Unlock()
+	e.refuse()
+	var err error
+	if !containerEnded {
+		err = e.unplug()
+	}
+	h.leaving.Go(func() {
+		if containerEnded {
+			_ = e.unplug() // the kernel removes it with the container's namespace
+			h.mu.Lock()
+			if h.fading[e.is.Address.Addr()] == faded {
+				delete(h.fading, e.is.Address.Addr())
+			}
+			h.mu.Unlock()
+		}
+		close(faded)
+		e.close()
+	})
+	h.op.Unlock()
 	if is != nil {
 		h.tell(Event{Kind: EventLeft, Endpoint: id, Container: e.is.Container})
 		h.look()

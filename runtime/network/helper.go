@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -42,6 +43,7 @@ type helper struct {
 	mu        sync.Mutex
 	endpoints map[string]*endpoint
 	watchers  map[chan Event]struct{}
+	fading    map[netip.Addr]chan struct{} // addresses whose old wires are being removed
 	ended     bool
 	over      chan struct{} // closed when ended
 }
@@ -49,7 +51,7 @@ type helper struct {
 func newHelper(n Network, host, lock *os.File, l *net.UnixListener) *helper {
 	return &helper{
 		network: n, host: host, lock: lock, listener: l, table: newTable(n),
-		endpoints: map[string]*endpoint{}, watchers: map[chan Event]struct{}{}, over: make(chan struct{}),
+		endpoints: map[string]*endpoint{}, watchers: map[chan Event]struct{}{}, fading: map[netip.Addr]chan struct{}{}, over: make(chan struct{}),
 	}
 }
 
@@ -105,7 +107,7 @@ func (h *helper) handle(conn *net.UnixConn) {
 	case r.Op == "join" && r.Endpoint != nil && len(files) == 2:
 		a.Ports, err = h.join(*r.Endpoint, files[0], files[1])
 	case r.Op == "leave":
-		err = h.leave(r.ID, nil)
+		err = h.leave(r.ID, nil, r.Ended)
 	case r.Op == "names":
 		h.table.set(r.Names)
 	case r.Op == "watch":

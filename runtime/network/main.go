@@ -19,9 +19,15 @@ import (
 // Main is the helper's process: `layerlab-runtime network`. It is run by Start
 // and by nobody else. It returns the process's exit code.
 func Main(args []string) int {
-	if len(args) > 0 {
+	second := len(args) == 1 && args[0] == confined
+	if len(args) > 0 && !second {
 		fmt.Fprintln(os.Stderr, "layerlab-runtime: network takes no arguments: the server starts it")
 		return 2
+	}
+	if !second {
+		err := confine()
+		_ = json.NewEncoder(os.NewFile(handoverFD, "handover")).Encode(answer{Failure: failed(err)}) // who asked may have gone
+		return 1
 	}
 	handover := os.NewFile(handoverFD, "handover")
 	host, lock := os.NewFile(hostFD, "host"), os.NewFile(lockFD, "lock")
@@ -81,17 +87,11 @@ func listen(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// settle makes the process what a helper is: nobody may look into it, and of
-// root's rights it keeps those that it needs.
+// settle makes the process what a helper is: nobody may look into it, and no
+// terminal ends it.
 func settle() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl PR_SET_DUMPABLE", err)
-	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
-	}
-	if err := dropRights(); err != nil {
-		return err
 	}
 	// The terminal of a server that runs in the foreground is not ours.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)

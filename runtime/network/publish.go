@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -18,13 +19,21 @@ import (
 
 // published is one port of the host that leads to the container.
 type published struct {
-	tcp   *proxy.TCP
-	udp   *proxy.UDP
-	where netip.AddrPort
-	stop  func() error // of the front
+	tcp  *proxy.TCP
+	udp  *proxy.UDP
+	port Port         // with Bound
+	stop func() error // of the front
 }
 
-func (p published) bound() uint16 { return p.where.Port() }
+// serves says whether a published port is what want asks for.
+func (p published) serves(want Port) bool {
+	return p.port.Proto == want.Proto && p.port.Port == want.Port && p.port.Host == want.Host &&
+		(want.First == 0 || want.First <= p.port.Bound && p.port.Bound <= want.Last)
+}
+
+func (p published) same(q published) bool {
+	return p.port.Proto == q.port.Proto && p.port.Host == q.port.Host && p.port.Bound == q.port.Bound
+}
 
 func (p published) open() int {
 	if p.tcp == nil {
@@ -45,42 +54,40 @@ func (p published) close() {
 }
 
 // publish brings an endpoint's ports to what it is to be: all of them or, with
-// an error, those that it had.
+// an error, those that it had. One that is bound to a port which will do stays.
 func (h *helper) publish(e *endpoint, to Endpoint) error {
-	keep := map[Port]bool{}
-	fresh := map[Port]published{}
+	var keep, fresh []published
 	for _, p := range to.Ports {
-		key := asked(p)
-		keep[key] = true
-		if _, there := e.ports[key]; there {
+		at := slices.IndexFunc(e.ports, func(is published) bool {
+			return is.serves(p) && !slices.ContainsFunc(keep, is.same)
+		})
+		if at >= 0 {
+			keep = append(keep, e.ports[at])
 			continue
 		}
-		one, err := h.bind(key, to, p)
+		one, err := h.bind(to, p)
 		if err != nil {
 			for _, f := range fresh {
 				f.close()
 			}
 			return err
 		}
-		fresh[key] = one
+		fresh = append(fresh, one)
+	}
+	for _, is := range e.ports {
+		if !slices.ContainsFunc(keep, is.same) {
+			is.refuse()
+			h.leaving.Go(is.close)
+		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for key, one := range e.ports {
-		if !keep[key] {
-			delete(e.ports, key)
-			one.refuse()
-			h.leaving.Go(one.close)
-		}
-	}
-	for key, one := range fresh {
-		e.ports[key] = one
-	}
+	e.ports = append(keep, fresh...)
 	return nil
 }
 
 // bind takes the first of a port's possible host ports that is free.
-func (h *helper) bind(key Port, e Endpoint, p Port) (one published, err error) {
+func (h *helper) bind(e Endpoint, p Port) (one published, err error) {
 	target := netip.AddrPortFrom(e.Address.Addr(), p.Port).String()
 	var d net.Dialer
 	dial := func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, p.Proto+"4", target) }
@@ -92,7 +99,8 @@ func (h *helper) bind(key Port, e Endpoint, p Port) (one published, err error) {
 				if err != nil {
 					return err
 				}
-				one = published{udp: proxy.ServeUDP(front, dial, proxy.Idle), where: front.LocalAddr().(*net.UDPAddr).AddrPort()}
+				one = published{udp: proxy.ServeUDP(front, dial, proxy.Idle), port: p}
+				one.port.Bound = front.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 				one.stop = one.udp.Close
 				return nil
 			}
@@ -100,7 +108,8 @@ func (h *helper) bind(key Port, e Endpoint, p Port) (one published, err error) {
 			if err != nil {
 				return err
 			}
-			one = published{tcp: proxy.ServeTCP(front, dial), where: front.Addr().(*net.TCPAddr).AddrPort(), stop: front.Close}
+			one = published{tcp: proxy.ServeTCP(front, dial), port: p, stop: front.Close}
+			one.port.Bound = front.Addr().(*net.TCPAddr).AddrPort().Port()
 			return nil
 		})
 		if err == nil || port >= p.Last {
@@ -116,8 +125,8 @@ func (h *helper) bind(key Port, e Endpoint, p Port) (one published, err error) {
 		reason = number.Error()
 	}
 	taken := imagecore.NewError(imagecore.ErrConflict, CodePortTaken,
-		fmt.Sprintf("publish port %s %s: %s", p.Proto, netip.AddrPortFrom(p.Host, key.First), reason),
-		"address", p.Host.String(), "port", strconv.Itoa(int(key.First)), "last", strconv.Itoa(int(key.Last)),
+		fmt.Sprintf("publish port %s %s: %s", p.Proto, netip.AddrPortFrom(p.Host, p.First), reason),
+		"address", p.Host.String(), "port", strconv.Itoa(int(p.First)), "last", strconv.Itoa(int(p.Last)),
 		"proto", p.Proto, "container-port", strconv.Itoa(int(p.Port)), "reason", reason)
 	taken.Err = err
 	return published{}, taken

@@ -5,8 +5,7 @@ package network
 import (
 	"fmt"
 	"os"
-	"syscall"
-	"unsafe"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,40 +17,29 @@ func kept() []uintptr {
 	return []uintptr{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, unix.CAP_NET_BIND_SERVICE}
 }
 
-// dropRights leaves the process with kept, on all of its threads, and nothing
-// to gain by another program.
-func dropRights() error {
-	var want [2]uint32
-	for _, c := range kept() {
-		want[c/32] |= 1 << (c % 32)
-	}
+// confined is the argument of the helper's second stage.
+const confined = "confined"
+
+// confine executes the program anew with the capabilities that it keeps. They
+// are a thread's, and Go has several before main: execve(2) makes one of them,
+// and gives root what is in its bounding set and no more (capabilities(7)).
+func confine() error {
+	runtime.LockOSThread()
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
-		if want[c/32]&(1<<(c%32)) != 0 {
+		keep := false
+		for _, k := range kept() {
+			keep = keep || k == c
+		}
+		if keep {
 			continue
 		}
-		_, _, e := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0, 0, 0, 0)
-		if e != 0 && e != unix.EINVAL { // a kernel that has fewer
-			return fmt.Errorf("drop capability %d: %w", c, e)
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && err != unix.EINVAL { // a kernel that has fewer
+			return fmt.Errorf("drop capability %d: %w", c, err)
 		}
 	}
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var have [2]unix.CapUserData
-	if err := unix.Capget(&header, &have[0]); err != nil {
-		return os.NewSyscallError("capget", err)
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
 	}
-	for i := range have {
-		have[i].Permitted &= want[i]
-		have[i].Effective, have[i].Inheritable = have[i].Permitted, 0
-	}
-	return setCapabilities(&header, &have)
-}
-
-// setCapabilities is capset(2) on every thread: capabilities are a thread's, and
-// Go moves goroutines between threads.
-func setCapabilities(header *unix.CapUserHeader, data *[2]unix.CapUserData) error {
-	_, _, e := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(data)), 0)
-	if e != 0 {
-		return fmt.Errorf("capset: %w", e)
-	}
-	return nil
+	path := fmt.Sprintf("/proc/self/fd/%d", executableFD)
+	return os.NewSyscallError("execve", unix.Exec(path, []string{"layerlab-runtime", "network", confined}, []string{}))
 }

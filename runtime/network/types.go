@@ -105,6 +105,7 @@ type request struct {
 	Op       string    `json:"op"` // state, join, leave, names, watch, end
 	Endpoint *Endpoint `json:"endpoint,omitempty"`
 	ID       string    `json:"id,omitempty"`
+	Ended    bool      `json:"ended,omitempty"`
 	Names    Names     `json:"names,omitempty"`
 }
 

@@ -228,7 +228,7 @@ func (c *call) none200() error {
 func networkError(err error) error {
 	status := map[string]int{
 		"network-not-found": http.StatusNotFound,
-		"network-builtin": http.StatusForbidden, "network-in-use": http.StatusForbidden, "network-joined": http.StatusForbidden,
+		"network-builtin":   http.StatusForbidden, "network-in-use": http.StatusForbidden, "network-joined": http.StatusForbidden,
 		"network-not-joined": http.StatusForbidden, "network-conflict": http.StatusForbidden, "subnet-overlaps": http.StatusForbidden,
 		"address-taken": http.StatusForbidden, "no-subnet": http.StatusForbidden, "port-taken": http.StatusInternalServerError,
 	}[code(err)]

@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Own opens the network namespace of this process. The caller closes it.
-func Own() (*os.File, error) { return os.Open("/proc/self/ns/net") }
+// Own opens the network namespace of this process. The caller closes it. It is
+// that of the calling thread: /proc/self is the main thread's, which In may have
+// taken and left elsewhere, since Go cannot end it.
+func Own() (*os.File, error) { return os.Open("/proc/thread-self/ns/net") }
 
 // Of opens the network namespace of a process. The caller closes it, and makes
 // sure that pid is still the process that it means: the number may have passed

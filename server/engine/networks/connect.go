@@ -56,7 +56,7 @@ func (s *Service) Connect(ctx context.Context, ref string, req wire.ConnectNetwo
 		return nil
 	}
 	if err := s.plugAll(ctx, m); err != nil {
-		s.leave(ctx, l, rec.Places[n.ID])
+		s.leave(ctx, l, rec.Places[n.ID], false)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if putErr := s.table.putMember(before); putErr != nil {
@@ -152,7 +152,7 @@ func (s *Service) Disconnect(ctx context.Context, ref, container string) error {
 	if !had {
 		return nil
 	}
-	s.leave(ctx, l, was)
+	s.leave(ctx, l, was, false)
 	// What this network had for the container, another one takes over.
 	err = s.plugAll(ctx, m)
 	s.spread(ctx, places)

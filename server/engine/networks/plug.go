@@ -259,7 +259,7 @@ func (s *Service) unplugAll(ctx context.Context, m *member) {
 	s.mu.Unlock()
 	for net, p := range rec.Places {
 		if l := lines[net]; l != nil {
-			s.leave(ctx, l, p)
+			s.leave(ctx, l, p, true)
 		}
 	}
 	s.mu.Lock()
@@ -276,12 +276,12 @@ func (s *Service) unplugAll(ctx context.Context, m *member) {
 	m.rec = next
 }
 
-func (s *Service) leave(ctx context.Context, l *line, p place) {
+func (s *Service) leave(ctx context.Context, l *line, p place, ended bool) {
 	h := l.get()
 	if h == nil {
 		return
 	}
-	if err := h.Leave(ctx, p.Endpoint); err != nil && !errors.Is(err, network.ErrGone) && s.ctx.Err() == nil {
+	if err := h.Leave(ctx, p.Endpoint, ended); err != nil && !errors.Is(err, network.ErrGone) && s.ctx.Err() == nil {
 		s.o.Log.Warn("endpoint not unplugged", "endpoint", p.Endpoint, "err", err)
 	}
 }

@@ -79,7 +79,7 @@ func (s *Service) reconcile(ctx context.Context, n *netRecord) {
 	}
 	for _, e := range state.Endpoints {
 		if !places[e.ID] {
-			s.leave(ctx, l, place{Endpoint: e.ID})
+			s.leave(ctx, l, place{Endpoint: e.ID}, true)
 		}
 	}
 }

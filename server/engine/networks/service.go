@@ -62,7 +62,7 @@ type Helpers interface {
 type Helper interface {
 	State(ctx context.Context) (*network.State, error)
 	Join(ctx context.Context, e network.Endpoint, t network.Target) ([]network.Port, error)
-	Leave(ctx context.Context, id string) error
+	Leave(ctx context.Context, id string, ended bool) error
 	SetNames(ctx context.Context, names network.Names) error
 	Watch(ctx context.Context, ready func(), tell func(network.Event)) error
 	End(ctx context.Context) error
