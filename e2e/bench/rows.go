@@ -118,5 +118,5 @@ func (b bench) unpacked() comparison {
 			name: "layerlab flatten, tar",
 			argv: []string{"sh", "-c", `mkdir "$3" && "$1" flatten "$2" -o - | tar -x -C "$3"`, "sh", b.layerlab, a.in(b.cache), ours},
 		}},
-	}.against(subject{name: "umoci unpack", argv: []string{b.have["umoci"], "unpack", "--image", layout + ":latest", theirs}})
+	}.against(subject{name: "umoci unpack", argv: []string{b.have["umoci"], "unpack", "--image", layout + ":big:latest", theirs}})
 }
