@@ -32,7 +32,7 @@ func Load(body string, bounding []string) (*specs.LinuxSeccomp, error) {
 		_, err = Compile(p) // now, and not at the first start
 	}
 	if err != nil {
-		e := fault.New(fault.ErrInvalid, "bad-seccomp", "seccomp profile: "+err.Error())
+		e := fault.New(fault.ErrInvalid, "bad-seccomp", "seccomp profile")
 		e.Err = err
 		return nil, e
 	}
