@@ -187,7 +187,7 @@ func (s *server) openServices(ctx context.Context) error {
 	}
 	s.engine, err = engine.Open(ctx, engine.Options{
 		Networks: s.networks,
-		Data: s.o.Data, Run: s.o.RunDir, Images: images{s.store}, Bucket: s.store.Bucket("containers"), Volumes: s.store.Bucket("volumes"), Init: init,
+		Data:     s.o.Data, Run: s.o.RunDir, Images: images{s.store}, Bucket: s.store.Bucket("containers"), Volumes: s.store.Bucket("volumes"), Init: init,
 		Reach: reach.Policy{
 			Never: []string{s.dockerSocket()}, Bind: s.o.AllowBind, Devices: s.o.AllowDevices, Unconfined: s.o.AllowUnconfined,
 		},

@@ -12,8 +12,8 @@ import (
 )
 
 // Own opens the network namespace of this process. The caller closes it. It is
-// that of the calling thread: /proc/self is the main thread's, which In may have
-// taken and left elsewhere, since Go cannot end it.
+// that of the calling thread: /proc/self is the main thread's, which may just be
+// standing elsewhere for In.
 func Own() (*os.File, error) { return os.Open("/proc/thread-self/ns/net") }
 
 // Of opens the network namespace of a process. The caller closes it, and makes
@@ -22,7 +22,7 @@ func Own() (*os.File, error) { return os.Open("/proc/thread-self/ns/net") }
 func Of(pid int) (*os.File, error) { return os.Open(fmt.Sprintf("/proc/%d/ns/net", pid)) }
 
 // In runs f on a thread that stands in the namespace ns; sockets that f opens,
-// and processes that it starts, belong there for good. The thread ends with f.
+// and processes that it starts, belong there for good.
 func In(ns *os.File, f func() error) error {
 	return aside(func() error {
 		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
@@ -32,13 +32,26 @@ func In(ns *os.File, f func() error) error {
 	})
 }
 
-// aside runs f on a thread of its own, which is not given back to Go's
-// scheduler: it may have changed its namespaces.
+// aside runs f on a thread that may change its network namespace, and takes the
+// thread back thereafter. One that cannot be brought back is left to end with
+// its goroutine; all others live on, since a child with a PDEATHSIG dies with
+// the thread that started it (prctl(2)).
 func aside(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // without Unlock: the thread ends with the goroutine
-		done <- f()
+		runtime.LockOSThread()
+		home, err := Own()
+		if err != nil {
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		defer home.Close()
+		err = f()
+		if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- err
 	}()
 	return <-done
 }
