@@ -149,7 +149,7 @@ func (u *unpacker) entry(h *tar.Header, in io.Reader) error {
 	switch h.Typeflag {
 	case tar.TypeDir:
 		return u.folder(dir, base, name, there, h, owner, times)
-	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse: //nolint:staticcheck // old archives have TypeRegA
+	case tar.TypeReg, tar.TypeGNUSparse: // the reader turns the old form's zero into TypeReg
 		return u.file(dir, base, h, in, owner, times)
 	case tar.TypeLink:
 		return u.link(dir, base, h.Linkname)

@@ -23,6 +23,8 @@ import (
 
 // target is the descriptor that the handler sends to. A signal handler gets
 // nothing but the signal, so this is the one place it can find its process.
+//
+//lint:ignore U1000 the handler is in assembler
 var target int32 = -1
 
 // action is the kernel's struct sigaction.
