@@ -29,7 +29,8 @@ import (
 // realImages are images whose layers are unpacked for overlayfs, without a
 // store around them.
 type realImages struct {
-	dir string
+	dir   string
+	shift uint32 // see snapshot.UnpackOptions
 
 	mu     sync.Mutex
 	images map[string]*realImage // by reference and by id
@@ -68,7 +69,7 @@ func (r *realImages) add(ctx context.Context, ref string, config []byte, tars ..
 			continue // of before a restart
 		}
 		content := func(layer int) (io.ReaderAt, error) { return bytes.NewReader(tars[layer]), nil }
-		if err := snapshot.Unpack(ctx, dir, img.tree, i, content, snapshot.UnpackOptions{}); err != nil {
+		if err := snapshot.Unpack(ctx, dir, img.tree, i, content, snapshot.UnpackOptions{Shift: r.shift}); err != nil {
 			return nil, err
 		}
 	}

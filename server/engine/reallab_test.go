@@ -51,6 +51,7 @@ type realLab struct {
 	url    string // of terminals
 	init   string // the program of --init; "" without
 	edit   func(*engine.Options)
+	method snapshot.Method // "": what this host can
 	stop   func()
 }
 
@@ -99,9 +100,11 @@ func (l *realLab) start() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	method, err := snapshot.Probe(l.dir)
-	if err != nil {
-		l.t.Fatal(err)
+	method := l.method
+	if method == "" {
+		if method, err = snapshot.Probe(l.dir); err != nil {
+			l.t.Fatal(err)
+		}
 	}
 	o := engine.Options{
 		Data: l.dir, Run: filepath.Join(l.dir, "run"), Images: l.images, Bucket: bucketOf{db, "containers"}, Volumes: bucketOf{db, "volumes"}, Init: l.init,

@@ -127,7 +127,9 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		o.Layers = append(o.Layers, snapshot.Layer{Dir: layer})
 	}
 	init := filepath.Join(dir, "init")
-	if _, err := os.Lstat(init); err == nil {
+	// An image of as many layers as overlayfs takes leaves no place for one more:
+	// the mount points are then made in the container's own.
+	if _, err := os.Lstat(init); err == nil && len(o.Layers) < snapshot.MaxLayers {
 		o.Layers = append(o.Layers, snapshot.Layer{Dir: init})
 	}
 	if err := s.prepareNetworks(ctx, rec); err != nil {

@@ -51,6 +51,6 @@ func (i images) Commit(ctx context.Context, c engine.Commit) (wire.Image, error)
 }
 
 // unpack is how the store makes the folders of layers.
-func unpack(ctx context.Context, dir string, t *tree.Tree, layer int, content func(layer int) (io.ReaderAt, error)) error {
-	return snapshot.Unpack(ctx, dir, t, layer, content, snapshot.UnpackOptions{})
+func (s *server) unpack(ctx context.Context, dir string, t *tree.Tree, layer int, content func(layer int) (io.ReaderAt, error)) error {
+	return snapshot.Unpack(ctx, dir, t, layer, content, snapshot.UnpackOptions{Shift: s.shift()})
 }

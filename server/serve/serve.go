@@ -59,6 +59,7 @@ type server struct {
 	terminals *terminal.Handler
 	gate      *access.Gate
 	method    snapshot.Method
+	shared    *idrange.Range // of all containers, on a host without idmapped mounts
 	cannotRun error
 	ready     ready
 }
@@ -145,9 +146,16 @@ func (s *server) openServices(ctx context.Context) error {
 	if read == nil {
 		read = store.Native(s.o.Limits, s.o.Data)
 	}
+	pool, err := idPool()
+	if err != nil {
+		return err
+	}
+	if err := s.chooseRootfs(pool); err != nil {
+		return err
+	}
 	s.store, err = store.Open(ctx, store.Options{
 		Dir: s.o.Data, Limits: s.o.Limits, Read: read,
-		Unpack: unpack,
+		Unpack: s.unpack,
 		Users: func(id digest.Digest) int {
 			if s.engine == nil {
 				return 0
@@ -166,19 +174,12 @@ func (s *server) openServices(ctx context.Context) error {
 	}
 	s.onClose(func() error { s.bus.Close(); return nil })
 
-	if s.method, s.cannotRun = snapshot.Probe(filepath.Join(s.o.Data, "layers")); s.cannotRun != nil {
-		s.log.Warn("containers can't run on this host; images can be looked at", "error", s.cannotRun)
-	}
 	executable, err := launch.Seal("layerlab-runtime", bytes.NewReader(s.o.Runtime))
 	if err != nil {
 		return fmt.Errorf("seal the runtime: %w", err)
 	}
 	s.onClose(executable.Close)
 	init, err := s.writeInit()
-	if err != nil {
-		return err
-	}
-	pool, err := idPool()
 	if err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func (s *server) openServices(ctx context.Context) error {
 			Never: []string{s.dockerSocket()}, Bind: s.o.AllowBind, Devices: s.o.AllowDevices, Unconfined: s.o.AllowUnconfined,
 		},
 		Events: s.bus, Shims: engine.Processes(executable, s.method), Watch: watch.Upper,
-		Pool: pool, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
+		Pool: pool, Shared: s.shared, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
 	})
 	if err != nil {
 		return err

@@ -795,6 +795,8 @@ export const en = {
   'code.layer-count': 'The config and the archive disagree about the number of layers.',
   'code.layer-not-found': 'The image has no such layer.',
   'code.layer-too-large': 'A layer is larger than the limit of {limit} bytes.',
+  'code.lens-differs': 'An engine shows this path otherwise.',
+  'code.lens-refuses': 'An engine refuses this layer: {reason}.',
   'code.link-loop': 'Links lead in a circle.',
   'code.link-metadata': 'The hard link’s own header changes mode or owner of the file that it names.',
   'code.listen-failed': 'The server cannot listen on {address}: choose another address.',
@@ -827,6 +829,8 @@ export const en = {
   'code.volume-in-use': 'Containers have the volume {name}: {containers}.',
   'code.volume-not-found': 'There is no volume {name}.',
   'code.volume-other-ids': 'The files of the volume {name} were written with another way of mounting.',
+  'code.layers-other-ids':
+    'The layers in the data folder were unpacked for another way of mounting than {method}.',
   'code.name-taken': 'Another container is called {name}.',
   'code.name-too-long': 'A name is longer than the limit of {limit} bytes.',
   'code.nesting': 'Indexes are nested more than {limit} deep.',

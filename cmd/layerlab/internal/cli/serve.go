@@ -15,6 +15,7 @@ type serveFlags struct {
 	noSamples             bool
 	allowBind, allowDev   []string
 	allowUnconfined       bool
+	rootfs                string
 	network               networkFlags
 	limits                *limitFlags
 }
@@ -40,6 +41,7 @@ func (r *run) serveCommand() *cobra.Command {
 	flags.StringSliceVar(&f.allowBind, "allow-bind", nil, "a folder of this host that the page may mount into containers")
 	flags.StringSliceVar(&f.allowDev, "allow-device", nil, "a device of this host that containers may have")
 	flags.BoolVar(&f.allowUnconfined, "allow-unconfined", false, "allow containers without seccomp filter or masked paths")
+	flags.StringVar(&f.rootfs, "rootfs", "", "how roots are mounted: lowerdir+, idmapped-names or shared-ids; else the best that this host can")
 	flags.BoolVar(&f.noSamples, "no-samples", false, "do not store the sample images")
 	addNetwork(flags, &f.network)
 	f.limits = addLimits(flags)

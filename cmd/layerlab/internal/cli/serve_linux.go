@@ -15,6 +15,7 @@ import (
 
 	"github.com/layerlab/layerlab/cmd/layerlab/embedded"
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/serve"
 )
 
@@ -46,7 +47,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
 		Limits: f.limits.limits(), Runtime: helper, Samples: samples, Teaching: f.teaching,
-		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined,
+		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined, Rootfs: snapshot.Method(f.rootfs),
 		Version: r.Version, Log: logger(r.Stderr),
 		Network: serve.NetworkOptions{Bridge: f.network.bridge, Publish: f.network.publish, AllowHost: f.network.allowHost},
 		Started: func(url string) {
