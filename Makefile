@@ -167,6 +167,17 @@ test-interop: bin/layerlab-runtime ## podman, containerd and Docker with our run
 	$(call apt,podman:podman containerd:containerd dockerd:docker.io runc:runc busybox:busybox-static)
 	$(GO) test -tags interop -count=1 -v ./e2e/interop
 
+.PHONY: test-engines
+test-engines: ## random images through Docker, containerd and umoci: each engine lens equals its engine (root)
+	$(call apt,containerd:containerd dockerd:docker.io umoci:umoci runc:runc)
+	$(GO) test -tags engines -count=1 -timeout 60m -v ./e2e/engines
+
+.PHONY: test-long
+test-long: ## 10,000 random stacks for each oracle, where `make test` takes hundreds or a few thousand (root)
+	$(call apt,umoci:umoci)
+	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'SpecTree' ./runtime/snapshot
+	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'Oracle|Umoci|LensesThatDiffer' ./imagecore/tree
+
 .PHONY: test-uml
 test-uml: ## the runtime's tests on Linux 6.1 with cgroup2 alone, in User-Mode Linux
 	$(call apt,linux.uml:user-mode-linux mkfs.ext4:e2fsprogs busybox:busybox-static)
