@@ -96,7 +96,7 @@ func TestNothingOfTheCallerLeaks(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer dir.Close()
-			file, err := os.Open("/etc/passwd")
+			file, err := os.Open(filepath.Join(b.bundle, "config.json"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -186,8 +186,35 @@ func (c *Container) Delete(ctx context.Context, force bool) error {
 		if err := c.Signal(unix.SIGKILL, false); err != nil && !errors.Is(err, errNotRunning) {
 			return err
 		}
+		if err := c.gone(); err != nil {
+			return err
+		}
 	}
 	return c.clear(ctx, c.group())
+}
+
+// gone waits until the first process has ended: mounts and cgroups are its until
+// then. A process in an uninterruptible call can hold that up.
+func (c *Container) gone() error {
+	const patience = 10 * time.Second
+	fd, err := unix.PidfdOpen(c.PID, 0)
+	if err == unix.ESRCH {
+		return nil
+	}
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(fd)
+	for deadline := time.Now().Add(patience); c.alive(); {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return fault.New(fault.ErrHost, "container-running", fmt.Sprintf("container %s did not end within %s of its kill", c.ID, patience), "id", c.ID, "status", "running")
+		}
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1); err != nil && err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+	return nil
 }
 
 // Bury removes a container whose process the caller has waited for.
