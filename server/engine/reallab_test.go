@@ -25,6 +25,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/watch"
 	"github.com/layerlab/layerlab/server/engine"
 	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/engine/reach"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 	"github.com/layerlab/layerlab/server/terminal"
@@ -52,6 +53,7 @@ type realLab struct {
 	init   string // the program of --init; "" without
 	edit   func(*engine.Options)
 	method snapshot.Method // "": what this host can
+	reach  reach.Policy
 	stop   func()
 }
 
@@ -107,7 +109,7 @@ func (l *realLab) start() {
 		}
 	}
 	o := engine.Options{
-		Data: l.dir, Run: filepath.Join(l.dir, "run"), Images: l.images, Bucket: bucketOf{db, "containers"}, Volumes: bucketOf{db, "volumes"}, Init: l.init,
+		Data: l.dir, Run: filepath.Join(l.dir, "run"), Images: l.images, Bucket: bucketOf{db, "containers"}, Volumes: bucketOf{db, "volumes"}, Init: l.init, Reach: l.reach,
 		Events: l.bus, Shims: engine.Processes(executable, method), Watch: watch.Upper, Pool: realPool(),
 		Now: time.Now, Log: slog.New(slog.NewTextHandler(l.t.Output(), nil)),
 	}
