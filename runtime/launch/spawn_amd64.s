@@ -1,3 +1,5 @@
+//go:build linux && !race
+
 #include "textflag.h"
 
 // func spawn(b *birth) uintptr
