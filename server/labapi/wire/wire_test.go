@@ -53,6 +53,11 @@ var roots = []any{
 	wire.Volume{},
 	wire.VolumeList{},
 	wire.CreateVolume{},
+	wire.NetworkList{},
+	wire.CreateNetwork{},
+	wire.ConnectNetwork{},
+	wire.DisconnectNetwork{},
+	wire.ContainerNetwork{},
 	imagecore.Report{},
 }
 

@@ -233,6 +233,45 @@ export interface CreateVolume {
   labels?: Record<string, string>;
 }
 
+export interface NetworkList {
+  networks: Network[];
+}
+
+export interface CreateNetwork {
+  name: string;
+  driver?: string;
+  subnet?: string;
+  gateway?: string;
+  ipRange?: string;
+  internal?: boolean;
+  labels?: Record<string, string>;
+  options?: Record<string, string>;
+}
+
+export interface ConnectNetwork {
+  container?: string;
+  address?: string;
+  aliases?: string[];
+  mac?: string;
+}
+
+export interface DisconnectNetwork {
+  container: string;
+}
+
+export interface ContainerNetwork {
+  mode?: string;
+  join?: Record<string, ConnectNetwork>;
+  publish?: PublishPort[];
+  publishAll?: boolean;
+  exposed?: string[];
+  dns?: string[];
+  dnsSearch?: string[];
+  dnsOptions?: string[];
+  extraHosts?: string[];
+  domainname?: string;
+}
+
 export interface Report {
   source: ReportSource;
   images: ReportImage[];
@@ -323,6 +362,30 @@ export interface CgroupValue {
   value: string;
 }
 
+export interface Network {
+  id: string;
+  name: string;
+  driver: string;
+  createdAt: string;
+  subnet: string;
+  gateway: string;
+  ipRange?: string;
+  internal: boolean;
+  egress: boolean;
+  builtin: boolean;
+  labels: Record<string, string>;
+  options: Record<string, string>;
+  endpoints: Endpoint[];
+}
+
+export interface PublishPort {
+  proto: string;
+  port: number;
+  host?: string;
+  first?: number;
+  last?: number;
+}
+
 export interface ReportSource {
   format: string;
   compression: string;
@@ -360,6 +423,21 @@ export interface Device {
   path: string;
   target?: string;
   access?: string;
+}
+
+export interface Endpoint {
+  id: string;
+  network: string;
+  networkName: string;
+  container: string;
+  containerName: string;
+  interface: string;
+  address: string;
+  gateway: string;
+  mac: string;
+  names: string[];
+  aliases: string[];
+  ports: PublishedPort[];
 }
 
 export interface ReportBlob {
@@ -405,4 +483,11 @@ export interface ReportV1 {
   id: string;
   raw: string;
   checksum?: string;
+}
+
+export interface PublishedPort {
+  proto: string;
+  port: number;
+  host: string;
+  hostPort: number;
 }
