@@ -40,6 +40,7 @@ func run(m *testing.M) int {
 		{"layerlab-sample", "./cmd/layerlab-sample", nil, []string{"CGO_ENABLED=0"}},
 		{"layerlab-userland", "./cmd/layerlab-userland", nil, []string{"CGO_ENABLED=0"}},
 		{"layerlab-runtime", "./cmd/layerlab-runtime", nil, []string{"CGO_ENABLED=0", "GOOS=linux"}},
+		{"layerlab-helper", "./cmd/layerlab-helper", nil, []string{"CGO_ENABLED=0", "GOOS=linux"}},
 		{"imagecore.wasm", "./cmd/imagecore-wasm", []string{"-buildmode=c-shared"}, []string{"GOOS=wasip1", "GOARCH=wasm"}},
 	} {
 		args := append([]string{"build", "-o", filepath.Join(dir, b.out)}, b.args...)
@@ -242,7 +243,7 @@ func sameConfined(ts *testscript.TestScript, neg bool, args []string) {
 	run := func(args ...string) string {
 		cmd := exec.Command(filepath.Join(bin, "layerlab"), args...)
 		cmd.Dir, cmd.Stdin = ts.MkAbs("."), strings.NewReader(input)
-		cmd.Env = []string{"HOME=" + ts.MkAbs("."), "XDG_CACHE_HOME=" + ts.Getenv("XDG_CACHE_HOME"), "LAYERLAB_DATA=" + ts.Getenv("LAYERLAB_DATA")}
+		cmd.Env = []string{"HOME=" + ts.MkAbs("."), "XDG_CACHE_HOME=" + ts.Getenv("XDG_CACHE_HOME"), "LAYERLAB_DATA=" + ts.Getenv("LAYERLAB_DATA"), "DOCKER_HOST=" + ts.Getenv("DOCKER_HOST")}
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		err := cmd.Run()

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/layerlab/layerlab/cmd/layerlab/internal/settings"
 	"github.com/layerlab/layerlab/cmd/layerlab/internal/source"
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
@@ -41,6 +42,7 @@ func (r *run) do(ctx context.Context, c *common, j command.Job, w io.Writer, ima
 		return usageError{err}
 	}
 	o := source.Options{Limits: c.limits.limits(), Data: c.data, Stdin: r.Stdin, LookupEnv: r.LookupEnv}
+	o.Socket, _ = r.LookupEnv(settings.Variable("docker-socket")) // where serve would listen
 	var sources []*source.Source
 	defer func() {
 		for _, s := range sources {

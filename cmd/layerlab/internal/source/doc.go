@@ -3,10 +3,13 @@
 //
 //	IMAGE            a path (file or OCI folder), "-" (standard input), or the name of a stored image
 //	store:NAME       a stored image, even where a file has the same name
-//	docker-daemon:N  refused today
+//	docker-daemon:N  what the engine at DOCKER_HOST saves of the image of that name
 //
 //	IMAGE → Open → Source → Pick → number of an image in Source.Report()
 //
-// Stored images are read from the store's index.json, which is an OCI layout
-// and is kept up to date by the server: nothing is locked and nothing waits.
+// Which stored image a name means the running server says, through its socket;
+// without one the store's index.json does, which the server keeps up to date.
+// Blobs are read where they lie, and only where this user may not read them
+// the server is asked to save the image. Nothing is locked and nothing waits
+// but for the server's answer.
 package source

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Limits imagecore.Limits
 	Data   string    // folder of the store; "" has no stored images
+	Socket string    // of the server that keeps it, where it answers the Docker API; "" is docker.sock in Data
 	Stdin  io.Reader // what "-" means
 	// LookupEnv is os.LookupEnv, for DOCKER_HOST.
 	LookupEnv func(string) (string, bool)
@@ -53,15 +54,14 @@ func (s *Source) Read(ctx context.Context, o Options) (err error) {
 	return err
 }
 
-// Locate finds image and spools standard input, but does not read an archive
+// Locate finds image and spools what comes as a stream, but does not read an archive
 // in a file: Archive stays nil for one. Folders and stored images are read.
 func Locate(ctx context.Context, image string, o Options) (*Source, error) {
 	if image == "-" {
-		return spoolInput(ctx, o)
+		return spoolFrom(ctx, o.Stdin, "standard input", o)
 	}
 	if name, ok := strings.CutPrefix(image, "docker-daemon:"); ok {
-		return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-source",
-			fmt.Sprintf("docker-daemon: is not read: save it with `docker save -o FILE %s` and name the file", name), "source", "docker-daemon")
+		return openDaemon(ctx, name, o)
 	}
 	if name, ok := strings.CutPrefix(image, "store:"); ok {
 		return openStored(ctx, name, o)

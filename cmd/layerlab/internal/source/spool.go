@@ -31,17 +31,17 @@ func (s Spool) Close() error {
 	return err
 }
 
-// spoolInput copies standard input to a temporary file, since an archive is
-// read at any place, not once through.
-func spoolInput(ctx context.Context, o Options) (*Source, error) {
+// spoolFrom copies a stream to a temporary file, since an archive is read at
+// any place, not once through. what names it in errors.
+func spoolFrom(ctx context.Context, r io.Reader, what string, o Options) (*Source, error) {
 	f, err := Temporary()
 	if err != nil {
 		return nil, err
 	}
-	n, err := io.Copy(f, io.LimitReader(contextReader{ctx, o.Stdin}, o.Limits.Archive+1))
+	n, err := io.Copy(f, io.LimitReader(contextReader{ctx, r}, o.Limits.Archive+1))
 	if err == nil && n > o.Limits.Archive {
 		err = imagecore.NewError(imagecore.ErrTooLarge, "archive-too-large",
-			fmt.Sprintf("standard input is longer than %d bytes: raise --limit-archive", o.Limits.Archive),
+			fmt.Sprintf("%s is longer than %d bytes: raise --limit-archive", what, o.Limits.Archive),
 			"limit", fmt.Sprint(o.Limits.Archive))
 	}
 	if err != nil {
