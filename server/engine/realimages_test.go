@@ -168,27 +168,6 @@ func userland(t testing.TB) []byte {
 	return data
 }
 
-// initProgram builds the program that --init puts into containers, once.
-func initProgram(t testing.TB) string {
-	t.Helper()
-	path, err := buildInit()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// buildInit builds it for all tests of the run; TestMain removes it.
-var buildInit = sync.OnceValues(func() (string, error) {
-	out := filepath.Join(os.TempDir(), fmt.Sprintf("layerlab-init-%d", os.Getpid()))
-	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", out, "../../cmd/layerlab-helper")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build layerlab-helper: %v\n%s", err, text)
-	}
-	return out, nil
-})
-
 type member struct {
 	name, body string
 	mode       int64
