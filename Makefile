@@ -173,10 +173,11 @@ test-engines: ## random images through Docker, containerd and umoci: each engine
 	$(GO) test -tags engines -count=1 -timeout 60m -v ./e2e/engines
 
 .PHONY: test-long
-test-long: ## 10,000 random stacks for each oracle, where `make test` takes hundreds or a few thousand (root)
+test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with random kills, where `make test` takes hundreds or a few thousand (root)
 	$(call apt,umoci:umoci)
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'SpecTree' ./runtime/snapshot
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'Oracle|Umoci|LensesThatDiffer' ./imagecore/tree
+	LAYERLAB_STARTS=1000 $(GO) test -count=1 -timeout 60m -v -run 'NothingLeaksWhateverIsKilled' ./e2e
 
 .PHONY: test-uml
 test-uml: ## the runtime's tests on Linux 6.1 with cgroup2 alone, in User-Mode Linux

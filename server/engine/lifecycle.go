@@ -4,12 +4,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -131,6 +133,9 @@ func (s *Service) signal(ctx context.Context, c *container, sig unix.Signal, all
 	err := sh.Signal(ctx, "", sig, all)
 	if err == nil && state == wire.StatePaused && sig != unix.SIGKILL {
 		err = s.resume(ctx, c, sh)
+	}
+	if errors.Is(err, shim.ErrGone) || codeOf(err) == shim.CodeNotRunning {
+		return sh, exited, nil // it has ended by itself; monitor is about to notice
 	}
 	if err != nil {
 		select {
