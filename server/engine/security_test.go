@@ -41,8 +41,10 @@ func TestEveryConfigThatTheServerWritesIsHardened(t *testing.T) {
 		{Security: &wire.Security{CapAdd: []string{"SYS_ADMIN", "NET_ADMIN"}, Groups: []string{"wheel"}, Sysctls: map[string]string{"net.ipv4.ip_forward": "1"}}},
 		{Limits: &wire.Limits{Memory: 64 << 20, NanoCPUs: 5e8, Pids: 7, Shm: 1 << 20, Ulimits: []wire.Ulimit{{Name: "nofile", Soft: 5, Hard: 5}}}},
 		{Mounts: []wire.MountSpec{
-			{Type: wire.MountBind, Source: host, Target: "/h"}, {Type: wire.MountVolume, Source: "vol", Target: "/v", ReadOnly: true},
-			{Type: wire.MountVolume, Target: "/anon"}, {Type: wire.MountTmpfs, Target: "/t", Options: []string{"size=1m"}},
+			{Type: wire.MountBind, Source: host, Target: "/h"},
+			{Type: wire.MountVolume, Source: "vol", Target: "/v", ReadOnly: true},
+			{Type: wire.MountVolume, Target: "/anon"},
+			{Type: wire.MountTmpfs, Target: "/t", Options: []string{"size=1m"}},
 		}},
 	}
 	for i, req := range requests {
