@@ -30,7 +30,12 @@ func (s *Service) Changes(ctx context.Context, id string) (wire.Changes, error) 
 }
 
 func (s *Service) changes(ctx context.Context, c *container) (wire.Changes, error) {
-	upper := filepath.Join(s.folder(c.id), "upper")
+	release, err := s.holdLayer(c)
+	if err != nil {
+		return wire.Changes{}, err
+	}
+	defer release()
+	upper := filepath.Join(s.layerDir(c), "upper")
 	if _, err := os.Lstat(upper); errors.Is(err, fs.ErrNotExist) {
 		return wire.Changes{Changes: []wire.Change{}}, nil // never started
 	}
@@ -82,7 +87,7 @@ func wireChanges(list *snapshot.Listing) wire.Changes {
 // as long as the last one took, so that a busy container costs half a
 // processor at most.
 func (s *Service) watch(ctx context.Context, c *container) {
-	signals, err := s.o.Watch(ctx, filepath.Join(s.folder(c.id), "upper"))
+	signals, err := s.o.Watch(ctx, filepath.Join(s.layerDir(c), "upper"))
 	if err != nil {
 		s.o.Log.Error("layer not watched", "container", c.id, "err", err)
 		return

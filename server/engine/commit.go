@@ -50,6 +50,11 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 		return wire.Image{}, err
 	}
 	defer thaw()
+	unhold, err := s.holdLayer(c)
+	if err != nil {
+		return wire.Image{}, err
+	}
+	defer unhold()
 	items, err := s.layerItems(ctx, c)
 	if err != nil {
 		return wire.Image{}, fmt.Errorf("commit container %s: %w", bundle.ShortID(c.id), err)
@@ -98,7 +103,7 @@ func (s *Service) freeze(ctx context.Context, c *container) (thaw func(), err er
 
 // layerItems lists the upper as entries of a layer.
 func (s *Service) layerItems(ctx context.Context, c *container) ([]pack.Item, error) {
-	upper := filepath.Join(s.folder(c.id), "upper")
+	upper := filepath.Join(s.layerDir(c), "upper")
 	if _, err := os.Lstat(upper); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // never started: a layer without entries
 	}

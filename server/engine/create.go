@@ -20,6 +20,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/runtime/plan"
+	"github.com/layerlab/layerlab/runtime/quota"
 	"github.com/layerlab/layerlab/runtime/seccomp"
 	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
@@ -68,6 +69,9 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 		return wire.Container{}, err
 	}
 	defer giveBack()
+	if rec.Storage, err = s.storageOf(req); err != nil {
+		return wire.Container{}, err
+	}
 	asked := withVolumes(req.Mounts, config.Config)
 	if err := bundle.CheckMounts(asked); err != nil {
 		return wire.Container{}, err
@@ -263,6 +267,11 @@ func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error
 	}
 	if err := makeInit(filepath.Join(dir, "init"), spec, view); err != nil {
 		return fmt.Errorf("init layer: %w", err)
+	}
+	if rec.Storage > 0 {
+		if err := quota.Make(filepath.Join(dir, "rw.img"), rec.Storage); err != nil {
+			return err
+		}
 	}
 	config, err := json.MarshalIndent(spec, "", "\t")
 	if err != nil {

@@ -25,6 +25,6 @@
 //	config.json             what the shim executes
 //	hosts hostname resolv.conf   bound over those of the image
 //	init/                   lowermost paths that mounts need and the image lacks
-//	upper/ work/            the container's layer
+//	upper/ work/            the container's layer; with a size in rw.img, mounted on rw/
 //	log exit.json           written by the shim
 package engine

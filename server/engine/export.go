@@ -49,6 +49,11 @@ func (s *Service) packUpper(ctx context.Context, c *container, w io.Writer) erro
 		return err
 	}
 	defer thaw()
+	release, err := s.holdLayer(c)
+	if err != nil {
+		return err
+	}
+	defer release()
 	items, err := s.layerItems(ctx, c)
 	if err != nil {
 		return err

@@ -22,8 +22,8 @@ import (
 const killed = 137
 
 // adopt takes a shim over whose container runs: its end will be recorded, its
-// layer watched.
-func (s *Service) adopt(c *container, sh Shim) {
+// layer watched and, with release, let go of.
+func (s *Service) adopt(c *container, sh Shim, release func()) {
 	exited := make(chan struct{})
 	c.mu.Lock()
 	c.shim, c.exited = sh, exited
@@ -40,13 +40,13 @@ func (s *Service) adopt(c *container, sh Shim) {
 	go func() {
 		defer s.work.Done()
 		defer stop()
-		s.monitor(c, sh, exited)
+		s.monitor(c, sh, exited, release)
 	}()
 }
 
 // monitor waits for the end of a container and records it. The shim is told
 // last: until then it keeps the exit, whatever becomes of this process.
-func (s *Service) monitor(c *container, sh Shim, exited chan struct{}) {
+func (s *Service) monitor(c *container, sh Shim, exited chan struct{}, release func()) {
 	exit, err := sh.Wait(s.ctx, "")
 	for tries := 0; err != nil && s.ctx.Err() == nil && tries < 3; tries++ {
 		// Only the connection may have gone: a container is not to be killed
@@ -71,6 +71,7 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}) {
 		}
 	}
 	s.clean(c.id)
+	release()
 	c.mu.Lock()
 	c.exited = nil
 	c.mu.Unlock()

@@ -277,3 +277,59 @@ func TestASourceIsJudgedAtEachStart(t *testing.T) {
 	_, err = l.Start(t.Context(), c.ID)
 	wantCode(t, err, "source-kept")
 }
+
+func TestALayerOfASizeIsFullAtItAndReadLikeOthers(t *testing.T) {
+	l := newRealLab(t)
+	c := l.run(wire.CreateContainer{TTY: true, Limits: &wire.Limits{Storage: 16 << 20}})
+	s := l.open(c.ID)
+	s.until("ready")
+	s.typeLine("write /data/new hello\n")
+	s.until("done write")
+	s.typeLine("fill /data/big\n")
+	s.until("no space left on device")
+	// The server goes and comes back; the layer is where it was.
+	l.restart()
+	s = l.open(c.ID)
+	s.typeLine("rm /data/big\n")
+	s.until("done rm")
+	changes, err := l.Changes(t.Context(), c.ID)
+	if err != nil || len(changes.Changes) != 2 {
+		t.Errorf("%+v %v", changes, err)
+	}
+	s.typeLine("exit 0\n")
+	s.until("")
+	l.end(c.ID)
+	if mounts := mountsOf(t, l.dir); mounts != "" {
+		t.Errorf("mounted after its end: %s", mounts)
+	}
+	// Stopped it is read, committed, started again.
+	if _, err := l.Commit(t.Context(), c.ID, wire.CommitContainer{Ref: "lab:sized"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := l.images.images["lab:sized"].tree.Top().Lookup("data/new"); !ok {
+		t.Error("the commit lacks data/new")
+	}
+	if _, err := l.Start(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	s = l.open(c.ID)
+	s.until("ready")
+	s.typeLine("cat /data/new\n")
+	s.until("hello")
+	_, err = l.Create(t.Context(), wire.CreateContainer{Image: "lab:1", Limits: &wire.Limits{Storage: 1}})
+	wantCode(t, err, "bad-limit")
+}
+
+func mountsOf(t *testing.T, dir string) (lines string) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, dir) {
+			lines += line
+		}
+	}
+	return lines
+}

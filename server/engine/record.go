@@ -38,6 +38,7 @@ type record struct {
 	Request    wire.CreateContainer
 	Settings   Settings
 	Mounts     []Mount `json:",omitempty"`
+	Storage    int64   `json:",omitempty"` // bytes of its layer at most; 0: as many as the disk has
 	StopSignal string  // "SIGTERM" in any of its spellings
 
 	State     string // wire.State…

@@ -12,6 +12,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/layerlab/layerlab/runtime/quota"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/engine/volumes"
@@ -45,6 +46,11 @@ func (s *Service) recover(ctx context.Context) error {
 	s.recoverNetworks(ctx)
 	for _, c := range s.all() {
 		if rec := c.record(); !rec.alive() {
+			if c.sized != nil {
+				if err := quota.Unmount(s.layerDir(c)); err != nil {
+					s.o.Log.Error("layer stays mounted", "container", c.id, "err", err)
+				}
+			}
 			s.autoRemove(c)
 		}
 	}
@@ -113,7 +119,12 @@ func (s *Service) reconcile(ctx context.Context, c *container, rec record) {
 		if err != nil {
 			log.Error("record", "err", err)
 		}
-		s.adopt(c, sh)
+		release, err := s.holdLayer(c)
+		if err != nil {
+			log.Error("layer not held", "err", err)
+			release = func() {}
+		}
+		s.adopt(c, sh, release)
 		for _, p := range state.Execs {
 			e := &execution{c: c, info: Further{ID: p.ID, Container: c.id, Started: true, Request: wire.ExecContainer{TTY: p.TTY}}}
 			if p.Exit != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/layerlab/layerlab/runtime/quota"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -78,6 +79,10 @@ func (s *Service) DeleteWith(ctx context.Context, id string, withVolumes bool) e
 // leaves there is known to be rubbish.
 func (s *Service) discard(id string) error {
 	trash := filepath.Join(s.o.Data, "trash", "container-"+id)
+	// Of a layer with a size, if anything still holds it.
+	if err := quota.Unmount(filepath.Join(s.folder(id), "rw")); err != nil {
+		return err
+	}
 	err := os.Rename(s.folder(id), trash)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

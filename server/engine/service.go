@@ -98,6 +98,7 @@ type container struct {
 	image   digest.Digest
 	ids     idrange.Range
 	volumes []string
+	sized   *sized // nil: its layer has no size of its own
 
 	op sync.Mutex
 	// still is held by who reads the layer of a container, which it keeps frozen
@@ -235,7 +236,11 @@ func notFound(id string) error {
 }
 
 func newContainer(r record) *container {
-	return &container{id: r.ID, owner: cmp.Or(r.Owner, caller.Sole), image: r.Image, ids: r.IDs, volumes: volumesOf(r), rec: r, changed: make(chan struct{})}
+	c := &container{id: r.ID, owner: cmp.Or(r.Owner, caller.Sole), image: r.Image, ids: r.IDs, volumes: volumesOf(r), rec: r, changed: make(chan struct{})}
+	if r.Storage > 0 {
+		c.sized = &sized{}
+	}
+	return c
 }
 
 func (c *container) view() wire.Container {

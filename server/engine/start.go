@@ -69,7 +69,14 @@ func (s *Service) start(ctx context.Context, c *container, again bool) (wire.Con
 	}); err != nil {
 		return wire.Container{}, err
 	}
-	sh, pid, err := s.launch(ctx, c, rec)
+	release, err := s.holdLayer(c)
+	var sh Shim
+	var pid int
+	if err == nil {
+		if sh, pid, err = s.launch(ctx, c, rec); err != nil {
+			release()
+		}
+	}
 	if err != nil {
 		s.detachNetworks(rec.ID)
 		err = full(err)
@@ -91,10 +98,11 @@ func (s *Service) start(ctx context.Context, c *container, again bool) (wire.Con
 	if err != nil {
 		s.abandon(ctx, sh, rec.ID)
 		s.detachNetworks(rec.ID)
+		release()
 		return wire.Container{}, err
 	}
 	s.tell(wire.EventContainerStarted, rec.ID, view)
-	s.adopt(c, sh)
+	s.adopt(c, sh, release)
 	return view, nil
 }
 
@@ -116,7 +124,7 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 	o := shim.Options{
 		ID: rec.ID, Bundle: dir, Socket: s.socket(rec.ID),
 		Log: filepath.Join(dir, "log"), ExitFile: filepath.Join(dir, "exit.json"),
-		Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work"),
+		Upper: filepath.Join(s.layerDir(c), "upper"), Work: filepath.Join(s.layerDir(c), "work"),
 		Cgroup: cgroupOf(rec.ID), Cols: rec.Request.Cols, Rows: rec.Request.Rows,
 		Stdin: rec.Settings.OpenStdin,
 	}

@@ -74,6 +74,8 @@ func CheckLimits(l wire.Limits, cpus int) error {
 		return bad("CPU cfs quota can not be less than 1ms (i.e. 1000)")
 	case l.CPUShares < 0:
 		return bad("invalid CPU shares (%d): value must be a positive integer", l.CPUShares)
+	case l.Storage < 0 || l.Storage > 0 && l.Storage < 8<<20:
+		return bad("Minimum size of a container's layer is 8MB")
 	case l.Shm < 0:
 		return bad("SHM size can not be less than 0")
 	case l.OOMScoreAdj < -1000 || l.OOMScoreAdj > 1000:

@@ -50,6 +50,14 @@ func run(words []string) {
 			_, err = f.WriteString(args[1])
 			f.Close()
 		}
+	case "fill":
+		var f *os.File
+		if f, err = os.Create(args[0]); err == nil {
+			for piece := make([]byte, 1<<20); err == nil; {
+				_, err = f.Write(piece)
+			}
+			f.Close()
+		}
 	case "rm":
 		err = os.RemoveAll(args[0])
 	case "mkdir":
