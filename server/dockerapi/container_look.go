@@ -35,7 +35,7 @@ func (h *Handler) containerInspect(c *call) error {
 		HostsPath: filepath.Join(d.Folder, "hosts"), LogPath: filepath.Join(d.Folder, "log"),
 		Name: "/" + one.Name, RestartCount: one.RestartCount, Driver: "overlay2", Platform: "linux", ExecIDs: d.Execs, HostConfig: host,
 		GraphDriver: &storage.DriverData{Name: "overlay2", Data: map[string]string{
-			"UpperDir": filepath.Join(d.Folder, "upper"), "WorkDir": filepath.Join(d.Folder, "work"),
+			"UpperDir": filepath.Join(d.Layer, "upper"), "WorkDir": filepath.Join(d.Layer, "work"),
 		}},
 		Mounts: mountPoints(d.Mounts), Config: config, Args: []string{},
 		NetworkSettings: networkSettings(d),

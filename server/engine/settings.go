@@ -40,6 +40,7 @@ type Detail struct {
 	Folder     string   // holds hosts, hostname, resolv.conf, log and upper
 	Execs      []string // ids of further processes that run
 	Mounts     []Mount
+	Layer      string // folder of upper and work
 	Endpoints  []wire.Endpoint // by the network's name
 }
 
@@ -52,7 +53,7 @@ func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
 	rec := c.record()
 	d := Detail{
 		Container: rec.view(), Request: rec.Request, Settings: rec.Settings, StopSignal: rec.StopSignal,
-		Hostname: rec.Request.Hostname, Folder: s.folder(c.id), Execs: c.running(), Mounts: rec.Mounts,
+		Hostname: rec.Request.Hostname, Folder: s.folder(c.id), Execs: c.running(), Mounts: rec.Mounts, Layer: s.layerDir(c),
 	}
 	if d.Hostname == "" {
 		d.Hostname = bundle.ShortID(c.id)

@@ -42,7 +42,7 @@ func (d dockerContainers) Detail(ctx context.Context, id string) (dockerapi.Cont
 			AutoRemove: m.AutoRemove, StopSignal: m.StopSignal, StopTimeout: m.StopTimeout, Client: m.Client, Network: m.Network,
 		},
 		StopSignal: c.StopSignal, Hostname: c.Hostname, Env: c.Env, WorkingDir: c.WorkingDir, User: c.User,
-		Folder: c.Folder, Execs: c.Execs, Mounts: mounts, Endpoints: c.Endpoints,
+		Folder: c.Folder, Execs: c.Execs, Mounts: mounts, Layer: c.Layer, Endpoints: c.Endpoints,
 	}, nil
 }
 
