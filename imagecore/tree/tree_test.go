@@ -185,6 +185,26 @@ func TestLinksCannotMakePathsWithoutEnd(t *testing.T) {
 	t.Errorf("no warning says so: %+v", tr.Warnings())
 }
 
+// An engine walks such links again for each entry; what it would take hours
+// for is given up.
+func TestLinksCannotKeepALensBusy(t *testing.T) {
+	deep := strings.Repeat("d/", 100)
+	text := "-- layer --\nd " + deep + "\ns l0 -> " + deep + "\n"
+	for i := range 15 {
+		text += fmt.Sprintf("d %sl%d/%s\ns l%d -> l%d/%s\n", deep, i, deep, i+1, i, deep)
+	}
+	for i := range 3000 {
+		text += fmt.Sprintf("f l8/%s%d\n", deep, i)
+	}
+	layers, _ := imagetest.MustParse(text).Layers()
+	for _, lens := range []tree.Lens{tree.ContainerdOverlayfs, tree.Umoci} {
+		_, err := tree.Build(layers, lens)
+		if err == nil || !strings.Contains(err.Error(), "given up") {
+			t.Errorf("%s: %v", lens, err)
+		}
+	}
+}
+
 func TestFoldersThatNobodyListsAreBounded(t *testing.T) {
 	var l imagetest.Layer
 	for i := range 1000 {

@@ -16,13 +16,15 @@ import (
 type containerd struct {
 	fs     *fs
 	layer  int
+	steps  int
 	lowers []*fs // the uppermost first
 	// unpacked are the paths that entries of the base wrote.
 	unpacked map[string]bool
 }
 
 func (c *containerd) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
-	c.fs, c.layer, c.unpacked = newFS(), layer, nil
+	c.fs, c.layer, c.unpacked = newFS(&c.steps), layer, nil
+	c.steps += stepsPerEntry * len(entries)
 	c.fs.host = true
 	if len(c.lowers) == 0 {
 		c.unpacked = map[string]bool{}

@@ -18,10 +18,12 @@ const (
 type docker struct {
 	fs    *fs
 	layer int
+	steps int
 }
 
 func (d *docker) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
-	d.fs, d.layer = newFS(), layer
+	d.fs, d.layer = newFS(&d.steps), layer
+	d.steps += stepsPerEntry * len(entries)
 	seen := make(map[string]bool, len(entries))
 	var dirs []int
 	for i := range entries {

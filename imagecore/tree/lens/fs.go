@@ -18,11 +18,24 @@ const (
 	eperm   errno = "operation not permitted"
 	ebusy   errno = "device or resource busy"
 	enotsup errno = "operation not supported"
+	toolong errno = "file name too long"
+	tired   errno = "given up: its links lead through one another too often"
 )
 
 // maxLinks is how many symbolic links Linux follows in a path
 // (path_resolution(7)).
 const maxLinks = 40
+
+// maxPath is how many bytes a path may have (PATH_MAX without its NUL).
+const maxPath = 4095
+
+// Steps from name to name that an image may cost: some for each entry, and
+// some to begin with. Engines look paths up anew at every component, and links
+// multiply that, so that a few entries could keep them busy for hours.
+const (
+	stepsAtFirst  = 4_000_000
+	stepsPerEntry = 2_000
+)
 
 // fs is a file system that is as empty as an engine finds it. Paths are
 // absolute and as the kernel gets them.
@@ -31,12 +44,15 @@ type fs struct {
 	// host says that the engine is not confined to the folder: links that
 	// are absolute or climb out of it lead to the machine's own files, where
 	// nothing is that an image could name.
-	host bool
-	log  []Touched // nil unless logging
-	logs bool
+	host  bool
+	log   []Touched // nil unless logging
+	logs  bool
+	steps *int // left, of all the file systems of an image
 }
 
-func newFS() *fs { return &fs{root: newInode(imagecore.Dir, -1, -1, 0o755)} }
+func newFS(steps *int) *fs {
+	return &fs{root: newInode(imagecore.Dir, -1, -1, 0o755), steps: steps}
+}
 
 func newInode(kind imagecore.Kind, layer, entry int, mode uint32) *Inode {
 	return &Inode{Kind: kind, Layer: layer, Entry: entry, Attr: Attr{Mode: mode}, Opaque: -1, Node: -1, Version: -1}
@@ -54,8 +70,14 @@ type place struct {
 // link in the last place is followed. A missing last component is enoent with
 // its folder.
 func (f *fs) walk(path string, follow bool) (place, errno) {
+	if len(path) > maxPath {
+		return place{}, toolong
+	}
 	cur, links := f.root, 0
 	for {
+		if *f.steps--; *f.steps < 0 {
+			return place{}, tired
+		}
 		path = strings.TrimLeft(path, "/")
 		if path == "" {
 			return place{node: cur}, ok

@@ -14,6 +14,7 @@ import (
 type umoci struct {
 	fs    *fs
 	layer int
+	steps int
 	// upper are the paths that entries of the layer wrote, and the folders
 	// above them.
 	upper map[string]bool
@@ -24,6 +25,7 @@ type umoci struct {
 
 func (u *umoci) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	u.layer, u.upper, u.fs.log = layer, map[string]bool{}, nil
+	u.steps += stepsPerEntry * len(entries)
 	for i := range entries {
 		if reason := u.entry(&entries[i], i); reason != "" {
 			return Folder{}, &Refusal{Entry: i, Reason: reason}

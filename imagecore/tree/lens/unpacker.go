@@ -34,16 +34,16 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Reason }
 
 // Docker returns an unpacker that does as Docker with its overlay2 driver.
-func Docker() Unpacker { return &docker{} }
+func Docker() Unpacker { return &docker{steps: stepsAtFirst} }
 
 // Containerd returns an unpacker that does as containerd with its overlayfs
 // snapshotter.
-func Containerd() Unpacker { return &containerd{} }
+func Containerd() Unpacker { return &containerd{steps: stepsAtFirst} }
 
 // Umoci returns an unpacker that does as umoci unpack.
 func Umoci() Unpacker {
-	u := &umoci{}
-	u.fs = newFS()
+	u := &umoci{steps: stepsAtFirst}
+	u.fs = newFS(&u.steps)
 	u.fs.logs, u.fs.host = true, true
 	return u
 }
