@@ -44,11 +44,13 @@ func TestEachDirectionEndsByItself(t *testing.T) {
 	server, front := listen(t), listen(t)
 	p := proxy.ServeTCP(front, dialTo(server))
 	defer p.Close()
+	reached := make(chan struct{})
 	go func() {
 		c, err := server.Accept()
 		if err != nil {
 			return
 		}
+		close(reached)
 		all, _ := io.ReadAll(c) // until the client's end
 		c.Write(append([]byte("heard "), all...))
 		c.(*net.TCPConn).CloseWrite()
@@ -59,6 +61,7 @@ func TestEachDirectionEndsByItself(t *testing.T) {
 	if _, err := c.Write([]byte("a question")); err != nil {
 		t.Fatal(err)
 	}
+	<-reached
 	if n := p.Open(); n != 1 {
 		t.Errorf("%d connections open, want 1", n)
 	}
