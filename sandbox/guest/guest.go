@@ -58,6 +58,10 @@ func (g *Guest) run(request []byte) error {
 		return badRequest("request is not JSON: " + err.Error())
 	}
 	switch r.Op {
+	case "account":
+		return g.account(request)
+	case "dockerfile":
+		return g.dockerfile(request)
 	case "survey":
 		return g.survey(r)
 	case "index":

@@ -1,0 +1,89 @@
+package guest
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/audit"
+	"github.com/layerlab/layerlab/imagecore/audit/account"
+	"github.com/layerlab/layerlab/imagecore/contents"
+	"github.com/layerlab/layerlab/imagecore/dockerfile"
+	"github.com/layerlab/layerlab/imagecore/tree"
+)
+
+// What the page asks beside a survey.
+const (
+	KindAccount Kind = 10 // JSON of account.Account
+	KindLines   Kind = 11 // JSON of []imagecore.Line
+)
+
+// AccountRequest asks what an image of the archive that was surveyed wastes.
+type AccountRequest struct {
+	Op       string `json:"op"` // "account"
+	Image    int    `json:"image"`
+	Contents bool   `json:"contents"` // compare contents, which reads files of equal size
+}
+
+// DockerfileRequest asks which layers the lines of a Dockerfile made. It needs
+// no archive.
+type DockerfileRequest struct {
+	Op      string              `json:"op"` // "dockerfile"
+	Text    string              `json:"text"`
+	History []imagecore.History `json:"history"`
+}
+
+func (g *Guest) account(request []byte) error {
+	var r AccountRequest
+	if err := json.Unmarshal(request, &r); err != nil {
+		return badRequest(err.Error())
+	}
+	if g.arch == nil {
+		return badRequest("an account was asked for before a survey")
+	}
+	images := g.arch.Report().Images
+	if r.Image < 0 || r.Image >= len(images) {
+		return imagecore.NewError(imagecore.ErrNotFound, "image-not-found", "no such image")
+	}
+	layers := images[r.Image].Layers
+	t, err := tree.Build(layers, tree.Spec)
+	if err != nil {
+		return err
+	}
+	var sums audit.Sums
+	if r.Contents {
+		sums = func(refs []tree.Ref) (map[tree.Ref]string, error) {
+			return contents.SumEntries(context.Background(), t, refs, func(layer int) (io.ReaderAt, error) {
+				tar, _, err := g.arch.LayerAt(r.Image, layer)
+				return tar, err
+			})
+		}
+	}
+	a, err := account.Of(t, layers, sums)
+	if err != nil {
+		return err
+	}
+	return g.emitJSON(KindAccount, a)
+}
+
+func (g *Guest) dockerfile(request []byte) error {
+	var r DockerfileRequest
+	if err := json.Unmarshal(request, &r); err != nil {
+		return badRequest(err.Error())
+	}
+	file, err := dockerfile.Parse(r.Text)
+	if err != nil {
+		return err
+	}
+	return g.emitJSON(KindLines, dockerfile.Match(file, r.History))
+}
+
+func (g *Guest) emitJSON(kind Kind, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	g.host.Emit(kind, b)
+	return nil
+}
