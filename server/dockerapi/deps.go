@@ -114,7 +114,7 @@ type Container struct {
 	Folder     string
 	Execs      []string
 	Mounts     []Mount
-	Layer      string // folder of its upper and work
+	Layer      string          // folder of its upper and work
 	Endpoints  []wire.Endpoint // by the network's name
 }
 

@@ -40,7 +40,7 @@ type Detail struct {
 	Folder     string   // holds hosts, hostname, resolv.conf, log and upper
 	Execs      []string // ids of further processes that run
 	Mounts     []Mount
-	Layer      string // folder of upper and work
+	Layer      string          // folder of upper and work
 	Endpoints  []wire.Endpoint // by the network's name
 }
 
