@@ -31,4 +31,7 @@ type Containers interface {
 	Volumes(ctx context.Context) ([]wire.Volume, error)
 	Volume(ctx context.Context, name string) (wire.Volume, error)
 	DeleteVolume(ctx context.Context, name string) error
+	// PruneVolumes removes the anonymous volumes that no container has; all
+	// says those with names too.
+	PruneVolumes(ctx context.Context, all bool) (wire.Pruned, error)
 }

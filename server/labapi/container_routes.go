@@ -31,6 +31,7 @@ func (h *Handler) containerRoutes(g *echo.Group) {
 	g.POST("/volumes", h.createVolume)
 	g.GET("/volumes/:id", byID(http.StatusOK, h.d.Containers.Volume))
 	g.DELETE("/volumes/:id", h.removeVolume)
+	g.POST("/volumes/prune", h.pruneVolumes)
 }
 
 func (h *Handler) containers(c echo.Context) error {

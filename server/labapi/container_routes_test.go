@@ -118,6 +118,49 @@ func (n *noted) DeleteVolume(_ context.Context, name string) error {
 	return n.err
 }
 
+func (n *noted) PruneVolumes(_ context.Context, all bool) (wire.Pruned, error) {
+	n.note("prune volumes %v", all)
+	return wire.Pruned{Removed: []string{"v1"}, Freed: 5}, n.err
+}
+
+// notedNetworks is the same for networks.
+type notedNetworks struct{ *noted }
+
+func (n notedNetworks) List(context.Context) ([]wire.Network, error) {
+	n.note("networks")
+	return []wire.Network{{ID: "n1"}}, n.err
+}
+
+func (n notedNetworks) Get(_ context.Context, ref string) (wire.Network, error) {
+	n.note("network %s", ref)
+	return wire.Network{ID: ref}, n.err
+}
+
+func (n notedNetworks) Create(_ context.Context, req wire.CreateNetwork) (wire.Network, error) {
+	n.note("create network %s %s", req.Name, req.Subnet)
+	return wire.Network{Name: req.Name}, n.err
+}
+
+func (n notedNetworks) Remove(_ context.Context, ref string) error {
+	n.note("remove network %s", ref)
+	return n.err
+}
+
+func (n notedNetworks) Prune(_ context.Context, keep func(wire.Network) bool) ([]string, error) {
+	n.note("prune networks %v", keep(wire.Network{}))
+	return []string{"n1"}, n.err
+}
+
+func (n notedNetworks) Connect(_ context.Context, ref string, req wire.ConnectNetwork) error {
+	n.note("connect %s to %s as %q", req.Container, ref, req.Aliases)
+	return n.err
+}
+
+func (n notedNetworks) Disconnect(_ context.Context, ref, container string) error {
+	n.note("disconnect %s from %s", container, ref)
+	return n.err
+}
+
 // withContainers is an API whose containers note what is asked.
 func withContainers(t *testing.T, n *noted) *echo.Echo {
 	t.Helper()
@@ -125,7 +168,7 @@ func withContainers(t *testing.T, n *noted) *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = labapi.ErrorHandler(log)
 	labapi.New(labapi.Deps{
-		Images: &fakeImages{}, Containers: n, Events: setUp(t).bus, Gate: fakeGate{}, Terminals: fakeTerminals{}, Log: log,
+		Images: &fakeImages{}, Containers: n, Networks: notedNetworks{n}, Events: setUp(t).bus, Gate: fakeGate{}, Terminals: fakeTerminals{}, Log: log,
 		Info: func(context.Context) wire.Info { return wire.Info{} },
 	}).Register(e.Group(labapi.Prefix))
 	return e
@@ -157,6 +200,15 @@ func TestContainerRoutes(t *testing.T) {
 		{"POST", "/volumes", `{"name":"v2"}`, 201, "create volume v2", `"name":"v2"`},
 		{"GET", "/volumes/v1", "", 200, "volume v1", `"name":"v1"`},
 		{"DELETE", "/volumes/v1", "", 204, "delete volume v1", ""},
+		{"POST", "/volumes/prune", "", 200, "prune volumes false", `{"removed":["v1"],"freed":5}`},
+		{"POST", "/volumes/prune", `{"all":true}`, 200, "prune volumes true", `"freed":5`},
+		{"GET", "/networks", "", 200, "networks", `"networks":[{"id":"n1"`},
+		{"POST", "/networks", `{"name":"front","subnet":"10.1.0.0/16"}`, 201, "create network front 10.1.0.0/16", `"name":"front"`},
+		{"GET", "/networks/front", "", 200, "network front", `"id":"front"`},
+		{"DELETE", "/networks/front", "", 204, "remove network front", ""},
+		{"POST", "/networks/front/connect", `{"container":"web","aliases":["w"]}`, 200, `connect web to front as ["w"];network front`, `"id":"front"`},
+		{"POST", "/networks/front/disconnect", `{"container":"web"}`, 200, "disconnect web from front;network front", `"id":"front"`},
+		{"POST", "/networks/prune", "", 200, "prune networks true", `{"removed":["n1"]}`},
 		{"GET", "/terminals/e1", "", 200, "", "terminal of e1"},
 	} {
 		t.Run(c.method+c.path, func(t *testing.T) {
@@ -185,7 +237,7 @@ func TestContainerRoutes(t *testing.T) {
 func TestContainerBodiesAreChecked(t *testing.T) {
 	n := &noted{}
 	e := withContainers(t, n)
-	for _, path := range []string{"/containers", "/containers/web/stop", "/containers/web/kill", "/containers/web/commit", "/containers/web/exec"} {
+	for _, path := range []string{"/containers", "/containers/web/stop", "/containers/web/kill", "/containers/web/commit", "/containers/web/exec", "/networks", "/networks/n/connect", "/networks/n/disconnect", "/volumes/prune"} {
 		for _, body := range []string{`{"privileged":true}`, `{`, `[]`} {
 			w := httptest.NewRecorder()
 			e.ServeHTTP(w, httptest.NewRequest("POST", labapi.Prefix+path, strings.NewReader(body)))

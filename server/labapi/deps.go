@@ -15,6 +15,7 @@ import (
 type Deps struct {
 	Images     Images
 	Containers Containers
+	Networks   Networks
 	Events     Events
 	Gate       Gate
 	Terminals  Terminals

@@ -51,6 +51,7 @@ func (h *Handler) Register(g *echo.Group) {
 	g.GET("/images/:id/save", h.save)
 	g.GET("/images/:id/flatten", h.flatten)
 	h.containerRoutes(g)
+	h.networkRoutes(g)
 }
 
 // fromPage says by which way the services are called.

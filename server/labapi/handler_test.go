@@ -106,6 +106,13 @@ func (fakeContainers) Volume(context.Context, string) (wire.Volume, error) {
 	return wire.Volume{}, nil
 }
 
+// fakeNetworks is the same for networks.
+type fakeNetworks struct{ labapi.Networks }
+
+func (fakeNetworks) List(context.Context) ([]wire.Network, error) { return nil, nil }
+
+func (fakeNetworks) Get(context.Context, string) (wire.Network, error) { return wire.Network{}, nil }
+
 func (fakeContainers) Facts(context.Context, string) (wire.Facts, error) { return wire.Facts{}, nil }
 
 func (fakeContainers) Plan(context.Context, string) (json.RawMessage, error) {
@@ -181,7 +188,7 @@ func setUp(t *testing.T) *bench {
 		}
 	})
 	labapi.New(labapi.Deps{
-		Images: b.images, Containers: fakeContainers{}, Events: bus, Gate: fakeGate{}, Terminals: fakeTerminals{},
+		Images: b.images, Containers: fakeContainers{}, Networks: fakeNetworks{}, Events: bus, Gate: fakeGate{}, Terminals: fakeTerminals{},
 		Info: func(context.Context) wire.Info { return wire.Info{Version: "v"} }, Log: log,
 	}).Register(b.echo.Group(labapi.Prefix))
 	return b

@@ -36,7 +36,7 @@ type document struct {
 // of openapi.yaml, both ways.
 func TestOpenAPIDescribesExactlyTheRoutes(t *testing.T) {
 	e := echo.New()
-	labapi.New(labapi.Deps{Images: &fakeImages{}, Containers: fakeContainers{}}).Register(e.Group(labapi.Prefix))
+	labapi.New(labapi.Deps{Images: &fakeImages{}, Containers: fakeContainers{}, Networks: fakeNetworks{}}).Register(e.Group(labapi.Prefix))
 	var routes []string
 	param := regexp.MustCompile(`:(\w+)`)
 	for _, r := range e.Routes() {
@@ -127,6 +127,12 @@ func schemas(t *testing.T) string {
 		wire.ContainerList{},
 		wire.CreateContainer{},
 		wire.VolumeList{},
+		wire.PruneVolumes{},
+		wire.Pruned{},
+		wire.NetworkList{},
+		wire.CreateNetwork{},
+		wire.ConnectNetwork{},
+		wire.DisconnectNetwork{},
 		wire.CreateVolume{},
 		wire.StopContainer{},
 		wire.KillContainer{},

@@ -113,6 +113,17 @@ type VolumeList struct {
 	Volumes []Volume `json:"volumes"`
 }
 
+// PruneVolumes is the body of POST /volumes/prune.
+type PruneVolumes struct {
+	All bool `json:"all,omitempty"` // those with names too
+}
+
+// Pruned answers what removes all that nobody needs.
+type Pruned struct {
+	Removed []string `json:"removed"`         // names
+	Freed   int64    `json:"freed,omitempty"` // bytes on disk
+}
+
 // CreateVolume is the body of POST /volumes.
 type CreateVolume struct {
 	Name   string            `json:"name,omitempty"` // "" makes an anonymous one

@@ -53,6 +53,8 @@ var roots = []any{
 	wire.Volume{},
 	wire.VolumeList{},
 	wire.CreateVolume{},
+	wire.PruneVolumes{},
+	wire.Pruned{},
 	wire.NetworkList{},
 	wire.CreateNetwork{},
 	wire.ConnectNetwork{},

@@ -233,6 +233,15 @@ export interface CreateVolume {
   labels?: Record<string, string>;
 }
 
+export interface PruneVolumes {
+  all?: boolean;
+}
+
+export interface Pruned {
+  removed: string[];
+  freed?: number;
+}
+
 export interface NetworkList {
   networks: Network[];
 }
