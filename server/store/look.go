@@ -1,0 +1,69 @@
+//go:build linux
+
+package store
+
+import (
+	"context"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/audit"
+	"github.com/layerlab/layerlab/imagecore/audit/account"
+	"github.com/layerlab/layerlab/imagecore/contents"
+	"github.com/layerlab/layerlab/imagecore/index"
+	"github.com/layerlab/layerlab/imagecore/tree"
+)
+
+// Account says what an image wastes; compare reads the files of equal size.
+func (s *Store) Account(ctx context.Context, ref string, compare bool) (*account.Account, error) {
+	r, _, release, err := s.hold(ref)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	o, give, err := s.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
+	t, err := o.tree()
+	if err != nil {
+		return nil, err
+	}
+	var sums audit.Sums
+	if compare {
+		sums = func(refs []tree.Ref) (map[tree.Ref]string, error) {
+			return contents.SumEntries(ctx, t, refs, func(layer int) (io.ReaderAt, error) {
+				tar, _, err := o.a.LayerAt(0, layer)
+				return tar, err
+			})
+		}
+	}
+	return account.Of(t, o.a.Report().Images[0].Layers, sums)
+}
+
+// IndexWith gives the binary index of an image with one more layer on top, such
+// as a container's own: what Index would give after a commit.
+func (s *Store) IndexWith(ctx context.Context, id digest.Digest, top imagecore.Layer, lens tree.Lens) ([]byte, error) {
+	r, refs, release, err := s.hold(id.String())
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	o, give, err := s.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
+	img := o.a.Report().Images[0]
+	img.Refs = append([]string{}, refs...)
+	top.Index = len(img.Layers)
+	img.Layers = append(img.Layers[:top.Index:top.Index], top)
+	t, err := tree.Build(img.Layers, lens)
+	if err != nil {
+		return nil, err
+	}
+	return index.Append(nil, index.Head{Image: img, Warnings: t.Warnings()}, t)
+}
