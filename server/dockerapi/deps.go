@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -22,6 +23,8 @@ type Deps struct {
 	Events     Events
 	Facts      Facts
 	Log        *slog.Logger
+	// Activity keeps what was asked and done, for the page; nil keeps nothing.
+	Activity *activity.Recorder
 }
 
 // Facts are what version and info tell of this server.

@@ -11,7 +11,9 @@ import (
 
 	"github.com/moby/moby/api/types/common"
 
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/caller"
+	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
 // Versions of the API: the oldest, and that of github.com/moby/moby/api.
@@ -29,11 +31,12 @@ func (v version) String() string { return "1." + strconv.Itoa(int(v)) }
 type Handler struct {
 	Deps
 	routes []route
+	verbs  activity.Namer
 }
 
 // New returns the API over the services.
 func New(d Deps) *Handler {
-	h := &Handler{Deps: d}
+	h := &Handler{Deps: d, verbs: activity.NewNamer()}
 	for _, r := range h.table() {
 		h.routes = append(h.routes, r.compiled())
 	}
@@ -47,6 +50,8 @@ type call struct {
 	version version
 	path    map[string]string // the pattern's names
 	begun   bool              // the answer's head is out
+	status  int               // that the head said; 0 for a connection that was taken over
+	record  *activity.Call
 }
 
 func (c *call) query(name string) string { return c.r.URL.Query().Get(name) }
@@ -85,7 +90,7 @@ func (c *call) json(status int, v any) error {
 }
 
 func (c *call) head(status int) {
-	c.begun = true
+	c.begun, c.status = true, status
 	c.WriteHeader(status)
 }
 
@@ -116,9 +121,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("Api-Version", MaxVersion.String())
 	head.Set("Docker-Experimental", "false")
 	head.Set("Ostype", runtime.GOOS)
-	if err := h.serve(c); err != nil {
+	err := h.serve(c)
+	if err != nil {
 		h.fail(c, err)
 	}
+	c.recorded(err)
+}
+
+// remember begins the record of a call whose route has been found.
+func (h *Handler) remember(c *call, pattern string) {
+	verb := h.verbs.Verb(c.r.Method, pattern)
+	ctx, record := h.Activity.Begin(c.r.Context(), activity.Request{
+		By: wire.ByDocker, Client: c.r.UserAgent(), Verb: verb, Method: c.r.Method, Path: c.r.URL.RequestURI(),
+		Reads: activity.Reads(c.r.Method, verb),
+	})
+	c.r, c.record = c.r.WithContext(ctx), record
+}
+
+// recorded ends it.
+func (c *call) recorded(err error) {
+	status, message := c.status, ""
+	if err != nil {
+		_, message = answer(err)
+	}
+	if status == 0 && c.begun {
+		status = http.StatusSwitchingProtocols
+	}
+	c.record.End(status, message)
 }
 
 func (h *Handler) serve(c *call) error {
@@ -136,9 +165,11 @@ func (h *Handler) serve(c *call) error {
 			for n, name := range r.match.SubexpNames() {
 				c.path[name] = found[n]
 			}
+			h.remember(c, r.pattern)
 			return r.do(c)
 		}
 	}
+	h.remember(c, "")
 	return &refusal{http.StatusNotImplemented, fmt.Sprintf("%s %s is not served by layerlab", c.r.Method, path)}
 }
 

@@ -60,6 +60,7 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 		return wire.Image{}, fmt.Errorf("commit container %s: %w", bundle.ShortID(c.id), err)
 	}
 
+	began := s.o.Now()
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
@@ -75,6 +76,7 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 	if err != nil {
 		return wire.Image{}, fmt.Errorf("commit container %s: %w", bundle.ShortID(c.id), err)
 	}
+	noteCommit(ctx, began, made, len(items))
 	return made, nil
 }
 

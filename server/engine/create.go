@@ -22,6 +22,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/plan"
 	"github.com/layerlab/layerlab/runtime/quota"
 	"github.com/layerlab/layerlab/runtime/seccomp"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/engine/idrange"
@@ -119,6 +120,7 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 	s.containers[rec.ID] = newContainer(rec)
 	s.names[rec.Name] = rec.ID
 	s.mu.Unlock()
+	activity.Of(ctx).Container(rec.ID, rec.Name)
 	s.tell(wire.EventContainerCreated, rec.ID, rec.view())
 	return rec.view(), nil
 }

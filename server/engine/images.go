@@ -32,6 +32,13 @@ type Image struct {
 	ID     digest.Digest
 	Config []byte   // the config document
 	Dirs   []string // the unpacked layers, base first, absolute
+	Layers []Layer  // the same, by name and size
+}
+
+// Layer is a layer of an Image.
+type Layer struct {
+	ChainID digest.Digest
+	Size    int64 // bytes of its uncompressed tar
 }
 
 // LayerReader is random access to a layer's uncompressed tar.

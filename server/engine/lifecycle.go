@@ -12,6 +12,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -130,7 +131,9 @@ func (s *Service) signal(ctx context.Context, c *container, sig unix.Signal, all
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
+	began := s.o.Now()
 	err := sh.Signal(ctx, "", sig, all)
+	noteSignal(ctx, began, sig, all, err)
 	if err == nil && state == wire.StatePaused && sig != unix.SIGKILL {
 		err = s.resume(ctx, c, sh)
 	}
@@ -179,9 +182,11 @@ func (s *Service) Pause(ctx context.Context, id string) (wire.Container, error) 
 	if rec.State == wire.StatePaused {
 		return wire.Container{}, stateError(rec, "container-paused", "is paused already")
 	}
+	began := s.o.Now()
 	if err := sh.Pause(ctx); err != nil {
 		return wire.Container{}, fmt.Errorf("pause container %s: %w", bundle.ShortID(rec.ID), err)
 	}
+	activity.Of(ctx).Did(began, "frozen")
 	return s.switchState(c, wire.StateRunning, wire.StatePaused, wire.EventContainerPaused)
 }
 
@@ -212,6 +217,7 @@ func (s *Service) resume(ctx context.Context, c *container, sh Shim) error {
 	if err := sh.Resume(ctx); err != nil {
 		return fmt.Errorf("resume container %s: %w", bundle.ShortID(c.record().ID), err)
 	}
+	activity.Of(ctx).Did(time.Time{}, "thawed")
 	_, err := s.switchState(c, wire.StatePaused, wire.StateRunning, wire.EventContainerResumed)
 	return err
 }

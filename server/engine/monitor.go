@@ -136,7 +136,9 @@ func (s *Service) keepTrace(ctx context.Context, sh Shim, id string) {
 	p, results, err := sh.Trace(ctx)
 	if err == nil {
 		var data []byte
-		if data, err = json.Marshal(trace{Plan: p.Describe(), Results: results}); err == nil {
+		described := p.Describe()
+		noteTrace(ctx, described, results)
+		if data, err = json.Marshal(trace{Plan: described, Results: results}); err == nil {
 			err = os.WriteFile(filepath.Join(s.folder(id), "trace.json"), data, 0o600)
 		}
 	}

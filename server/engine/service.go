@@ -21,6 +21,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/engine/idrange"
@@ -203,6 +204,16 @@ func (s *Service) all() []*container {
 // find takes an id, a name, or a prefix of an id, in this order.
 // Containers of others than the caller are not there.
 func (s *Service) find(ctx context.Context, id string) (*container, error) {
+	c, err := s.lookUp(ctx, id)
+	if err == nil {
+		if call := activity.Of(ctx); call != nil {
+			call.Container(c.id, c.record().Name)
+		}
+	}
+	return c, err
+}
+
+func (s *Service) lookUp(ctx context.Context, id string) (*container, error) {
 	owner := caller.Of(ctx).Owner
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -175,6 +175,7 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		return nil, 0, err
 	}
 	s.keepTrace(ctx, sh, rec.ID)
+	s.noteMount(ctx, rec, image.Layers)
 	return sh, state.Pid, nil
 }
 

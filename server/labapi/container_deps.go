@@ -12,7 +12,7 @@ import (
 type Containers interface {
 	List(ctx context.Context) ([]wire.Container, error)
 	Get(ctx context.Context, id string) (wire.Container, error)
-	Create(ctx context.Context, c wire.CreateContainer) (wire.Container, error)
+	Create(ctx context.Context, c wire.NewContainer) (wire.Container, error)
 	Delete(ctx context.Context, id string) error
 	Start(ctx context.Context, id string) (wire.Container, error)
 	Stop(ctx context.Context, id string, c wire.StopContainer) (wire.Container, error)

@@ -43,7 +43,7 @@ func (h *Handler) containers(c echo.Context) error {
 }
 
 func (h *Handler) createContainer(c echo.Context) error {
-	req, err := body[wire.CreateContainer](c)
+	req, err := body[wire.NewContainer](c)
 	if err != nil {
 		return err
 	}

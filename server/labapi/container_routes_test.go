@@ -38,7 +38,7 @@ func (n *noted) List(context.Context) ([]wire.Container, error) {
 
 func (n *noted) Get(_ context.Context, id string) (wire.Container, error) { return n.one("get", id) }
 
-func (n *noted) Create(_ context.Context, c wire.CreateContainer) (wire.Container, error) {
+func (n *noted) Create(_ context.Context, c wire.NewContainer) (wire.Container, error) {
 	n.note("create %s %q %v", c.Image, c.Command, c.TTY)
 	return wire.Container{ID: "c1"}, n.err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -21,6 +22,15 @@ type Deps struct {
 	Terminals  Terminals
 	Info       func(ctx context.Context) wire.Info
 	Log        *slog.Logger
+	// Activity may be nil: nothing is kept then.
+	Activity Activity
+}
+
+// Activity keeps what was asked lately and what was done for it.
+type Activity interface {
+	Begin(ctx context.Context, q activity.Request) (context.Context, *activity.Call)
+	List(ctx context.Context) wire.ActivityList
+	Get(ctx context.Context, id string) (wire.Activity, error)
 }
 
 // Images is what the routes need of the store. id may be a digest, a prefix of

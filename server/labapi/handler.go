@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -32,11 +33,16 @@ func OpenAPI() []byte { return openapi }
 type Handler struct{ d Deps }
 
 // New returns the handler of services, all of which must be there.
-func New(d Deps) *Handler { return &Handler{d} }
+func New(d Deps) *Handler {
+	if d.Activity == nil {
+		d.Activity = (*activity.Recorder)(nil)
+	}
+	return &Handler{d}
+}
 
 // Register adds all routes to the group of Prefix.
 func (h *Handler) Register(g *echo.Group) {
-	g.Use(unescape, fromPage)
+	g.Use(unescape, fromPage, h.recorded)
 	g.GET("/openapi.yaml", h.openapi)
 	g.GET("/info", h.info)
 	g.GET("/events", h.events)
@@ -50,6 +56,7 @@ func (h *Handler) Register(g *echo.Group) {
 	g.GET("/images/:id/content", h.content)
 	g.GET("/images/:id/save", h.save)
 	g.GET("/images/:id/flatten", h.flatten)
+	h.activityRoutes(g)
 	h.containerRoutes(g)
 	h.networkRoutes(g)
 }

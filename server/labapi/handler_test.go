@@ -23,6 +23,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/access"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/labapi"
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -189,7 +190,7 @@ func setUp(t *testing.T) *bench {
 	})
 	labapi.New(labapi.Deps{
 		Images: b.images, Containers: fakeContainers{}, Networks: fakeNetworks{}, Events: bus, Gate: fakeGate{}, Terminals: fakeTerminals{},
-		Info: func(context.Context) wire.Info { return wire.Info{Version: "v"} }, Log: log,
+		Info: func(context.Context) wire.Info { return wire.Info{Version: "v"} }, Log: log, Activity: fakeActivity{activity.New(activity.Options{Now: time.Now})},
 	}).Register(b.echo.Group(labapi.Prefix))
 	return b
 }

@@ -26,6 +26,7 @@ func (i images) Hold(ctx context.Context, ref string) (engine.Image, func(), err
 	out := engine.Image{ID: img.ID, Config: img.Config}
 	for _, l := range img.Layers {
 		out.Dirs = append(out.Dirs, l.Dir)
+		out.Layers = append(out.Layers, engine.Layer{ChainID: l.ChainID, Size: l.TarSize})
 	}
 	return out, release, nil
 }

@@ -28,7 +28,7 @@ type NetworkOptions struct {
 // openNetworks opens the networks; what runs is found with the containers.
 func (s *server) openNetworks(ctx context.Context, executable *os.File) error {
 	o := networks.Options{
-		Run: s.o.RunDir, Bucket: s.store.Bucket("networks"), Events: s.bus, Helpers: networks.Processes(executable),
+		Run: s.o.RunDir, Bucket: s.store.Bucket("networks"), Events: noted{s.bus, s.activity}, Helpers: networks.Processes(executable),
 		AllowHost: s.o.Network.AllowHost, Now: time.Now, Log: s.log,
 	}
 	var err error

@@ -22,6 +22,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/runtime/watch"
 	"github.com/layerlab/layerlab/server/access"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/engine"
 	"github.com/layerlab/layerlab/server/engine/idrange"
 	"github.com/layerlab/layerlab/server/engine/networks"
@@ -54,6 +55,7 @@ type server struct {
 
 	store     *store.Store
 	bus       *events.Bus
+	activity  *activity.Recorder
 	engine    *engine.Service
 	networks  *networks.Service
 	terminals *terminal.Handler
@@ -162,7 +164,7 @@ func (s *server) openServices(ctx context.Context) error {
 			}
 			return s.engine.ImageUsers(id)
 		},
-		Publish: func(kind, id string, data any) error { return s.bus.Publish(kind, id, data) },
+		Publish: func(kind, id string, data any) error { return noted{s.bus, s.activity}.Publish(kind, id, data) },
 		Log:     s.log, Now: time.Now,
 	})
 	if err != nil {
@@ -173,6 +175,7 @@ func (s *server) openServices(ctx context.Context) error {
 		return err
 	}
 	s.onClose(func() error { s.bus.Close(); return nil })
+	s.openActivity()
 
 	executable, err := launch.Seal("layerlab-runtime", bytes.NewReader(s.o.Runtime))
 	if err != nil {
@@ -188,11 +191,11 @@ func (s *server) openServices(ctx context.Context) error {
 	}
 	s.engine, err = engine.Open(ctx, engine.Options{
 		Networks: s.networks,
-		Data:     s.o.Data, Run: s.o.RunDir, Images: images{s.store}, Bucket: s.store.Bucket("containers"), Volumes: s.store.Bucket("volumes"), Init: init,
+		Data:     s.o.Data, Run: s.o.RunDir, Images: notedHold{images{s.store}}, Bucket: s.store.Bucket("containers"), Volumes: s.store.Bucket("volumes"), Init: init,
 		Reach: reach.Policy{
 			Never: []string{s.dockerSocket()}, Bind: s.o.AllowBind, Devices: s.o.AllowDevices, Unconfined: s.o.AllowUnconfined,
 		},
-		Events: s.bus, Shims: engine.Processes(executable, s.method), Watch: watch.Upper,
+		Events: noted{s.bus, s.activity}, Shims: engine.Processes(executable, s.method), Watch: watch.Upper,
 		Pool: pool, Shared: s.shared, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
 	})
 	if err != nil {

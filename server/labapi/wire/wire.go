@@ -104,6 +104,15 @@ type CreateContainer struct {
 	Init bool `json:"init,omitempty"`
 }
 
+// NewContainer is the body of POST /containers: CreateContainer, and what the
+// Docker API has places of its own for.
+type NewContainer struct {
+	CreateContainer
+	Network    *ContainerNetwork `json:"network,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	AutoRemove bool              `json:"autoRemove,omitempty"` // remove the container when it has ended
+}
+
 // StopContainer is the body of POST /containers/{id}/stop: SIGTERM (or the
 // image's StopSignal), then SIGKILL after Timeout seconds (default 10).
 type StopContainer struct {

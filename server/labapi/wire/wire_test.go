@@ -34,6 +34,8 @@ var roots = []any{
 	wire.Container{},
 	wire.ContainerList{},
 	wire.CreateContainer{},
+	wire.NewContainer{},
+	wire.ActivityList{},
 	wire.StopContainer{},
 	wire.KillContainer{},
 	wire.CommitContainer{},

@@ -10,6 +10,7 @@ export type ContainerState =
   | 'restarting';
 
 export type EventKind =
+  | 'activity'
   | 'network.created'
   | 'network.deleted'
   | 'network.connected'
@@ -102,6 +103,35 @@ export interface CreateContainer {
   restart?: Restart;
   log?: LogLimits;
   init?: boolean;
+}
+
+export interface NewContainer {
+  image: string;
+  name?: string;
+  command?: string[];
+  entrypoint?: string[];
+  env?: string[];
+  workingDir?: string;
+  user?: string;
+  hostname?: string;
+  tty: boolean;
+  cols?: number;
+  rows?: number;
+  domainname?: string;
+  mounts?: MountSpec[];
+  limits?: Limits;
+  security?: Security;
+  restart?: Restart;
+  log?: LogLimits;
+  init?: boolean;
+  network?: ContainerNetwork;
+  labels?: Record<string, string>;
+  autoRemove?: boolean;
+}
+
+export interface ActivityList {
+  activities: Activity[];
+  lost: number;
 }
 
 export interface StopContainer {
@@ -347,6 +377,29 @@ export interface LogLimits {
   maxFile?: number;
 }
 
+export interface Activity {
+  id: number;
+  time: string;
+  took: number;
+  done: boolean;
+  by: string;
+  client: string;
+  verb: string;
+  method: string;
+  path: string;
+  status: number;
+  error: string;
+  reads: boolean;
+  containers: ActivityThing[];
+  images: ActivityThing[];
+  mounts: ActivityMount[];
+  notes: ActivityNote[];
+  events: ActivityEvent[];
+  steps: number;
+  calls: number;
+  trace?: ActivityStep[];
+}
+
 export interface Namespace {
   type: string;
   id: string;
@@ -434,6 +487,45 @@ export interface Device {
   access?: string;
 }
 
+export interface ActivityThing {
+  id: string;
+  name: string;
+}
+
+export interface ActivityMount {
+  container: string;
+  layers: ActivityLayer[];
+  shared: number;
+  new: number;
+  with: string[];
+}
+
+export interface ActivityNote {
+  code: string;
+  args: Record<string, string>;
+  at: number;
+  took: number;
+}
+
+export interface ActivityEvent {
+  kind: string;
+  id: string;
+  at: number;
+}
+
+export interface ActivityStep {
+  code: string;
+  args: Record<string, string>;
+  where: string;
+  call: string;
+  words: string;
+  start: number;
+  took: number;
+  calls: number;
+  ok: boolean;
+  errno: string;
+}
+
 export interface Endpoint {
   id: string;
   network: string;
@@ -492,6 +584,12 @@ export interface ReportV1 {
   id: string;
   raw: string;
   checksum?: string;
+}
+
+export interface ActivityLayer {
+  chainID: string;
+  bytes: number;
+  users: number;
 }
 
 export interface PublishedPort {

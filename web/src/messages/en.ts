@@ -651,6 +651,7 @@ export const en = {
   'terminal.find': 'Search in the terminal',
   'terminal.findBack': 'Previous',
   'terminal.findNext': 'Next',
+  'code.activity-not-found': 'Activity {activity} is not kept any more.',
   'code.address-taken': 'The address {address} is taken already.',
   'code.bad-extra-host': '“{host}” is no name:address.',
   'code.no-host-gateway': 'host-gateway is not served: containers do not reach the host.',

@@ -608,6 +608,7 @@ export const zh: Record<keyof typeof en, string> = {
   'terminal.find': '在终端中搜索',
   'terminal.findBack': '上一处',
   'terminal.findNext': '下一处',
+  'code.activity-not-found': '活动 {activity} 已不再保留。',
   'code.address-taken': '地址 {address} 已被占用。',
   'code.bad-extra-host': '“{host}”不是“名字:地址”的形式。',
   'code.no-host-gateway': '不提供 host-gateway：容器不能访问主机。',
