@@ -18,14 +18,13 @@
 package cgroup
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"sync"
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/fs"
@@ -40,8 +39,12 @@ import (
 // Group is the cgroups of one container: one folder in each hierarchy.
 type Group struct {
 	path    string
-	manager cgroups.Manager
-	unified string // folder in the cgroup2 hierarchy, "" where none is mounted
+	dirs    map[string]string // folders by controller; "" is the cgroup2 one
+	unified string            // that one, "" where none is mounted
+	alone   bool              // cgroup2 is all there is
+	// The library, for limits and statistics. To make it ready takes it a
+	// millisecond, which joining, freezing and removing can do without.
+	library func() (cgroups.Manager, error)
 }
 
 // Create makes the cgroups at a path below the roots of all hierarchies and
@@ -51,14 +54,10 @@ func Create(path string, r *specs.LinuxResources) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	apply := func() error { return g.manager.Apply(-1) }
-	if unified() {
-		apply = g.make
-	}
-	if err := apply(); err != nil {
+	if err := g.make(); err != nil {
 		return nil, g.wrap("create", err, g.Remove())
 	}
-	if unified() && unlimited(r) {
+	if unlimited(r) {
 		return g, nil
 	}
 	if err := g.Update(r); err != nil {
@@ -89,23 +88,23 @@ func open(path string, r *specs.LinuxResources) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{path: clean}
+	g := &Group{path: clean, alone: unified()}
 	c := &cgroups.Cgroup{Path: clean, Resources: res}
-	if unified() {
+	if g.alone {
 		res.SkipDevices = true
 		g.unified = filepath.Join(root, clean)
-		g.manager, err = fs2.NewManager(c, g.unified)
-	} else {
-		// The library takes a v1 host without the devices controller for an error.
-		res.SkipDevices = !slices.Contains(Hierarchies(), "devices")
-		g.manager, err = fs.NewManager(c, nil)
-		if err == nil {
-			g.unified = g.manager.Path("")
-		}
+		g.dirs = map[string]string{"": g.unified}
+		g.library = sync.OnceValues(func() (cgroups.Manager, error) { return fs2.NewManager(c, g.unified) })
+		return g, nil
 	}
-	if err != nil {
-		return nil, g.wrap("open", err)
+	if len(res.Unified) > 0 {
+		return nil, g.wrap("open", cgroups.ErrV1NoUnified)
 	}
+	g.dirs = folders(clean)
+	g.unified = g.dirs[""]
+	// The library takes a v1 host without the devices controller for an error.
+	res.SkipDevices = g.dirs["devices"] == ""
+	g.library = sync.OnceValues(func() (cgroups.Manager, error) { return fs.NewManager(c, maps.Clone(g.dirs)) })
 	return g, nil
 }
 
@@ -130,43 +129,20 @@ func (g *Group) wrap(doing string, errs ...error) error {
 func (g *Group) Path() string { return g.path }
 
 // Paths returns the folders by controller; "" is the cgroup2 one.
-func (g *Group) Paths() map[string]string { return g.manager.GetPaths() }
+func (g *Group) Paths() map[string]string { return maps.Clone(g.dirs) }
 
 // Files returns the files into which a process writes "0" to join.
 func (g *Group) Files() []string {
-	var files []string
-	for _, dir := range g.manager.GetPaths() {
-		// A hierarchy that is not mounted may be a plain folder.
-		var st unix.Statfs_t
-		if unix.Statfs(dir, &st) != nil {
-			continue
-		}
-		switch int64(st.Type) {
-		case unix.CGROUP_SUPER_MAGIC:
-			files = append(files, filepath.Join(dir, "tasks"))
-		case unix.CGROUP2_SUPER_MAGIC:
+	files := make([]string, 0, len(g.dirs))
+	for controller, dir := range g.dirs {
+		if controller == "" {
 			files = append(files, filepath.Join(dir, "cgroup.procs"))
+		} else {
+			files = append(files, filepath.Join(dir, "tasks"))
 		}
 	}
 	slices.Sort(files)
 	return slices.Compact(files)
-}
-
-// Hierarchies returns the host's v1 hierarchies as the kernel names them
-// ("cpu,cpuacct", "name=systemd"); none on a host with cgroup2 alone.
-func Hierarchies() []string {
-	b, err := file.Read("/proc/self/cgroup")
-	if err != nil {
-		return nil
-	}
-	var l []string
-	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
-		if f := strings.SplitN(s.Text(), ":", 3); len(f) == 3 && f[1] != "" {
-			l = append(l, f[1])
-		}
-	}
-	slices.Sort(l)
-	return l
 }
 
 // base returns the folder that stands for all of them: a process joins every
@@ -175,9 +151,8 @@ func (g *Group) base() string {
 	if g.unified != "" {
 		return g.unified
 	}
-	paths := g.manager.GetPaths()
 	for _, c := range []string{"pids", "freezer", "memory", "devices"} {
-		if d := paths[c]; d != "" {
+		if d := g.dirs[c]; d != "" {
 			return d
 		}
 	}
@@ -204,7 +179,11 @@ func (g *Group) Update(r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	if err := g.manager.Set(res); err != nil {
+	m, err := g.library()
+	if err != nil {
+		return g.wrap("open", err)
+	}
+	if err := m.Set(res); err != nil {
 		return g.wrap("set limits", err)
 	}
 	if r == nil || len(r.Devices) == 0 {
@@ -216,8 +195,16 @@ func (g *Group) Update(r *specs.LinuxResources) error {
 // OOMKilled reports whether the kernel killed a process of the group for lack
 // of memory.
 func (g *Group) OOMKilled() bool {
-	n, err := g.manager.OOMKillCount()
+	n, err := g.oomKills()
 	return err == nil && n > 0
+}
+
+func (g *Group) oomKills() (uint64, error) {
+	m, err := g.library()
+	if err != nil {
+		return 0, err
+	}
+	return m.OOMKillCount()
 }
 
 // write writes a file of the group.

@@ -24,7 +24,7 @@ const patience = 10 * time.Second
 // all of them stand still.
 func (g *Group) Freeze() error {
 	if g.unified == "" {
-		return g.wrap("freeze", g.manager.Freeze(cgroups.Frozen))
+		return g.wrap("freeze", g.freezer(cgroups.Frozen))
 	}
 	if err := write(g.unified, "cgroup.freeze", "1"); err != nil {
 		return g.wrap("freeze", err)
@@ -32,10 +32,19 @@ func (g *Group) Freeze() error {
 	return g.wrap("freeze", g.until("frozen 1"))
 }
 
+// freezer sets the state of the v1 freezer, which takes the library's patience.
+func (g *Group) freezer(s cgroups.FreezerState) error {
+	m, err := g.library()
+	if err != nil {
+		return err
+	}
+	return m.Freeze(s)
+}
+
 // Thaw lets them go on.
 func (g *Group) Thaw() error {
 	if g.unified == "" {
-		return g.wrap("thaw", g.manager.Freeze(cgroups.Thawed))
+		return g.wrap("thaw", g.freezer(cgroups.Thawed))
 	}
 	return g.wrap("thaw", write(g.unified, "cgroup.freeze", "0"))
 }
@@ -43,7 +52,11 @@ func (g *Group) Thaw() error {
 // Frozen reports whether the group is frozen.
 func (g *Group) Frozen() bool {
 	if g.unified == "" {
-		s, err := g.manager.GetFreezerState()
+		m, err := g.library()
+		if err != nil {
+			return false
+		}
+		s, err := m.GetFreezerState()
 		return err == nil && s == cgroups.Frozen
 	}
 	b, err := file.Read(filepath.Join(g.unified, "cgroup.freeze"))
@@ -93,7 +106,11 @@ func (g *Group) Remove() error {
 			return g.wrap("remove", err)
 		}
 	}
-	return g.wrap("remove", g.manager.Destroy())
+	m, err := g.library()
+	if err != nil {
+		return g.wrap("remove", err)
+	}
+	return g.wrap("remove", m.Destroy())
 }
 
 // until waits for a line of cgroup.events. The kernel announces a change of the

@@ -20,7 +20,7 @@ import (
 // (Documentation/admin-guide/cgroup-v1/memory.rst), v2 modifies memory.events
 // (cgroup-v2.rst); neither says how many, which OOMKillCount does.
 func (g *Group) WatchOOM(ctx context.Context) (<-chan struct{}, error) {
-	dir := g.manager.GetPaths()["memory"]
+	dir := g.dirs["memory"]
 	wake, keep, err := oomV1(dir)
 	if dir == "" || errors.Is(err, os.ErrNotExist) {
 		wake, err = oomV2(g.Dir("memory"))
@@ -40,7 +40,7 @@ func (g *Group) WatchOOM(ctx context.Context) (<-chan struct{}, error) {
 		var seen uint64
 		buf := make([]byte, 4096)
 		for {
-			if n, err := g.manager.OOMKillCount(); err == nil && n > seen {
+			if n, err := g.oomKills(); err == nil && n > seen {
 				seen = n
 				select {
 				case killed <- struct{}{}:

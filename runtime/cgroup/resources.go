@@ -108,7 +108,7 @@ func (g *Group) devices(rules []specs.LinuxDeviceCgroup) error {
 		all = append(all, deviceRule(r))
 	}
 	all = append(all, alwaysAllowed()...)
-	dir := g.manager.GetPaths()["devices"]
+	dir := g.dirs["devices"]
 	if dir == "" {
 		if g.unified == "" {
 			return unsupported("linux.resources.devices on a host without the v1 devices controller and without cgroup2")
@@ -165,7 +165,7 @@ func unsupported(setting string) error {
 // cgroup2), for the files that this package has no word for; "" where there is
 // none.
 func (g *Group) Dir(controller string) string {
-	d := g.manager.GetPaths()[controller]
+	d := g.dirs[controller]
 	if d == "" && g.unified != "" {
 		return filepath.Clean(g.unified)
 	}

@@ -48,7 +48,11 @@ type IO struct {
 
 // Stats returns what the group used.
 func (g *Group) Stats() (*Stats, error) {
-	s, err := g.manager.GetStats()
+	m, err := g.library()
+	if err != nil {
+		return nil, g.wrap("open", err)
+	}
+	s, err := m.GetStats()
 	if err != nil {
 		return nil, g.wrap("read statistics", err)
 	}

@@ -14,10 +14,13 @@ import (
 	"github.com/layerlab/layerlab/runtime/file"
 )
 
-// make makes the folder of a group where cgroup2 alone is mounted, and hands all
-// controllers of its parents down to it, so that it can be limited and asked at
+// make makes the folders of a group. Where cgroup2 alone is mounted it hands all
+// controllers of the parents down, so that the group can be limited and asked at
 // any time. The library does the same with three times as many calls.
 func (g *Group) make() error {
+	if !g.alone {
+		return g.makeV1()
+	}
 	dir := root
 	for _, name := range strings.Split(strings.TrimPrefix(g.path, "/"), "/") {
 		delegate(dir)
@@ -66,13 +69,30 @@ func unlimited(r *specs.LinuxResources) bool {
 // Clear ends all processes of the group and removes it.
 func (g *Group) Clear() error {
 	// Mostly nobody is in it any more, and it can go at once.
-	if g.unified != "" && unified() {
-		if err := unix.Rmdir(g.unified); err == nil || err == unix.ENOENT {
-			return nil
-		}
+	if g.removeEmpty() {
+		return nil
 	}
 	if err := g.Kill(); err != nil {
 		return err
 	}
 	return g.Remove()
+}
+
+// removeEmpty removes a group without processes and groups below, and says
+// whether nothing of it is left. Processes are in all hierarchies or in none: if
+// the first folder can go the others can.
+func (g *Group) removeEmpty() bool {
+	base := g.base()
+	if base == "" {
+		return false
+	}
+	if err := unix.Rmdir(base); err != nil && err != unix.ENOENT {
+		return false
+	}
+	all := true
+	for _, dir := range g.dirs {
+		err := unix.Rmdir(dir)
+		all = all && (err == nil || err == unix.ENOENT)
+	}
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,8 +89,10 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 		return nil, fmt.Errorf("exec: open the root of process %d: %w", t.PID, err)
 	}
 	defer unix.Close(root)
+	// The limit of processes counts against whoever starts the second child.
+	straight := !slices.ContainsFunc(p.Rlimits, func(r specs.POSIXRlimit) bool { return r.Type == "RLIMIT_NPROC" })
 	o := plan.Options{
-		Target: names, OwnDevpts: true, PreserveFDs: c.PreserveFDs, LastCap: lastCap(),
+		Straight: straight, Target: names, OwnDevpts: true, PreserveFDs: c.PreserveFDs, LastCap: lastCap(),
 		Cols: c.Cols, Rows: c.Rows, OpenFiles: openFiles(), Terse: true,
 	}
 	if t.Cgroup != nil {
@@ -106,7 +109,7 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 		return nil, err
 	}
 	l := &launcher{
-		plan: pl, filter: filter, stdio: c.Stdio, terminal: p.Terminal, preserve: c.PreserveFDs,
+		plan: pl, filter: filter, straight: straight, stdio: c.Stdio, terminal: p.Terminal, preserve: c.PreserveFDs,
 		command: p.Args[0], preset: map[string]uintptr{"target": uintptr(pidfd), "target-root": uintptr(root)},
 	}
 	if p.Terminal {
@@ -120,6 +123,9 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 		return nil, err
 	}
 	proc.spec, proc.cgroup = t.Spec, t.Cgroup
+	if straight {
+		return proc, nil
+	}
 	if err := proc.Start(); err != nil {
 		proc.abandon()
 		return nil, err

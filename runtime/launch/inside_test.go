@@ -50,6 +50,8 @@ func inside(what string, args []string) int {
 	case "escapes":
 		json.NewEncoder(os.Stdout).Encode(tryEscapes())
 		return 0
+	case "limits":
+		return limitsInside()
 	case "tty":
 		return describeTerminal()
 	case "overwrite":

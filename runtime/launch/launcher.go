@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/runtime/file"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
@@ -24,6 +25,7 @@ type launcher struct {
 	terminal bool
 	preserve int
 	start    int // of the caller, or <= 0
+	straight bool // the plan stops nowhere: there is no pipe to let the child go on
 	hooks    func(pid int) error
 	command  string
 	preset   map[string]uintptr
@@ -93,6 +95,15 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 			l.preset[name] = uintptr(fd)
 		}
 	}
+	childReport, ownReport, err := l.pipe(false)
+	if err != nil {
+		return nil, err
+	}
+	p.report = ownReport
+	l.preset["report"] = uintptr(childReport)
+	if l.straight {
+		return p, l.throughout(ctx, p, childReport)
+	}
 	childGo, ownGo, err := l.pipe(true)
 	if err != nil {
 		return nil, err
@@ -104,11 +115,6 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 		}
 	}
 	defer closeGo()
-	childReport, ownReport, err := l.pipe(false)
-	if err != nil {
-		return nil, err
-	}
-	p.report = ownReport
 	var childStart int
 	if l.start > 0 {
 		if childStart, err = l.high(l.start); err != nil {
@@ -117,29 +123,9 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 	} else if childStart, p.start, err = l.pipe(true); err != nil {
 		return nil, err
 	}
-	l.preset["go"], l.preset["report"], l.preset["start"] = uintptr(childGo), uintptr(childReport), uintptr(childStart)
-
-	if l.prog, err = assemble(l.plan, l.filter, l.preset); err != nil {
+	l.preset["go"], l.preset["start"] = uintptr(childGo), uintptr(childStart)
+	if err := l.prepare(ctx, p); err != nil {
 		return nil, err
-	}
-	p.prog = l.prog
-	if err := l.host(p); err != nil {
-		return nil, err
-	}
-	for _, c := range l.plan.Copies {
-		slot := func(name string) int { return int(l.prog.slots[l.prog.names[name]]) }
-		if err := copyUp(slot("rootfs"), c.From, slot(c.To)); err != nil {
-			return nil, err
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	// The child's change of user takes this property from the memory that we
-	// share (prctl(2)); where the administrator has set fs.suid_dumpable it
-	// would even give it.
-	if p.dumpable, err = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return nil, os.NewSyscallError("prctl PR_GET_DUMPABLE", err)
 	}
 	pid, err := l.fork()
 	if err != nil {
@@ -190,6 +176,38 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 	}
 }
 
+// prepare does everything before the fork.
+func (l *launcher) prepare(ctx context.Context, p *Process) (err error) {
+	if l.prog, err = assemble(l.plan, l.filter, l.preset); err != nil {
+		return err
+	}
+	p.prog = l.prog
+	if err := l.host(p); err != nil {
+		return err
+	}
+	for _, c := range l.plan.Copies {
+		slot := func(name string) int { return int(l.prog.slots[l.prog.names[name]]) }
+		if err := copyUp(slot("rootfs"), c.From, slot(c.To)); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(l.plan.Steps, func(s plan.Step) bool { return s.Code == "oom-score" }) {
+		b, err := file.Read("/proc/self/oom_score_adj")
+		if err != nil {
+			return err
+		}
+		p.score = string(b)
+	}
+	// The child's change of user takes this property from the memory that we
+	// share (prctl(2)); where the administrator has set fs.suid_dumpable it
+	// would even give it.
+	p.dumpable, err = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	return os.NewSyscallError("prctl PR_GET_DUMPABLE", err)
+}
+
 // host makes the calls of before the fork and notes which descriptors to close.
 func (l *launcher) host(p *Process) error {
 	s := l.prog.scripts[host]
@@ -230,16 +248,8 @@ func (l *launcher) fork() (int, error) {
 	if first == nil {
 		return pid, nil
 	}
-	var ws unix.WaitStatus
-	for {
-		_, err := unix.Wait4(pid, &ws, unix.WALL, nil)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return 0, os.NewSyscallError("wait4", err)
-		}
-		break
+	if err := wait(pid); err != nil {
+		return 0, err
 	}
 	if first.ledger.pid == 0 {
 		return 0, l.prog.failure(l.command)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/file"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
@@ -31,7 +32,8 @@ type Process struct {
 	devpts    int // the container's terminals
 	masterFD  int
 	hasMaster bool
-	dumpable  int // what we were before the child shared our memory
+	dumpable  int    // what we were before the child shared our memory
+	score     string // likewise our out-of-memory score, "" if the plan sets none
 	master    *os.File
 
 	mu     sync.Mutex
@@ -74,7 +76,7 @@ func (p *Process) Start() error {
 	b, err := readByte(p.report)
 	unix.Close(p.report)
 	p.report = -1
-	err = errors.Join(err, p.restoreDumpable())
+	err = errors.Join(err, p.restoreDumpable(), p.restoreScore())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trace = p.prog.trace(true)
@@ -89,6 +91,16 @@ func (p *Process) Start() error {
 
 func (p *Process) restoreDumpable() error {
 	return os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(p.dumpable), 0, 0, 0))
+}
+
+// restoreScore sets our out-of-memory score to what it was. The kernel gives a
+// score to all processes that share the memory (proc(5), __set_oom_adj), so it
+// is done when the child has memory of its own.
+func (p *Process) restoreScore() error {
+	if p.score == "" {
+		return nil
+	}
+	return file.Set("/proc/self/oom_score_adj", p.score)
 }
 
 // Trace returns what came of each step so far, in order.

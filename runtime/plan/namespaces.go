@@ -105,11 +105,15 @@ func mapText(m []specs.LinuxIDMapping) string {
 }
 
 // writeFile returns the calls that write text into a file below the folder that
-// a result names.
+// a result names; "" is for an absolute name.
 func writeFile(dir, name, text string) []Call {
-	out := "file-" + strings.ReplaceAll(name, "/", "-")
+	out := "file-" + strings.ReplaceAll(strings.TrimPrefix(name, "/"), "/", "-")
+	at := here()
+	if dir != "" {
+		at = ref(dir)
+	}
 	return []Call{
-		call("openat", ref(dir), str(name), flags("O_WRONLY|O_CLOEXEC")).as(out),
+		call("openat", at, str(name), flags("O_WRONLY|O_CLOEXEC")).as(out),
 		call("write", ref(out), str(text), num(len(text))),
 		call("close", ref(out)),
 	}
@@ -169,12 +173,21 @@ func (b *builder) joinCgroupIn(w Where) {
 	b.step(w, "join-cgroup", []string{"count", strconv.Itoa(len(calls))}, 0, calls...)
 }
 
-// parentLimits plans what only the launcher's rights allow.
-func (b *builder) parentLimits() {
+// limits plans what only the launcher's rights allow: it does so itself, or the
+// first child does before it enters the container and loses them.
+func (b *builder) limits(w Where) {
 	p := b.spec.Process
 	if p.OOMScoreAdj != nil {
 		text := strconv.Itoa(*p.OOMScoreAdj)
-		b.step(Parent, "oom-score", []string{"score", text}, 1, writeFile("proc-pid", "oom_score_adj", text)...)
+		calls := writeFile("proc-pid", "oom_score_adj", text)
+		if w == Join {
+			calls = writeFile("", "/proc/self/oom_score_adj", text)
+		}
+		b.step(w, "oom-score", []string{"score", text}, 1, calls...)
+	}
+	pid := ref("pid")
+	if w == Join {
+		pid = num(0)
 	}
 	for _, r := range p.Rlimits {
 		soft, hard := r.Soft, r.Hard
@@ -186,8 +199,8 @@ func (b *builder) parentLimits() {
 			}
 			soft = hard
 		}
-		b.step(Parent, "limit", limitArgs(r.Type, soft, hard), 0,
-			call("prlimit64", ref("pid"), flags(r.Type), rlimit(soft, hard), null()))
+		b.step(w, "limit", limitArgs(r.Type, soft, hard), 0,
+			call("prlimit64", pid, flags(r.Type), rlimit(soft, hard), null()))
 	}
 }
 

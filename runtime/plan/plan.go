@@ -101,6 +101,9 @@ type Options struct {
 	SELinux bool
 	// Terse leaves out the texts; Describe adds them.
 	Terse bool
+	// Straight plans an exec that stops nowhere between clone and execve: its
+	// limits are set by the first child, from which the second has them.
+	Straight bool
 	// OwnDevpts opens the terminal in a devpts that the launcher holds already
 	// ($devpts), as for an exec.
 	OwnDevpts bool
@@ -129,7 +132,7 @@ func For(spec *specs.Spec, o Options) (*Plan, error) {
 	b.terminalHost()
 	b.cgroupHost()
 	b.maps()
-	b.parentLimits()
+	b.limits(Parent)
 
 	b.waitForParent()
 	b.joinCgroup()
@@ -166,10 +169,17 @@ func ForExec(p *specs.Process, spec *specs.Spec, o Options) (*Plan, error) {
 	b := &builder{spec: &s, opt: o, plan: &Plan{Steps: make([]Step, 0, 128)}}
 	b.terminalHost()
 	b.cgroupHost()
-	b.parentLimits()
+	if !o.Straight {
+		b.limits(Parent)
+	}
 	b.joinCgroupIn(Join)
+	if o.Straight {
+		b.limits(Join)
+	}
 	b.enter()
-	b.waitForParent()
+	if !o.Straight {
+		b.waitForParent()
+	}
 	b.becomeRoot()
 	b.session()
 	b.process(p)

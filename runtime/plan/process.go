@@ -39,9 +39,11 @@ func (b *builder) process(p *specs.Process) {
 		b.step(Child, "no-new-privileges", nil, 0, call("prctl", flags("PR_SET_NO_NEW_PRIVS"), num(1), num(0), num(0), num(0)))
 	}
 	b.lookup(p)
-	b.step(Child, "wait-for-start", nil, 1,
-		call("write", num(3+b.opt.PreserveFDs), str("c"), num(1)),
-		call("read", num(4+b.opt.PreserveFDs), scratch(8), num(1)).check(CheckOne))
+	if !b.opt.Straight {
+		b.step(Child, "wait-for-start", nil, 1,
+			call("write", num(3+b.opt.PreserveFDs), str("c"), num(1)),
+			call("read", num(4+b.opt.PreserveFDs), scratch(8), num(1)).check(CheckOne))
+	}
 	if filtered && p.NoNewPrivileges {
 		b.seccomp()
 	}
@@ -51,7 +53,8 @@ func (b *builder) process(p *specs.Process) {
 
 // stdio puts the descriptors where the command expects them, and closes every
 // other one for good: what is only marked close-on-exec could still be reached
-// as a working folder (CVE-2024-21626). What is left is two pipes.
+// as a working folder (CVE-2024-21626). What is left is two pipes: the one that
+// reports, by its end too, and the one that waits for the start.
 func (b *builder) stdio(p *specs.Process) {
 	in, out, err := ref("stdin"), ref("stdout"), ref("stderr")
 	if p.Terminal {
@@ -62,9 +65,12 @@ func (b *builder) stdio(p *specs.Process) {
 		b.step(Child, "controlling-terminal", nil, 0, call("ioctl", num(0), flags("TIOCSCTTY"), num(0)))
 	}
 	n := 3 + b.opt.PreserveFDs
-	b.step(Child, "close-descriptors", []string{"first", strconv.Itoa(n)}, 2,
-		call("dup3", ref("report"), num(n), flags("O_CLOEXEC")), call("dup3", ref("start"), num(n+1), flags("O_CLOEXEC")),
-		call("close_range", num(n+2), flags("~0U"), num(0)))
+	pipes := []Call{call("dup3", ref("report"), num(n), flags("O_CLOEXEC"))}
+	if !b.opt.Straight {
+		pipes = append(pipes, call("dup3", ref("start"), num(n+1), flags("O_CLOEXEC")))
+	}
+	b.step(Child, "close-descriptors", []string{"first", strconv.Itoa(n)}, -1,
+		append(pipes, call("close_range", num(n+len(pipes)), flags("~0U"), num(0)))...)
 }
 
 // lateLimits sets the limit of open files, which the launch itself needed.

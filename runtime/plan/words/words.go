@@ -302,7 +302,7 @@ var all = sync.OnceValue(func() map[string]Entry {
 			"Ctrl-C would do nothing, and shells would have no job control",
 		},
 		"close-descriptors": {
-			"close every descriptor from {first} on but two pipes",
+			"close every descriptor from {first} on but the launcher's pipes",
 			"descriptors survive a change of root", "close_range(2)",
 			"one that points outside would be a way out (CVE-2024-21626)",
 		},

@@ -142,7 +142,7 @@ export const planZh: Readonly<Record<string, readonly [words: string, reason: st
     'Ctrl-C 不起作用，shell 没有作业控制',
   ],
   'close-descriptors': [
-    '关闭从 {first} 起除两条管道外的所有描述符',
+    '关闭从 {first} 起除启动者的管道外的所有描述符',
     '更换根目录后描述符仍然有效',
     '指向外部的描述符就是一条出路（CVE-2024-21626）',
   ],
