@@ -17,6 +17,7 @@ type Deps struct {
 	Images     Images
 	Containers Containers
 	Networks   Networks
+	Looks      Looks
 	Events     Events
 	Gate       Gate
 	Terminals  Terminals

@@ -57,6 +57,7 @@ func (h *Handler) Register(g *echo.Group) {
 	g.GET("/images/:id/save", h.save)
 	g.GET("/images/:id/flatten", h.flatten)
 	h.activityRoutes(g)
+	h.lookRoutes(g)
 	h.containerRoutes(g)
 	h.networkRoutes(g)
 }

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/audit/account"
 	"github.com/layerlab/layerlab/server/labapi"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -151,6 +152,7 @@ func schemas(t *testing.T) string {
 		wire.Control{},
 		wire.Info{},
 		imagecore.Report{},
+		account.Account{},
 	} {
 		queue = append(queue, reflect.TypeOf(v))
 	}
@@ -222,6 +224,8 @@ func schemaOf(t *testing.T, typ reflect.Type) (string, []reflect.Type) {
 		return "{type: boolean}", nil
 	case reflect.Int, reflect.Int64, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return "{type: integer}", nil
+	case reflect.Float64:
+		return "{type: number}", nil
 	case reflect.Pointer:
 		return schemaOf(t, typ.Elem())
 	case reflect.Slice:

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/audit/account"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -63,6 +64,7 @@ var roots = []any{
 	wire.DisconnectNetwork{},
 	wire.ContainerNetwork{},
 	imagecore.Report{},
+	account.Account{},
 }
 
 // unions are the groups of string constants of the package, by the prefix of their
@@ -295,7 +297,7 @@ func (w *writer) typescript(t *testing.T, typ reflect.Type, sent bool) string {
 		return "string"
 	case reflect.Bool:
 		return "boolean"
-	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Float64:
 		return "number"
 	case reflect.Pointer:
 		if sent {

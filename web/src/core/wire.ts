@@ -317,6 +317,23 @@ export interface Report {
   warnings: ReportWarning[];
 }
 
+export interface Account {
+  pass: boolean;
+  rules: Result[];
+  dive: Figures;
+  true: Figures;
+  bytes: number;
+  wasted: number;
+  hidden: number;
+  replaced: number;
+  duplicated: number;
+  unreachable: number;
+  merges: Merge[];
+  same: Same[];
+  twins: Twins[];
+  compared: boolean;
+}
+
 export interface ImageLayer {
   diffID: string;
   chainID: string;
@@ -473,6 +490,43 @@ export interface ReportWarning {
   layer: number;
   entry?: string;
   offset?: number;
+}
+
+export interface Result {
+  rule: string;
+  status: string;
+  threshold: string;
+  dive?: number;
+  true?: number;
+  message: string;
+}
+
+export interface Figures {
+  efficiency: number;
+  wastedBytes: number;
+  userWastedPercent?: number;
+  bytes: number;
+  userBytes: number;
+}
+
+export interface Merge {
+  layer: number;
+  bytes: number;
+}
+
+export interface Same {
+  path: string;
+  layer: number;
+  by: number;
+  bytes: number;
+}
+
+export interface Twins {
+  digest: string;
+  size: number;
+  copies: number;
+  bytes: number;
+  paths: string[];
 }
 
 export interface Ulimit {

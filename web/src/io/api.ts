@@ -74,6 +74,17 @@ export const api = {
     );
     return new Uint8Array(await answer.arrayBuffer());
   },
+  account: (image: string, contents: boolean) =>
+    json<wire.Account>('GET', `/images/${id(image)}/account${contents ? '?contents=1' : ''}`),
+  containerIndex: async (container: string, lens: string) => {
+    const path = `/containers/${id(container)}/index${lens === 'spec' ? '' : `?lens=${lens}`}`;
+    return new Uint8Array(await (await call('GET', path)).arrayBuffer());
+  },
+  containerContent: async (container: string, path: string, offset: number, size: number) => {
+    const query = `path=${encodeURIComponent(path)}&offset=${offset}&size=${size}`;
+    const answer = await call('GET', `/containers/${id(container)}/content?${query}`);
+    return new Uint8Array(await answer.arrayBuffer());
+  },
   deleteImage: (image: string) => call('DELETE', `/images/${id(image)}`),
   containers: () => json<wire.ContainerList>('GET', '/containers'),
   container: (container: string) => json<wire.Container>('GET', `/containers/${id(container)}`),

@@ -1,11 +1,14 @@
 import type { Prepared } from '../core/prepare.ts';
 import type { Lens } from '../core/route.ts';
+import type { Account, ReportHistory, ReportLine } from '../core/wire.ts';
 
 /** What the page asks of the worker. */
 export type Ask =
   | { type: 'survey'; file: File }
   | { type: 'lens'; id: number; image: number; lens: Lens }
-  | { type: 'content'; id: number; image: number; layer: number; offset: number; size: number };
+  | { type: 'content'; id: number; image: number; layer: number; offset: number; size: number }
+  | { type: 'account'; id: number; image: number; contents: boolean }
+  | { type: 'dockerfile'; id: number; text: string; history: ReportHistory[] };
 
 /** What the worker tells. `report` is the JSON text of imagecore.Report. */
 export type Tell =
@@ -15,6 +18,8 @@ export type Tell =
   | { type: 'surveyed'; milliseconds: number }
   | { type: 'lens'; id: number; prepared: Prepared }
   | { type: 'content'; id: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: 'account'; id: number; account: Account }
+  | { type: 'lines'; id: number; lines: ReportLine[] }
   | { type: 'failed'; id: number; failure: Failure };
 
 /** What the decoder answers. */

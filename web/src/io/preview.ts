@@ -1,5 +1,5 @@
 import type { Prepared } from '../core/prepare.ts';
-import type { Report } from '../core/wire.ts';
+import type { Account, Report, ReportHistory, ReportLine } from '../core/wire.ts';
 import type { Ask, Failure, Tell } from './messages.ts';
 import type { Source } from './source.ts';
 
@@ -19,9 +19,37 @@ export interface Preview extends Source {
   close(): void;
 }
 
-interface Waiting<T> {
-  resolve(value: T): void;
-  reject(cause: Error): void;
+/** The core at work in a thread of its own: questions with a number, each answered once. */
+class Core {
+  readonly worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(cause: Error): void }>();
+  #next = 1;
+
+  ask<T>(make: (id: number) => Ask): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const id = this.#next++;
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.worker.postMessage(make(id));
+    });
+  }
+
+  /** Gives an answer to whoever asked for it. */
+  answer(t: Tell): void {
+    if (!('id' in t)) return;
+    const asked = this.#waiting.get(t.id);
+    this.#waiting.delete(t.id);
+    if (t.type === 'failed') asked?.reject(new PreviewFailure(t.failure));
+    else if (t.type === 'content') asked?.resolve(t.bytes);
+    else if (t.type === 'lens') asked?.resolve(t.prepared);
+    else if (t.type === 'account') asked?.resolve(t.account);
+    else asked?.resolve(t.lines);
+  }
+
+  end(cause: Error): void {
+    this.worker.terminate();
+    for (const w of this.#waiting.values()) w.reject(cause);
+    this.#waiting.clear();
+  }
 }
 
 /** Looks into an archive without sending it: a worker runs the core over the file. Aborting ends the worker at once. */
@@ -31,87 +59,72 @@ export function preview(
   signal: AbortSignal,
 ): Promise<Preview> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    const core = new Core();
     const indexes = new Map<number, Prepared>();
-    const lensed = new Map<string, Promise<Prepared>>();
-    const waiting = new Map<number, Waiting<Uint8Array>>();
-    const merging = new Map<number, Waiting<Prepared>>();
     let report: Report | null = null;
-    let next = 1;
-
-    const ask = (a: Ask) => worker.postMessage(a);
     const end = (cause: Error) => {
-      worker.terminate();
-      for (const w of [...waiting.values(), ...merging.values()]) w.reject(cause);
+      core.end(cause);
       reject(cause);
     };
     signal.addEventListener('abort', () => end(new DOMException('preview canceled', 'AbortError')), {
       once: true,
     });
-    worker.onerror = (e) => end(new Error(e.message || 'the worker did not start'));
-    worker.onmessage = (m: MessageEvent<Tell>) => {
+    core.worker.onerror = (e) => end(new Error(e.message || 'the worker did not start'));
+    core.worker.onmessage = (m: MessageEvent<Tell>) => {
       const t = m.data;
-      switch (t.type) {
-        case 'progress':
-          onProgress(t.done, t.total);
-          break;
-        case 'report':
-          report = JSON.parse(t.json) as Report;
-          break;
-        case 'index':
-          indexes.set(t.image, t.prepared);
-          break;
-        case 'surveyed':
-          if (report) resolve(make(report, t.milliseconds));
-          else end(new Error('the core gave no report'));
-          break;
-        case 'content':
-          waiting.get(t.id)?.resolve(t.bytes);
-          waiting.delete(t.id);
-          break;
-        case 'lens':
-          merging.get(t.id)?.resolve(t.prepared);
-          merging.delete(t.id);
-          break;
-        case 'failed':
-          if (t.id === 0) end(new PreviewFailure(t.failure));
-          else (waiting.get(t.id) ?? merging.get(t.id))?.reject(new PreviewFailure(t.failure));
-          waiting.delete(t.id);
-          merging.delete(t.id);
-          break;
-      }
+      if (t.type === 'progress') onProgress(t.done, t.total);
+      else if (t.type === 'report') report = JSON.parse(t.json) as Report;
+      else if (t.type === 'index') indexes.set(t.image, t.prepared);
+      else if (t.type === 'surveyed') {
+        if (report) resolve(opened(core, file, report, indexes, t.milliseconds));
+        else end(new Error('the core gave no report'));
+      } else if (t.type === 'failed' && t.id === 0) end(new PreviewFailure(t.failure));
+      else core.answer(t);
     };
-    ask({ type: 'survey', file });
-
-    const make = (r: Report, milliseconds: number): Preview => ({
-      report: r,
-      file,
-      milliseconds,
-      async index(image, lens) {
-        if (lens === 'spec') {
-          const index = indexes.get(image);
-          if (!index) throw new RangeError(`no index for image ${image}`);
-          return index;
-        }
-        const key = `${image} ${lens}`;
-        const known =
-          lensed.get(key) ??
-          new Promise<Prepared>((ok, no) => {
-            const id = next++;
-            merging.set(id, { resolve: ok, reject: no });
-            ask({ type: 'lens', id, image, lens });
-          });
-        lensed.set(key, known);
-        return known;
-      },
-      content(image, layer, offset, size) {
-        return new Promise<Uint8Array>((ok, no) => {
-          const id = next++;
-          waiting.set(id, { resolve: ok, reject: no });
-          ask({ type: 'content', id, image, layer, offset, size });
-        });
-      },
-      close: () => worker.terminate(),
-    });
+    core.worker.postMessage({ type: 'survey', file } satisfies Ask);
   });
+}
+
+/** The archive that a core has surveyed. */
+function opened(
+  core: Core,
+  file: File,
+  report: Report,
+  indexes: Map<number, Prepared>,
+  milliseconds: number,
+): Preview {
+  const known = new Map<string, Promise<unknown>>();
+  const once = <T>(key: string, make: (id: number) => Ask): Promise<T> => {
+    const found = (known.get(key) as Promise<T> | undefined) ?? core.ask<T>(make);
+    known.set(key, found);
+    return found;
+  };
+  return {
+    report,
+    file,
+    milliseconds,
+    async index(image, lens) {
+      if (lens !== 'spec') return once(`${image} ${lens}`, (id) => ({ type: 'lens', id, image, lens }));
+      const index = indexes.get(image);
+      if (!index) throw new RangeError(`no index for image ${image}`);
+      return index;
+    },
+    content: (image, layer, offset, size) =>
+      core.ask((id) => ({ type: 'content', id, image, layer, offset, size })),
+    account: (image, contents) =>
+      once<Account>(`${image} account ${contents}`, (id) => ({ type: 'account', id, image, contents })),
+    close: () => core.worker.terminate(),
+  };
+}
+
+/** Which layer each line of a Dockerfile made, by the words of an image's history. */
+export async function matchDockerfile(text: string, history: ReportHistory[]): Promise<ReportLine[]> {
+  const core = new Core();
+  core.worker.onmessage = (m: MessageEvent<Tell>) => core.answer(m.data);
+  core.worker.onerror = (e) => core.end(new Error(e.message || 'the worker did not start'));
+  try {
+    return await core.ask((id) => ({ type: 'dockerfile', id, text, history }));
+  } finally {
+    core.worker.terminate();
+  }
 }

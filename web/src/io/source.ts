@@ -1,16 +1,19 @@
+import { nodePath } from '../core/index.ts';
 import type { Prepared } from '../core/prepare.ts';
 import type { Lens } from '../core/route.ts';
-import type { Report } from '../core/wire.ts';
+import type { Account, Report } from '../core/wire.ts';
 import { api } from './api.ts';
 import { decode } from './decode.ts';
 
-/** Where an image is looked at: in a file on this computer or in the store. Both give the same. */
+/** Where an image is looked at: in a file on this computer, in the store, or as a container. All give the same. */
 export interface Source {
   readonly report: Report;
   /** The tree of an image through a lens; a lens may refuse an image as its engine does. */
   index(image: number, lens: Lens): Promise<Prepared>;
   /** Bytes of a layer's tar. */
   content(image: number, layer: number, offset: number, size: number): Promise<Uint8Array>;
+  /** What an image wastes; absent where nobody has counted. `contents` reads and compares files of equal size. */
+  account?(image: number, contents: boolean): Promise<Account>;
 }
 
 /** An image of the server's store. */
@@ -25,5 +28,50 @@ export async function storedSource(id: string): Promise<Source> {
       return known;
     },
     content: (_image, layer, offset, size) => api.content(id, layer, offset, size),
+    account: (_image, contents) => api.account(id, contents),
   };
+}
+
+/** A container as it is now: its image's layers, and its own on top. Its index is asked for anew by making another source. */
+export async function containerSource(id: string): Promise<Source> {
+  const now = await decode(await api.containerIndex(id, 'spec'));
+  const { image } = now.index.head;
+  const own = image.layers.length - 1;
+  const indexes = new Map<Lens, Promise<Prepared>>([['spec', Promise.resolve(now)]]);
+  return {
+    report: {
+      source: { format: 'container', compression: 'none', size: 0 },
+      images: [image],
+      warnings: now.index.head.warnings ?? [],
+    },
+    index(_image, lens) {
+      const known = indexes.get(lens) ?? api.containerIndex(id, lens).then(decode);
+      indexes.set(lens, known);
+      return known;
+    },
+    content(_image, layer, offset, size) {
+      if (layer < own) return api.content(image.id, layer, offset, size);
+      const path = pathAt(now, layer, offset);
+      return path === null
+        ? Promise.reject(new RangeError(`no file begins at byte ${offset} of the container's layer`))
+        : api.containerContent(id, path.path, offset - path.data, size);
+    },
+  };
+}
+
+/** The file of a layer whose content holds a byte. A layer that is still written to has no tar to read from. */
+function pathAt({ index }: Prepared, layer: number, offset: number): { path: string; data: number } | null {
+  const { first, nodes, versions: v } = index;
+  for (let i = 0; i < nodes; i++) {
+    for (let k = first[i]; k < first[i + 1]; k++) {
+      if (
+        v.home[k] === layer &&
+        v.data[k] > 0 &&
+        v.data[k] <= offset &&
+        offset < v.data[k] + Math.max(1, v.size[k])
+      )
+        return { path: nodePath(index, i), data: v.data[k] };
+    }
+  }
+  return null;
 }

@@ -1,4 +1,5 @@
 import { buffersOf, prepare } from '../core/prepare.ts';
+import type { Account, ReportHistory, ReportLine } from '../core/wire.ts';
 import { Emit, Guest } from './guest.ts';
 import wasm from './imagecore.wasm?url';
 import type { Ask, Failure, Tell } from './messages.ts';
@@ -10,6 +11,8 @@ import { FileWindows } from './reader.ts';
 let file: FileWindows | null = null;
 let guest: Guest | null = null;
 let chunks: Uint8Array<ArrayBuffer>[] = [];
+/** What was emitted as JSON for the request. */
+let answered = '';
 let failure: Failure | null = null;
 /** The request for which an index is on its way; 0 while surveying. */
 let asked = 0;
@@ -46,6 +49,10 @@ const host = {
         else tell({ type: 'lens', id: asked, prepared }, buffersOf(prepared));
         break;
       }
+      case Emit.account:
+      case Emit.lines:
+        answered = new TextDecoder().decode(bytes);
+        break;
       case Emit.content:
         chunks.push(bytes);
         break;
@@ -82,18 +89,29 @@ function plain(code: string, message: string): Failure {
   return { kind: 'internal', code, args: {}, message, layer: -1, entry: '', offset: -1 };
 }
 
+async function load(id: number): Promise<boolean> {
+  try {
+    guest ??= await Guest.load(wasm, host);
+    return true;
+  } catch (cause) {
+    tell({ type: 'failed', id, failure: plain('core-load', String(cause)) });
+    return false;
+  }
+}
+
 async function survey(f: File): Promise<void> {
   const began = performance.now();
   file = new FileWindows(f);
-  try {
-    guest = await Guest.load(wasm, host);
-  } catch (cause) {
-    tell({ type: 'failed', id: 0, failure: plain('core-load', String(cause)) });
-    return;
-  }
+  if (!(await load(0))) return;
   if (run(0, { op: 'survey', handle: 0, size: f.size, lens: 'spec', access: 'browser' })) {
     tell({ type: 'surveyed', milliseconds: performance.now() - began });
   }
+}
+
+/** Ties a Dockerfile to a history; this needs no archive. */
+async function dockerfile(id: number, text: string, history: ReportHistory[]): Promise<void> {
+  if ((await load(id)) && run(id, { op: 'dockerfile', text, history }))
+    tell({ type: 'lines', id, lines: JSON.parse(answered) as ReportLine[] });
 }
 
 self.onmessage = (m: MessageEvent<Ask>) => {
@@ -105,6 +123,16 @@ self.onmessage = (m: MessageEvent<Ask>) => {
   if (ask.type === 'lens') {
     asked = ask.id;
     run(ask.id, { op: 'index', image: ask.image, lens: ask.lens });
+    return;
+  }
+  if (ask.type === 'account') {
+    const { id, image, contents } = ask;
+    if (run(id, { op: 'account', image, contents }))
+      tell({ type: 'account', id, account: JSON.parse(answered) as Account });
+    return;
+  }
+  if (ask.type === 'dockerfile') {
+    void dockerfile(ask.id, ask.text, ask.history);
     return;
   }
   const { id, image, layer, offset, size } = ask;
