@@ -3,83 +3,85 @@ package dockerapi
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
 	"net/http"
-	"path"
-	"strings"
-	"time"
 
 	"github.com/moby/moby/api/types/container"
 
-	"github.com/layerlab/layerlab/imagecore"
-	"github.com/layerlab/layerlab/imagecore/pack"
-	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/imagecore/codec"
 )
 
-// containerArchive is docker cp out of a container: what its layers hold, so
-// that no path of a hostile container is walked on the host. What is mounted in
-// it is not seen.
+// containerArchive is docker cp out of a container, and the look before it
+// (HEAD). What is copied, and all links, lie within the container's root.
 func (h *Handler) containerArchive(c *call) error {
 	name, asked := c.path["name"], c.query("path")
 	if asked == "" {
-		return invalid("bad parameter: 'path' cannot be empty")
+		return invalid("bad parameter: path cannot be empty")
 	}
-	err := h.Containers.Export(c.r.Context(), name, func(v *tree.View, content func(int) (io.ReaderAt, error)) error {
-		n, err := lookUp(v, asked)
+	if c.r.Method == http.MethodHead {
+		st, err := h.Containers.StatPath(c.r.Context(), name, asked)
 		if err != nil {
-			return &refusal{http.StatusNotFound, "Could not find the file " + asked + " in container " + name}
+			return pathError(name, asked, err)
 		}
-		stat, err := json.Marshal(pathStat(n, asked))
-		if err != nil {
+		if err := c.statHead(st); err != nil {
 			return err
 		}
-		c.Header().Set("X-Docker-Container-Path-Stat", base64.StdEncoding.EncodeToString(stat))
-		c.Header().Set("Content-Type", "application/x-tar")
 		c.head(http.StatusOK)
-		if c.r.Method == http.MethodHead {
-			return nil
-		}
-		return pack.Subtree(c, n, content)
+		return nil
+	}
+	st, tar, err := h.Containers.ReadPath(c.r.Context(), name, asked)
+	if err != nil {
+		return pathError(name, asked, err)
+	}
+	defer tar.Close()
+	if err := c.statHead(st); err != nil {
+		return err
+	}
+	c.Header().Set("Content-Type", "application/x-tar")
+	c.head(http.StatusOK)
+	_, err = io.Copy(c, tar)
+	return err
+}
+
+func (c *call) statHead(st container.PathStat) error {
+	text, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	c.Header().Set("X-Docker-Container-Path-Stat", base64.StdEncoding.EncodeToString(text))
+	return nil
+}
+
+// containerExtract is docker cp into a container: a tar in any compression.
+func (h *Handler) containerExtract(c *call) error {
+	name, asked := c.path["name"], c.query("path")
+	if asked == "" {
+		return invalid("bad parameter: path cannot be empty")
+	}
+	tar, _, err := codec.NewReader(c.r.Body, h.Limits)
+	if err != nil {
+		return err
+	}
+	defer tar.Close()
+	err = h.Containers.WritePath(c.r.Context(), name, asked, tar, CopyIn{
+		NoOverwriteDirNonDir: c.flag("noOverwriteDirNonDir"), AsUser: c.flag("copyUIDGID"),
 	})
+	if err != nil {
+		return pathError(name, asked, err)
+	}
+	c.head(http.StatusOK)
+	return nil
+}
+
+// pathError words an error about a path of a container.
+func pathError(name, asked string, err error) error {
+	switch code(err) {
+	case "path-not-found":
+		return &refusal{http.StatusNotFound, "Could not find the file " + asked + " in container " + name}
+	case "not-a-folder":
+		return invalid("extraction point is not a directory")
+	case "read-only":
+		return &refusal{http.StatusForbidden, "container rootfs is marked read-only"}
+	}
 	return containerError(name, err)
-}
-
-// lookUp finds a path, its last component not followed, unless it ends in a
-// slash.
-func lookUp(v *tree.View, asked string) (tree.Node, error) {
-	clean := strings.TrimPrefix(path.Clean("/"+asked), "/")
-	if clean == "" {
-		return v.Root(), nil
-	}
-	if strings.HasSuffix(asked, "/") || strings.HasSuffix(asked, "/.") {
-		return v.Resolve(clean)
-	}
-	dir, base := path.Split(clean)
-	if dir = strings.TrimSuffix(dir, "/"); dir != "" {
-		n, err := v.Resolve(dir)
-		if err != nil {
-			return n, err
-		}
-		clean = path.Join(n.Path(), base)
-	}
-	n, ok := v.Lookup(clean)
-	if !ok {
-		return n, errors.New("not there")
-	}
-	return n, nil
-}
-
-func pathStat(n tree.Node, asked string) container.PathStat {
-	at := n.Attr()
-	s := container.PathStat{Name: path.Base(path.Clean("/" + asked)), Size: n.Size(), Mode: fs.FileMode(at.Mode & 0o777), Mtime: time.Unix(at.ModTime, int64(at.ModNano)).UTC()}
-	switch n.Kind() {
-	case imagecore.Dir:
-		s.Mode |= fs.ModeDir
-	case imagecore.Symlink:
-		s.Mode |= fs.ModeSymlink
-		s.LinkTarget = n.Target()
-	}
-	return s
 }

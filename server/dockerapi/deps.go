@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -22,6 +24,7 @@ type Deps struct {
 	Networks   Networks
 	Events     Events
 	Facts      Facts
+	Limits     imagecore.Limits // of what clients send
 	Log        *slog.Logger
 	// Activity keeps what was asked and done, for the page; nil keeps nothing.
 	Activity *activity.Recorder
@@ -153,6 +156,12 @@ type Stream interface {
 	Close() error
 }
 
+// CopyIn says how an archive is unpacked in a container.
+type CopyIn struct {
+	NoOverwriteDirNonDir bool // a folder takes no other thing's place, nor the reverse
+	AsUser               bool // what is written belongs to the container's user
+}
+
 // Containers is what the API needs of the engine.
 type Containers interface {
 	Volumes
@@ -172,6 +181,11 @@ type Containers interface {
 	Changes(ctx context.Context, id string) (wire.Changes, error)
 	Commit(ctx context.Context, id string, req wire.CommitContainer) (wire.Image, error)
 	Export(ctx context.Context, id string, use func(v *tree.View, content func(layer int) (io.ReaderAt, error)) error) error
+	// StatPath, ReadPath and WritePath reach files of a container; the reader is
+	// a tar, and closed by the caller.
+	StatPath(ctx context.Context, id, path string) (container.PathStat, error)
+	ReadPath(ctx context.Context, id, path string) (container.PathStat, io.ReadCloser, error)
+	WritePath(ctx context.Context, id, path string, tar io.Reader, how CopyIn) error
 	Processes(ctx context.Context, id string) ([]int, error)
 	LogPath(ctx context.Context, id string) (string, error)
 	// Await waits from the call on, with until in Docker's words.

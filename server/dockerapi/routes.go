@@ -9,7 +9,7 @@ import (
 // table lists what is served. The first line that matches counts, so that
 // /images/get stands before /images/{name}.
 func (h *Handler) table() []route {
-	const get, post, del, head = http.MethodGet, http.MethodPost, http.MethodDelete, http.MethodHead
+	const get, post, put, del, head = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodHead
 	list := []route{
 		{method: get, pattern: "/_ping", do: h.ping},
 		{method: head, pattern: "/_ping", do: h.ping},
@@ -52,6 +52,7 @@ func (h *Handler) table() []route {
 		{method: get, pattern: "/containers/{name}/export", do: h.containerExport},
 		{method: get, pattern: "/containers/{name}/archive", do: h.containerArchive},
 		{method: head, pattern: "/containers/{name}/archive", do: h.containerArchive},
+		{method: put, pattern: "/containers/{name}/archive", do: h.containerExtract},
 		{method: post, pattern: "/containers/{name}/exec", do: h.execCreate},
 		{method: del, pattern: "/containers/{name}", do: h.containerRemove},
 		{method: post, pattern: "/commit", do: h.containerCommit},

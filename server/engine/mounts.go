@@ -137,18 +137,21 @@ func (s *Service) openSources(rec record, spec *specs.Spec) (list []shim.Mount, 
 		if i < 0 {
 			return list, fmt.Errorf("config.json has no mount at %s", m.Target)
 		}
-		var f *os.File
-		if m.Type == wire.MountVolume {
-			f, err = os.OpenFile(m.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		} else {
-			f, err = s.o.Reach.Open(m.Source, rec.Page, m.MakeSource)
-		}
+		f, err := s.openSource(rec, m)
 		if err != nil {
 			return list, err
 		}
 		list = append(list, shim.Mount{Index: i, Source: f, Recursive: m.Type == wire.MountBind && !m.Flat, Plain: s.o.Shared != nil})
 	}
 	return list, nil
+}
+
+// openSource opens what one mount shows.
+func (s *Service) openSource(rec record, m Mount) (*os.File, error) {
+	if m.Type == wire.MountVolume {
+		return os.OpenFile(m.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	}
+	return s.o.Reach.Open(m.Source, rec.Page, m.MakeSource)
 }
 
 func closeSources(list []shim.Mount) {

@@ -56,6 +56,8 @@ type Options struct {
 	// Shared is the one range of ids of all containers on a host without
 	// idmapped mounts, whose layers carry its ids; nil elsewhere.
 	Shared *idrange.Range
+	// Copies reaches the files of containers; nil: nobody copies.
+	Copies *Copies
 	Now    func() time.Time
 	Log    *slog.Logger // what happens while nobody asked
 }

@@ -131,15 +131,7 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 	if l := rec.Request.Log; l != nil {
 		o.LogMaxSize, o.LogMaxFile = l.MaxSize, l.MaxFile
 	}
-	for _, layer := range image.Dirs {
-		o.Layers = append(o.Layers, snapshot.Layer{Dir: layer})
-	}
-	init := filepath.Join(dir, "init")
-	// An image of as many layers as overlayfs takes leaves no place for one more:
-	// the mount points are then made in the container's own.
-	if _, err := os.Lstat(init); err == nil && len(o.Layers) < snapshot.MaxLayers {
-		o.Layers = append(o.Layers, snapshot.Layer{Dir: init})
-	}
+	o.Layers = s.rootLayers(rec.ID, image)
 	if err := s.prepareNetworks(ctx, rec); err != nil {
 		return nil, 0, err
 	}
@@ -177,6 +169,21 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 	s.keepTrace(ctx, sh, rec.ID)
 	s.noteMount(ctx, rec, image.Layers)
 	return sh, state.Pid, nil
+}
+
+// rootLayers are the lowers of a container's root, base first: the image's, and
+// the folder of mount points that it lacks.
+func (s *Service) rootLayers(id string, image Image) (list []snapshot.Layer) {
+	for _, layer := range image.Dirs {
+		list = append(list, snapshot.Layer{Dir: layer})
+	}
+	init := filepath.Join(s.folder(id), "init")
+	// An image of as many layers as overlayfs takes leaves no place for one more:
+	// the mount points are then made in the container's own.
+	if _, err := os.Lstat(init); err == nil && len(list) < snapshot.MaxLayers {
+		list = append(list, snapshot.Layer{Dir: init})
+	}
+	return list
 }
 
 // abandon ends a container whose start went wrong half way, and its shim.

@@ -79,7 +79,7 @@ func (s *server) openDocker() error {
 				Version: s.o.Version, Kernel: unix.ByteSliceToString(name.Release[:]), Data: s.o.Data,
 				Name: unix.ByteSliceToString(name.Nodename[:]), Started: time.Now(),
 			},
-			Log: s.log,
+			Limits: s.o.Limits, Log: s.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
+
 	"github.com/layerlab/layerlab/server/dockerapi"
 	"github.com/layerlab/layerlab/server/engine"
 	"github.com/layerlab/layerlab/server/events"
@@ -55,6 +57,20 @@ func (d dockerContainers) Create(ctx context.Context, r dockerapi.CreateRequest)
 
 func (d dockerContainers) Delete(ctx context.Context, id string, volumes bool) error {
 	return d.DeleteWith(ctx, id, volumes)
+}
+
+func (d dockerContainers) StatPath(ctx context.Context, id, path string) (container.PathStat, error) {
+	st, err := d.Service.StatPath(ctx, id, path)
+	return container.PathStat(st), err
+}
+
+func (d dockerContainers) ReadPath(ctx context.Context, id, path string) (container.PathStat, io.ReadCloser, error) {
+	st, tar, err := d.Service.ReadPath(ctx, id, path)
+	return container.PathStat(st), tar, err
+}
+
+func (d dockerContainers) WritePath(ctx context.Context, id, path string, tar io.Reader, how dockerapi.CopyIn) error {
+	return d.Service.WritePath(ctx, id, path, tar, engine.CopyIn(how))
 }
 
 func (d dockerContainers) Await(ctx context.Context, id, until string) (func(context.Context) (wire.Container, error), error) {

@@ -196,7 +196,8 @@ func (s *server) openServices(ctx context.Context) error {
 			Never: []string{s.dockerSocket()}, Bind: s.o.AllowBind, Devices: s.o.AllowDevices, Unconfined: s.o.AllowUnconfined,
 		},
 		Events: noted{s.bus, s.activity}, Shims: engine.Processes(executable, s.method), Watch: watch.Upper,
-		Pool: pool, Shared: s.shared, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
+		Copies: &engine.Copies{Executable: executable, Method: s.method},
+		Pool:   pool, Shared: s.shared, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
 	})
 	if err != nil {
 		return err
