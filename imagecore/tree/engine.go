@@ -30,7 +30,13 @@ func (b *builder) applyAs(u lens.Unpacker) error {
 			b.replay(f)
 		}
 	}
-	return nil
+	err := u.Done()
+	var r *lens.Refusal
+	if errors.As(err, &r) {
+		b.layer, b.entries = int32(r.Layer), b.layers[r.Layer].Entries
+		return b.refusal(int32(r.Entry), r.Reason)
+	}
+	return err
 }
 
 // stack lays a layer's folder over what is there, as overlayfs does

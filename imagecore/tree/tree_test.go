@@ -162,6 +162,21 @@ func lensDiffers(t *testing.T, spec *tree.Tree, lens tree.Lens, layers []imageco
 	return ""
 }
 
+// Umoci lists what it unpacked in the end, and misses a root that a whiteout
+// took away unless something was written since.
+func TestUmociMissesARootThatIsGone(t *testing.T) {
+	gone := "-- layer --\nf x\n-- layer --\nf ok\nf none/.wh... \"\"\n"
+	layers, _ := imagetest.MustParse(gone + "-- layer --\n").Layers()
+	_, err := tree.Build(layers, tree.Umoci)
+	var e *imagecore.Error
+	if !errors.As(err, &e) || e.Code != "engine-refuses" || e.Layer != 1 || e.Entry != "none/.wh..." || !strings.Contains(e.Args["reason"], "mtree") {
+		t.Errorf("no root: %v", err)
+	}
+	if _, tr := render(t, imagetest.MustParse(gone+"-- layer --\nf new\n"), tree.Umoci); tr.Top().Empty() {
+		t.Error("a root that was made anew is empty")
+	}
+}
+
 // Each link leads through the one before and as many folders deeper.
 func TestLinksCannotMakePathsWithoutEnd(t *testing.T) {
 	deep := strings.Repeat("d/", 250)

@@ -22,6 +22,9 @@ type containerd struct {
 	unpacked map[string]bool
 }
 
+// Done has nothing to say: each layer stood for itself.
+func (c *containerd) Done() error { return nil }
+
 func (c *containerd) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	c.fs, c.layer, c.unpacked = newFS(&c.steps), layer, nil
 	c.steps += stepsPerEntry * len(entries)

@@ -21,6 +21,9 @@ type docker struct {
 	steps int
 }
 
+// Done has nothing to say: each layer stood for itself.
+func (d *docker) Done() error { return nil }
+
 func (d *docker) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	d.fs, d.layer = newFS(&d.steps), layer
 	d.steps += stepsPerEntry * len(entries)

@@ -19,8 +19,9 @@ type umoci struct {
 	// above them.
 	upper map[string]bool
 	// rootless says that a whiteout took the root itself away and nothing
-	// was made since.
+	// was made since; last is that whiteout.
 	rootless bool
+	last     Refusal
 }
 
 func (u *umoci) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
@@ -32,6 +33,15 @@ func (u *umoci) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 		}
 	}
 	return Folder{Root: u.fs.root, Touched: u.fs.log}, nil
+}
+
+// Done lists what was unpacked, as umoci does for its mtree file: a root that a
+// whiteout took away is missed there.
+func (u *umoci) Done() error {
+	if !u.rootless {
+		return nil
+	}
+	return &u.last
 }
 
 func (u *umoci) entry(e *imagecore.Entry, id int) (reason string) {
@@ -180,6 +190,7 @@ func (u *umoci) removeRoot(id int) {
 	root.Layer, root.Entry, root.Attr = -1, -1, Attr{Mode: 0o755}
 	u.fs.note(nil, "", -1, false)
 	u.rootless = true
+	u.last = Refusal{Layer: u.layer, Entry: id, Reason: step("write mtree: generate mtree spec: lstat rootfs", enoent)}
 }
 
 func (u *umoci) purge(dir *Inode, at string, id int) {

@@ -11,6 +11,9 @@ type Unpacker interface {
 	// Layer unpacks one layer. The Folder is the unpacker's and changes with
 	// the next layer. A *Refusal is what the engine says instead.
 	Layer(layer int, entries []imagecore.Entry) (Folder, error)
+	// Done ends the unpacking after the last layer. A *Refusal is what the
+	// engine says of the whole; its Layer counts then.
+	Done() error
 }
 
 // Folder is what a layer was unpacked into.
@@ -26,7 +29,8 @@ type Folder struct {
 
 // Refusal says why an engine takes a layer for broken.
 type Refusal struct {
-	Entry  int // the entry at which it stopped
+	Layer  int // of the entry, where all layers were unpacked before
+	Entry  int // the entry at which it stopped, or that is to blame
 	Reason string
 }
 
