@@ -2,8 +2,6 @@
 
 // Command layerlab-runtime is an OCI runtime: it takes the command line that
 // runc, crun and youki share, so that podman, containerd and Docker can use it.
-// It is also the shim that layerlab serve keeps beside each container, the
-// helper of each container network, and the first process of --init.
 //
 //	layerlab-runtime [--root DIR] [--log FILE] COMMAND [options] ARGUMENTS
 package main

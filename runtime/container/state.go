@@ -32,8 +32,9 @@ type State = config.State
 // Container is one container of a store.
 type Container struct {
 	State
-	Spec *specs.Spec
-	dir  string
+	Spec   *specs.Spec
+	dir    string
+	opened *cgroup.Group // by group
 }
 
 // Errors in the words that callers of runc know.
@@ -166,14 +167,12 @@ func stat(pid int) (state byte, birth uint64, err error) {
 
 // group returns the container's cgroups, nil if it has none or they are gone.
 func (c *Container) group() *cgroup.Group {
-	if c.Cgroup == "" {
-		return nil
+	if c.opened == nil && c.Cgroup != "" {
+		if g, err := cgroup.Open(c.Cgroup); err == nil {
+			c.opened = g
+		}
 	}
-	g, err := cgroup.Open(c.Cgroup)
-	if err != nil {
-		return nil
-	}
-	return g
+	return c.opened
 }
 
 // OCI returns the state as runtime-spec has it.
