@@ -19,7 +19,7 @@ EMBEDDED := cmd/layerlab/embedded
 DIST     := web/dist
 PAGE     := server/webui/dist
 MODULE_GO := $(shell find imagecore sandbox/guest cmd/imagecore-wasm -name '*.go' -not -name '*_test.go')
-RUNTIME_GO := $(shell find runtime imagecore cmd/layerlab-runtime cmd/layerlab-helper -name '*.go' -not -name '*_test.go')
+RUNTIME_GO := $(shell find runtime imagecore cmd/layerlab-runtime cmd/layerlab-helper cmd/layerlab-egress -name '*.go' -not -name '*_test.go')
 USERLAND_GO := $(shell find cmd/layerlab-userland -name '*.go' -not -name '*_test.go')
 SAMPLE_GO := $(shell find cmd/layerlab-sample imagecore -name '*.go' -not -name '*_test.go')
 WEB_SRC := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name imagecore.wasm -not -name cases.tar.gz)
@@ -83,6 +83,9 @@ bin/layerlab-runtime: $(RUNTIME_GO) go.mod go.sum
 bin/layerlab-helper: $(RUNTIME_GO) go.mod go.sum
 	$(STATIC) -ldflags '$(LDFLAGS)' -o $@ ./cmd/layerlab-helper
 
+bin/layerlab-egress: $(RUNTIME_GO) go.mod go.sum
+	$(STATIC) -ldflags '$(LDFLAGS)' -o $@ ./cmd/layerlab-egress
+
 .PHONY: samples
 samples: bin/samples/sample.tar ## build the sample images
 
@@ -98,11 +101,12 @@ web/src/io/cases.tar.gz: bin/samples/sample.tar
 	@touch $@
 
 .PHONY: embedded
-embedded: bin/layerlab-helper bin/imagecore.wasm bin/samples/sample.tar $(DIST)/index.html # what the binary carries
+embedded: bin/layerlab-helper bin/layerlab-egress bin/imagecore.wasm bin/samples/sample.tar $(DIST)/index.html # what the binary carries
 	@mkdir -p $(PAGE)
 	@diff -rq --exclude=.keep $(DIST) $(PAGE) >/dev/null || \
 		{ find $(PAGE) -mindepth 1 -not -name .keep -delete; cp -r $(DIST)/. $(PAGE)/; }
 	$(call install_changed,bin/layerlab-helper,$(EMBEDDED)/layerlab-helper)
+	$(call install_changed,bin/layerlab-egress,$(EMBEDDED)/layerlab-egress)
 	@rm -f $(EMBEDDED)/layerlab-runtime
 	$(call install_changed,bin/imagecore.wasm,$(EMBEDDED)/imagecore.wasm)
 	@for f in sample other; do \

@@ -112,6 +112,18 @@ var rules = []rule{
 	},
 	{
 		from:   "...",
+		except: []string{"runtime/network/egress/userspace"},
+		not:    []string{"gvisor.dev/gvisor/..."},
+		reason: "a TCP/IP stack of 4 MB stays in the one process that needs it",
+	},
+	{
+		from:   "...",
+		except: []string{"cmd/layerlab-egress", "runtime/network/egress"}, // the latter's tests
+		not:    []string{"runtime/network/egress/userspace"},
+		reason: "a TCP/IP stack of 4 MB stays in the one process that needs it",
+	},
+	{
+		from:   "...",
 		except: []string{"server/..."},
 		not:    []string{"go.etcd.io/bbolt"},
 		reason: "only the server opens meta.db",

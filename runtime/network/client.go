@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -68,6 +69,13 @@ func (c *Client) Leave(ctx context.Context, id string, ended bool) error {
 // SetNames replaces what the network's resolvers know.
 func (c *Client) SetNames(ctx context.Context, names Names) error {
 	_, err := c.do(ctx, &request{Op: "names", Names: names})
+	return err
+}
+
+// SetWay says whether there is a way out now, and who is asked for names that
+// are no container's.
+func (c *Client) SetWay(ctx context.Context, out bool, servers []netip.AddrPort) error {
+	_, err := c.do(ctx, &request{Op: "way", Out: out, Servers: servers})
 	return err
 }
 

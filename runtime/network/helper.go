@@ -110,6 +110,8 @@ func (h *helper) handle(conn *net.UnixConn) {
 		err = h.leave(r.ID, nil, r.Ended)
 	case r.Op == "names":
 		h.table.set(r.Names)
+	case r.Op == "way":
+		h.setWay(r.Out, r.Servers)
 	case r.Op == "watch":
 		h.watch(conn)
 		return

@@ -84,16 +84,32 @@ func (h *helper) resolver(e Endpoint) *names.Resolver {
 		Table:   view{table: h.table, zones: e.Resolve.Zones, turn: &turn{}},
 		Refused: h.tellOnce(e),
 	}
-	servers := e.Resolve.Servers
-	if len(servers) == 0 {
-		servers = h.network.Servers
+	r.Out = func() bool {
+		out, _ := h.way()
+		return out
 	}
-	if h.network.Out {
-		r.Forward = func(ctx context.Context, query []byte, tcp bool) ([]byte, error) {
-			return names.Ask(ctx, servers, query, tcp, h.dialHost)
+	r.Forward = func(ctx context.Context, query []byte, tcp bool) ([]byte, error) {
+		servers := e.Resolve.Servers
+		if len(servers) == 0 {
+			_, servers = h.way()
 		}
+		return names.Ask(ctx, servers, query, tcp, h.dialHost)
 	}
 	return r
+}
+
+// way says whether there is a way out, and who is asked for the world's names.
+func (h *helper) way() (bool, []netip.AddrPort) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.network.Out, h.network.Servers
+}
+
+// setWay changes that for all resolvers.
+func (h *helper) setWay(out bool, servers []netip.AddrPort) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.network.Out, h.network.Servers = out, servers
 }
 
 // dialHost opens a connection from the host's namespace.

@@ -101,12 +101,14 @@ const (
 
 // request is what a client asks.
 type request struct {
-	Version  int       `json:"version"`
-	Op       string    `json:"op"` // state, join, leave, names, watch, end
-	Endpoint *Endpoint `json:"endpoint,omitempty"`
-	ID       string    `json:"id,omitempty"`
-	Ended    bool      `json:"ended,omitempty"`
-	Names    Names     `json:"names,omitempty"`
+	Version  int              `json:"version"`
+	Op       string           `json:"op"` // state, join, leave, names, way, watch, end
+	Endpoint *Endpoint        `json:"endpoint,omitempty"`
+	ID       string           `json:"id,omitempty"`
+	Ended    bool             `json:"ended,omitempty"`
+	Names    Names            `json:"names,omitempty"`
+	Out      bool             `json:"out,omitempty"`
+	Servers  []netip.AddrPort `json:"servers,omitempty"`
 }
 
 // answer is what the helper answers.

@@ -3,6 +3,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/launch"
 	"github.com/layerlab/layerlab/server/engine/networks"
 )
 
@@ -23,6 +25,11 @@ type NetworkOptions struct {
 	Publish string
 	// AllowHost lets containers stand in the host's own network.
 	AllowHost bool
+	// Egress is the program layerlab-egress; nil: no network has a way out.
+	Egress []byte
+	// EgressAllow are networks and addresses that containers reach although
+	// they are private or the host's own.
+	EgressAllow []string
 }
 
 // openNetworks opens the networks; what runs is found with the containers.
@@ -38,11 +45,41 @@ func (s *server) openNetworks(ctx context.Context, executable *os.File) error {
 	if o.Publish, err = publishAddress(s.o.Network.Publish); err != nil {
 		return err
 	}
+	if o.Egress, err = s.openEgress(); err != nil {
+		return err
+	}
 	if s.networks, err = networks.Open(ctx, o); err != nil {
 		return err
 	}
 	s.onClose(s.networks.Close)
 	return nil
+}
+
+// openEgress makes the way out of networks, nil where there is none.
+func (s *server) openEgress() (networks.Egress, error) {
+	var listed []netip.Prefix
+	for _, text := range s.o.Network.EgressAllow {
+		p, err := netip.ParsePrefix(text)
+		if a, aerr := netip.ParseAddr(text); aerr == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil || !p.Addr().Is4() {
+			return nil, badSetting("--egress-allow %q: give an IPv4 address, or a network such as 10.0.0.0/8", text)
+		}
+		listed = append(listed, p.Masked())
+	}
+	if s.o.Network.Egress == nil {
+		if len(listed) > 0 {
+			return nil, badSetting("--egress-allow without --egress allow")
+		}
+		return nil, nil
+	}
+	program, err := launch.Seal("layerlab-egress", bytes.NewReader(s.o.Network.Egress))
+	if err != nil {
+		return nil, fmt.Errorf("seal the way out: %w", err)
+	}
+	s.onClose(program.Close)
+	return networks.Ways(program, listed), nil
 }
 
 func bridgeAddress(text string) (netip.Prefix, error) {

@@ -24,11 +24,15 @@ var files embed.FS
 // Names of what may be there.
 const (
 	helperName = "layerlab-helper"
+	egressName = "layerlab-egress"
 	moduleName = "imagecore.wasm"
 )
 
 // Helper returns the executable of layerlab-helper.
 func Helper() ([]byte, error) { return read(helperName) }
+
+// Egress returns the executable of layerlab-egress.
+func Egress() ([]byte, error) { return read(egressName) }
 
 // Module returns imagecore.wasm.
 func Module() ([]byte, error) { return read(moduleName) }

@@ -55,7 +55,7 @@ func Router(address netip.Prefix, mtu int) error {
 	if err := netlink.AddrAdd(made, &netlink.Addr{IPNet: ipNet(address)}); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("address %s of the bridge: %w", address, err)
 	}
-	return nil
+	return forward()
 }
 
 // Connect plugs a container in: the caller stands in the router's namespace, ns
@@ -165,4 +165,24 @@ func MAC(a netip.Addr) net.HardwareAddr {
 
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+// everything is the destination of a default route.
+func everything() *net.IPNet { return &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)} }
+
+// nowhere is the metric of the route for what has no other: the last one.
+const nowhere = 4096
+
+// forward lets the router pass packets on, and answers those for which there is
+// no way by "prohibited": programs in a container fail at once, and do not wait.
+func forward() error {
+	// The file is that of the namespace of who opens it (proc_sys_net(5)).
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+		return fmt.Errorf("forwarding in the router: %w", err)
+	}
+	route := &netlink.Route{Dst: everything(), Type: unix.RTN_PROHIBIT, Priority: nowhere}
+	if err := netlink.RouteAdd(route); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("route to nowhere: %w", err)
+	}
+	return nil
 }

@@ -158,7 +158,7 @@ func TestServer(t *testing.T) {
 		reply[2] |= 0x80 // a response
 		return reply, nil
 	}
-	s := names.Serve(&names.Resolver{Table: web{}, Forward: forward}, udp, tcp)
+	s := names.Serve(&names.Resolver{Table: web{}, Out: func() bool { return true }, Forward: forward}, udp, tcp)
 	for name, code := range map[string]dnsmessage.RCode{"web.": dnsmessage.RCodeSuccess, "example.com.": dnsmessage.RCodeSuccess, "broken.example.": dnsmessage.RCodeServerFailure} {
 		q := query(t, name, dnsmessage.TypeA, true)
 		got, err := names.Ask(t.Context(), []netip.AddrPort{udp.LocalAddr().(*net.UDPAddr).AddrPort()}, q, false, (&net.Dialer{}).DialContext)

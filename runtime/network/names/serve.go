@@ -25,7 +25,8 @@ const (
 // Resolver answers one container.
 type Resolver struct {
 	Table Table
-	// Forward asks further; nil where there is no way out.
+	// Out says whether there is a way out now; Forward asks further then.
+	Out     func() bool
 	Forward func(ctx context.Context, query []byte, tcp bool) ([]byte, error)
 	// Refused is told what was asked and not answered for want of a way out.
 	Refused func(name string)
@@ -33,11 +34,12 @@ type Resolver struct {
 
 // reply is nil for what is not to be answered.
 func (r *Resolver) reply(ctx context.Context, query []byte, tcp bool) []byte {
-	reply, q, refused := Answer(query, r.Table, r.Forward != nil)
+	out := r.Out()
+	reply, q, refused := Answer(query, r.Table, out)
 	if refused && r.Refused != nil {
 		r.Refused(q.Name)
 	}
-	if reply != nil || q.Name == "" && q.Type == 0 || r.Forward == nil {
+	if reply != nil || q.Name == "" && q.Type == 0 || !out {
 		return reply
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

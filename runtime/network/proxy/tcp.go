@@ -102,10 +102,19 @@ func (p *TCP) serve(client net.Conn) {
 		return
 	}
 	defer p.drop(server)
+	Carry(client, server)
+}
+
+// Carry copies both ways until both have ended, and closes both: a side that
+// has no more to say may still listen (half-close). A broken one breaks the
+// other.
+func Carry(client, server net.Conn) {
 	var back sync.WaitGroup
 	back.Go(func() { half(client, server) })
 	half(server, client)
 	back.Wait()
+	client.Close()
+	server.Close()
 }
 
 // half copies one direction and passes its end on. Between two TCP connections

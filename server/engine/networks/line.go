@@ -72,15 +72,14 @@ func (s *Service) connect(ctx context.Context, n *netRecord, l *line) (Helper, e
 		err = network.ErrGone
 	}
 	if errors.Is(err, network.ErrGone) {
+		state = nil
 		h, err = s.o.Helpers.Start(ctx, p)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if p.Out {
-		if err := s.o.Egress.Start(ctx, p); err != nil {
-			return nil, err
-		}
+	if err := s.setWay(ctx, h, p, state); err != nil {
+		return nil, err
 	}
 	watch, hangUp := context.WithCancel(s.ctx)
 	ready := make(chan struct{})
@@ -98,6 +97,9 @@ func (s *Service) connect(ctx context.Context, n *netRecord, l *line) (Helper, e
 		hangUp()
 		return nil, ctx.Err()
 	}
+	if p.Out {
+		s.work.Go(func() { s.keepOut(watch, n.ID, p) })
+	}
 	l.mu.Lock()
 	l.helper, l.hangUp = h, hangUp
 	l.mu.Unlock()
@@ -108,6 +110,8 @@ func (s *Service) connect(ctx context.Context, n *netRecord, l *line) (Helper, e
 func (s *Service) heard(net string, e network.Event) {
 	switch e.Kind {
 	case network.EventRefused:
+		s.o.Log.Info("a container's question for a name was refused: its network has no way out (serve --egress allow)",
+			"container", e.Container, "name", e.Name, "network", net)
 		data := map[string]string{"name": e.Name, "network": net}
 		if err := s.o.Events.Send(wire.EventDNSRefused, e.Container, data); err != nil {
 			s.o.Log.Error("event lost", "kind", wire.EventDNSRefused, "err", err)
@@ -169,7 +173,7 @@ func (s *Service) endHelper(ctx context.Context, l *line, n netRecord) error {
 	if h == nil {
 		found, _, err := s.o.Helpers.Dial(ctx, p.Socket)
 		if errors.Is(err, network.ErrGone) {
-			return s.o.Helpers.Clean(ctx, p)
+			return s.clean(ctx, p)
 		}
 		if err != nil {
 			return err
@@ -179,7 +183,7 @@ func (s *Service) endHelper(ctx context.Context, l *line, n netRecord) error {
 	if err := h.End(ctx); err != nil && !errors.Is(err, network.ErrGone) {
 		return err
 	}
-	return s.o.Helpers.Clean(ctx, p)
+	return s.clean(ctx, p)
 }
 
 // pushNames tells a network's helper the names that its resolvers know.

@@ -182,7 +182,8 @@ func (s *Service) wanted(rec *memberRecord, n *netRecord, isHome bool) (network.
 	e.Resolve = &network.Resolve{}
 	e.Resolve.Zones = s.inOrder(rec)
 	for _, text := range rec.Want.DNS {
-		if a, err := netip.ParseAddr(text); err == nil {
+		// Asked again: it may have been allowed by another server's settings.
+		if a, err := netip.ParseAddr(text); err == nil && (s.o.Egress == nil || s.o.Egress.Allowed(a)) {
 			e.Resolve.Servers = append(e.Resolve.Servers, netip.AddrPortFrom(a, 53))
 		}
 	}

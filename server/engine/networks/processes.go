@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/layerlab/layerlab/runtime/network"
+	"github.com/layerlab/layerlab/runtime/network/egress"
 )
 
 // Processes returns the Helpers that are real: processes of executable, a sealed
@@ -30,5 +31,7 @@ func (p processes) Dial(ctx context.Context, socket string) (Helper, *network.St
 	}
 	return c, state, nil
 }
+
+func (p processes) CutOff(ctx context.Context, n network.Network) error { return egress.End(ctx, n) }
 
 func (p processes) Clean(ctx context.Context, n network.Network) error { return network.Clean(ctx, n) }

@@ -109,7 +109,7 @@ func (s *Service) sweep(ctx context.Context) {
 			err = h.End(ctx)
 		}
 		if err == nil || errors.Is(err, network.ErrGone) {
-			err = s.o.Helpers.Clean(ctx, p)
+			err = s.clean(ctx, p)
 		}
 		s.o.Log.Info("removed what was left of a network", "network", short, "err", err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/network"
+	"github.com/layerlab/layerlab/runtime/network/egress"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -56,6 +57,8 @@ type Helpers interface {
 	Dial(ctx context.Context, socket string) (Helper, *network.State, error)
 	// Clean removes what a helper that has gone left behind.
 	Clean(ctx context.Context, n network.Network) error
+	// CutOff closes the way out of a network, if one is open.
+	CutOff(ctx context.Context, n network.Network) error
 }
 
 // Helper is one network's helper; network.Client documents the methods.
@@ -64,6 +67,7 @@ type Helper interface {
 	Join(ctx context.Context, e network.Endpoint, t network.Target) ([]network.Port, error)
 	Leave(ctx context.Context, id string, ended bool) error
 	SetNames(ctx context.Context, names network.Names) error
+	SetWay(ctx context.Context, out bool, servers []netip.AddrPort) error
 	Watch(ctx context.Context, ready func(), tell func(network.Event)) error
 	End(ctx context.Context) error
 }
@@ -75,6 +79,8 @@ type Egress interface {
 	// Start opens the way out of a network whose helper runs; it ends with the
 	// helper. One that is open already stays.
 	Start(ctx context.Context, n network.Network) error
+	// Watch tells what is refused until ctx ends or the way closes.
+	Watch(ctx context.Context, n network.Network, tell func(egress.Event)) error
 	// Allowed says whether an address may be reached.
 	Allowed(a netip.Addr) bool
 }

@@ -115,4 +115,9 @@ const (
 	// and there is no way out. The id is the container's, data {"name",
 	// "network"}; never replayed.
 	EventDNSRefused = "network.dns-refused"
+	// EventEgressRefused: a container wanted to reach an address and was not
+	// let, or nobody answered there. The id is the container's, data {"address",
+	// "port", "proto", "network", "reason"}; never replayed. reason is loopback,
+	// own, private, link, special, protocol, too-many or not-there.
+	EventEgressRefused = "network.egress-refused"
 )

@@ -36,6 +36,15 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := f.network.check(); err != nil {
+		return err
+	}
+	var egress []byte
+	if f.network.egress == egressAllow {
+		if egress, err = embedded.Egress(); err != nil {
+			return err
+		}
+	}
 	var samples []serve.Sample
 	if !f.noSamples {
 		if samples, err = serveSamples(); err != nil {
@@ -49,7 +58,10 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		Limits: f.limits.limits(), Runtime: helper, Samples: samples, Teaching: f.teaching,
 		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined, Rootfs: snapshot.Method(f.rootfs),
 		Version: r.Version, Log: logger(r.Stderr),
-		Network: serve.NetworkOptions{Bridge: f.network.bridge, Publish: f.network.publish, AllowHost: f.network.allowHost},
+		Network: serve.NetworkOptions{
+			Bridge: f.network.bridge, Publish: f.network.publish, AllowHost: f.network.allowHost,
+			Egress: egress, EgressAllow: f.network.egressAllow,
+		},
 		Started: func(url string) {
 			fmt.Fprintf(r.out, "layerlab %s serves at %s\n", r.Version, url)
 			_ = r.out.Flush() // who closed standard output does not want the line
