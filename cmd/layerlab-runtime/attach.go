@@ -8,39 +8,26 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/reexec"
 	"github.com/layerlab/layerlab/runtime/relay"
 )
 
-// seal runs this program again from sealed memory, unless the container has a
-// user namespace of its own, whose users cannot write our file: a container can
-// make us execute ourselves inside it and then overwrite us (CVE-2019-5736).
-func seal(s *specs.Spec) error {
+// seal makes sure that we run from a file that nobody can write, unless the
+// container has a user namespace of its own, whose users cannot write ours
+// (CVE-2019-5736).
+func (g *global) seal(s *specs.Spec) error {
 	if s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace }) {
 		return nil
 	}
-	self, err := os.Readlink("/proc/self/exe")
-	if err != nil {
+	if err := os.MkdirAll(g.store.Root, 0o711); err != nil {
 		return err
 	}
-	if strings.HasPrefix(self, "/memfd:") {
-		return nil
-	}
-	f, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	m, err := launch.Seal("layerlab-runtime", f)
-	if err != nil {
-		return err
-	}
-	return os.NewSyscallError("execve", unix.Exec(fmt.Sprintf("/proc/self/fd/%d", m.Fd()), os.Args, os.Environ()))
+	return reexec.Sealed(g.store.Root)
 }
 
 // sendMaster sends the terminal's master to whoever listens on a socket, with

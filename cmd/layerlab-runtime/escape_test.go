@@ -36,49 +36,71 @@ func withAndWithoutUsers(t *testing.T, f func(t *testing.T, b *bench, users func
 }
 
 // TestOurProgramCannotBeOverwritten makes the runtime execute itself inside a
-// container whose first process lies in wait for it (CVE-2019-5736).
+// container whose first process lies in wait for it (CVE-2019-5736): as it is
+// where the container has users of its own, from an overlay where it has not,
+// and from memory where the kernel makes none of our folders.
 func TestOurProgramCannotBeOverwritten(t *testing.T) {
 	withAndWithoutUsers(t, func(t *testing.T, b *bench, users func(s *specs.Spec)) {
-		if err := os.Symlink("/proc/self/exe", filepath.Join(b.bundle, "rootfs/bin/self")); err != nil {
-			t.Fatal(err)
+		if strings.Contains(t.Name(), "user_namespace") {
+			overwrite(t, b, users, regexp.MustCompile("^"+regexp.QuoteMeta(b.bin)+"$"))
+			return
 		}
-		before, err := os.ReadFile(b.bin)
-		if err != nil {
-			t.Fatal(err)
-		}
-		report := filepath.Join(b.bundle, "rootfs/report")
-		b.config([]string{"attack", "/report"}, func(s *specs.Spec) {
-			// With everything that a container of the host's root may have.
-			s.Process.Capabilities, s.Process.NoNewPrivileges = nil, false
-			users(s)
-		})
-		if err := os.Chmod(filepath.Join(b.bundle, "rootfs"), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		b.want(0, "", "create", "-b", b.bundle, "a1")
-		b.want(0, "", "start", "a1")
-		// The link as the container's own command, and of further ones.
-		var outcome []byte
-		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
-			b.run("exec", "a1", "/bin/self", "features")
-			if outcome, err = os.ReadFile(report); err == nil && !bytes.HasPrefix(outcome, []byte("open")) {
-				break
-			}
-			if bytes.HasPrefix(outcome, []byte("open")) {
-				break
-			}
-		}
-		t.Logf("%s", outcome)
-		if !regexp.MustCompile(`^(open|write) refused: (permission denied|operation not permitted|read-only file system)`).Match(outcome) {
-			t.Errorf("the attack: %q", outcome)
-		}
-		after, err := os.ReadFile(b.bin)
-		if err != nil || !bytes.Equal(before, after) {
-			t.Errorf("the program on disk is another one: %v", err)
-		}
-		b.want(0, "", "delete", "--force", "a1")
-		b.want(0, "spec: ", "--version")
+		overwrite(t, b, users, regexp.MustCompile("^/layerlab-runtime$"))
 	})
+	t.Run("host's users, no overlay", func(t *testing.T) {
+		b := newBench(t)
+		b.root = filepath.Join(filepath.Dir(b.bin), "state") // one folder within the other: ELOOP
+		overwrite(t, b, func(*specs.Spec) {}, regexp.MustCompile("^/memfd:layerlab-runtime"))
+	})
+}
+
+// overwrite attacks; from tells which file the container's process is of until it
+// becomes its command.
+func overwrite(t *testing.T, b *bench, users func(s *specs.Spec), from *regexp.Regexp) {
+	if err := os.Symlink("/proc/self/exe", filepath.Join(b.bundle, "rootfs/bin/self")); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(b.bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := filepath.Join(b.bundle, "rootfs/report")
+	b.config([]string{"attack", "/report"}, func(s *specs.Spec) {
+		// With everything that a container of the host's root may have.
+		s.Process.Capabilities, s.Process.NoNewPrivileges = nil, false
+		users(s)
+	})
+	if err := os.Chmod(filepath.Join(b.bundle, "rootfs"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	pidFile := filepath.Join(b.dir, "pid")
+	b.want(0, "", "create", "-b", b.bundle, "--pid-file", pidFile, "a1")
+	pid, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exe, err := os.Readlink("/proc/" + string(pid) + "/exe"); err != nil || !from.MatchString(exe) {
+		t.Errorf("the runtime ran from %q, want %s: %v", exe, from, err)
+	}
+	b.want(0, "", "start", "a1")
+	// The link as the container's own command, and of further ones.
+	var outcome []byte
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		b.run("exec", "a1", "/bin/self", "features")
+		if outcome, err = os.ReadFile(report); err == nil && len(outcome) > 0 {
+			break
+		}
+	}
+	t.Logf("%s", outcome)
+	if !regexp.MustCompile(`^(open|write) refused: (permission denied|operation not permitted|read-only file system)`).Match(outcome) {
+		t.Errorf("the attack: %q", outcome)
+	}
+	after, err := os.ReadFile(b.bin)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the program on disk is another one: %v", err)
+	}
+	b.want(0, "", "delete", "--force", "a1")
+	b.want(0, "spec: ", "--version")
 }
 
 // TestNothingOfTheCallerLeaks: descriptors, environment, capabilities and

@@ -69,7 +69,7 @@ func execute(ctx context.Context, g *global, args []string) error {
 	if p.Terminal && x.detach && x.console == "" {
 		return fmt.Errorf("cannot allocate tty if runc will detach without setting console socket")
 	}
-	if err := seal(c.Spec); err != nil {
+	if err := g.seal(c.Spec); err != nil {
 		return err
 	}
 	group, err := c.Group()

@@ -35,9 +35,9 @@ func (b *bundleFlags) declare(fs *flag.FlagSet) {
 	fs.IntVar(&b.preserve, "preserve-fds", 0, "number of further descriptors that the process gets")
 }
 
-// load reads the bundle, and makes sure that we run from memory that nobody can
-// change if the container's root may be the host's.
-func (b *bundleFlags) load(detached bool) (*specs.Spec, []byte, error) {
+// load reads the bundle, and makes sure that we run from a file that nobody can
+// write if the container's root may be the host's.
+func (b *bundleFlags) load(g *global, detached bool) (*specs.Spec, []byte, error) {
 	if b.bundle == "" {
 		b.bundle = "."
 	}
@@ -59,7 +59,7 @@ func (b *bundleFlags) load(detached bool) (*specs.Spec, []byte, error) {
 	case !s.Process.Terminal && b.console != "":
 		return nil, nil, errors.New("cannot use console socket if runc will not detach or allocate tty")
 	}
-	return s, raw, seal(s)
+	return s, raw, g.seal(s)
 }
 
 func create(ctx context.Context, g *global, args []string) error {
@@ -69,7 +69,7 @@ func create(ctx context.Context, g *global, args []string) error {
 	if err := parse(fs, args, 1, 1, "ID"); err != nil {
 		return err
 	}
-	s, raw, err := b.load(true)
+	s, raw, err := b.load(g, true)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func run(ctx context.Context, g *global, args []string) error {
 	if err := parse(fs, args, 1, 1, "ID"); err != nil {
 		return err
 	}
-	s, raw, err := b.load(detach)
+	s, raw, err := b.load(g, detach)
 	if err != nil {
 		return err
 	}

@@ -34,10 +34,12 @@ func newBench(t testing.TB) *bench {
 		t.Skip("needs root: it makes namespaces and cgroups")
 	}
 	b := &bench{t: t, dir: t.TempDir()}
-	b.bin, b.root, b.bundle = filepath.Join(b.dir, "layerlab-runtime"), filepath.Join(b.dir, "state"), filepath.Join(b.dir, "bundle")
+	b.bin, b.root, b.bundle = filepath.Join(b.dir, "program/layerlab-runtime"), filepath.Join(b.dir, "state"), filepath.Join(b.dir, "bundle")
 	bin := filepath.Join(b.bundle, "rootfs/bin")
-	if err := os.MkdirAll(bin, 0o755); err != nil {
-		t.Fatal(err)
+	for _, d := range []string{bin, filepath.Dir(b.bin)} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	dir, err := programs()
 	if err != nil {

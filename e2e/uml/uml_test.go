@@ -33,6 +33,7 @@ var suites = []struct {
 	{"container", "runtime/container", 12},
 	{"launch", "runtime/launch", 20},
 	{"layerlab-runtime", "cmd/layerlab-runtime", 6},
+	{"reexec", "runtime/reexec", 3},
 	{"snapshot", "runtime/snapshot", 150},
 }
 
