@@ -25,6 +25,17 @@ func folder(t *testing.T) string {
 	if _, err := os.Stat(base); err != nil {
 		base = ""
 	}
+	return folderIn(t, base)
+}
+
+// onDisk is folder, but not in memory.
+func onDisk(t *testing.T) string {
+	t.Helper()
+	return folderIn(t, "")
+}
+
+func folderIn(t *testing.T, base string) string {
+	t.Helper()
 	dir, err := os.MkdirTemp(base, "ll-")
 	if err != nil {
 		t.Fatal(err)
