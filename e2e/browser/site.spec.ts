@@ -1,59 +1,7 @@
-import { createReadStream, existsSync, statSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { extname, join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { test as base, expect } from '@playwright/test';
+import { statSync } from 'node:fs';
 import { asFile, dockerSave, example } from './archives.ts';
 import { expectAccessible } from './fixtures.ts';
-
-// The static files of `make site`, behind a web server that knows nothing of
-// them, under a path of its own.
-const root = fileURLToPath(new URL('../../bin/site/', import.meta.url));
-const types: Record<string, string> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.css': 'text/css',
-  '.wasm': 'application/wasm',
-  '.svg': 'image/svg+xml',
-};
-
-const test = base.extend<object, { site: string }>({
-  site: [
-    // biome-ignore lint/correctness/noEmptyPattern: Playwright asks for a pattern.
-    async ({}, use) => {
-      const server: Server = createServer((request, response) => {
-        const path = new URL(request.url ?? '/', 'http://site').pathname;
-        const file = join(
-          root,
-          normalize(path.replace(/^\/some\/path\//, '/')).replace(/\/$/, '/index.html'),
-        );
-        if (!path.startsWith('/some/path/') || !existsSync(file) || !statSync(file).isFile()) {
-          response.writeHead(404).end();
-          return;
-        }
-        response.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' });
-        createReadStream(file).pipe(response);
-      });
-      await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-      await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}/some/path/`);
-      server.close();
-      server.closeAllConnections();
-    },
-    { scope: 'worker' },
-  ],
-  page: async ({ page, site }, use) => {
-    const foreign: string[] = [];
-    const troubles: string[] = [];
-    page.on('request', (r) => {
-      if (!r.url().startsWith(site) && !r.url().startsWith('blob:')) foreign.push(r.url());
-    });
-    page.on('pageerror', (e) => troubles.push(e.message));
-    await use(page);
-    expect(foreign).toEqual([]);
-    expect(troubles).toEqual([]);
-  },
-});
+import { expect, test } from './site.ts';
 
 test('the sample image without a server: files, layers, waste, papers, identity, comparison', async ({
   page,

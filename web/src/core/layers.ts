@@ -78,8 +78,9 @@ export function slabs(image: ReportImage): Slab[] {
   return out;
 }
 
-/** Thickness of a slab, 0 to 1, by the logarithm of its bytes among its siblings. */
-export function thickness(bytes: number, largest: number): number {
+/** Thickness of a slab, 0 to 1, by its bytes or their logarithm among its siblings. */
+export function thickness(bytes: number, largest: number, scale: 'log' | 'bytes' = 'log'): number {
   if (bytes <= 0 || largest <= 0) return 0;
+  if (scale === 'bytes') return Math.min(1, bytes / largest);
   return Math.min(1, Math.log2(1 + bytes / 1024) / Math.log2(2 + largest / 1024));
 }

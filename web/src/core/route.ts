@@ -6,7 +6,8 @@ export type Route =
   | { view: 'preview'; id: string; look: Look; tab?: ImageTab }
   | { view: 'words'; term: string }
   | { view: 'image'; id: string; look: Look; tab?: ImageTab }
-  | { view: 'container'; id: string; tab?: ContainerTab };
+  | { view: 'container'; id: string; tab?: ContainerTab }
+  | { view: 'inside'; id: string; look: Look; tab?: ImageTab };
 
 /** Views of an image beside its files, and of a container beside its layer. */
 export const imageTabs = ['player', 'diff', 'waste', 'papers', 'identity'] as const;
@@ -27,9 +28,25 @@ export interface Look {
   /** What it is compared with: another image's id, "" for this one; and that one's layer, null for the usual one. */
   other: string;
   from: number | null;
+  /** Whether the Dockerfile stands beside the stack. */
+  lines: boolean;
+  /** What a slab's height says of its bytes: their logarithm or themselves. */
+  scale: Scale;
 }
 
-export const top: Look = { layer: -1, mode: 'merged', path: '', lens: 'spec', other: '', from: null };
+export const scales = ['log', 'bytes'] as const;
+export type Scale = (typeof scales)[number];
+
+export const top: Look = {
+  layer: -1,
+  mode: 'merged',
+  path: '',
+  lens: 'spec',
+  other: '',
+  from: null,
+  lines: false,
+  scale: 'log',
+};
 
 export function parseRoute(hash: string): Route {
   const [path, query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
@@ -49,6 +66,16 @@ export function parseRoute(hash: string): Route {
       return id ? { view: 'image', id, look: parseLook(params), ...(tab && { tab }) } : { view: 'home' };
     }
     case 'containers': {
+      const at = rest.indexOf('inside');
+      if (at > 0) {
+        const tab = imageTabs.find((x) => x === rest[at + 1]);
+        return {
+          view: 'inside',
+          id: decode(rest.slice(0, at).join('/')),
+          look: parseLook(params),
+          ...(tab && { tab }),
+        };
+      }
       const tab = containerTabs.find((x) => rest.length > 1 && x === rest.at(-1));
       const id = decode(rest.slice(0, tab ? -1 : undefined).join('/'));
       return id ? { view: 'container', id, ...(tab && { tab }) } : { view: 'home' };
@@ -77,6 +104,8 @@ function parseLook(params: URLSearchParams): Look {
     lens: lenses.find((x) => x === params.get('lens')) ?? 'spec',
     other: params.get('with') ?? '',
     from: whole(params.get('from')),
+    lines: params.has('dockerfile'),
+    scale: scales.find((x) => x === params.get('scale')) ?? 'log',
   };
 }
 
@@ -93,7 +122,9 @@ function formatLook(look: Look): string {
   if (look.lens !== 'spec') params.set('lens', look.lens);
   if (look.other) params.set('with', look.other);
   if (look.from !== null) params.set('from', String(look.from));
-  const query = params.toString();
+  if (look.scale !== 'log') params.set('scale', look.scale);
+  // A flag without a value: URLSearchParams would write "dockerfile=".
+  const query = [params.toString(), look.lines ? 'dockerfile' : ''].filter((x) => x !== '').join('&');
   return query ? `?${query}` : '';
 }
 
@@ -107,6 +138,8 @@ export function formatRoute(route: Route): string {
       return route.term ? `#/words/${encodeURIComponent(route.term)}` : '#/words';
     case 'container':
       return `#/containers/${encodeURIComponent(route.id)}${route.tab ? `/${route.tab}` : ''}`;
+    case 'inside':
+      return `#/containers/${encodeURIComponent(route.id)}/inside${route.tab ? `/${route.tab}` : ''}${formatLook(route.look)}`;
     case 'image':
       return `#/images/${route.id}${route.tab ? `/${route.tab}` : ''}${formatLook(route.look)}`;
   }

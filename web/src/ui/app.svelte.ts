@@ -1,6 +1,7 @@
 import { apply, type Lists } from '../core/lists.ts';
 import { codeIn, formatRoute, parseRoute, type Route } from '../core/route.ts';
-import type { ApiEvent, Changes, Info, UploadProgress } from '../core/wire.ts';
+import { remember } from '../core/stack.ts';
+import type { Activity, ApiEvent, Changes, Info, UploadProgress } from '../core/wire.ts';
 import { ApiFailure, api } from '../io/api.ts';
 import { isSite } from '../io/bundled.ts';
 import { type Connection, connectEvents } from '../io/events.ts';
@@ -16,6 +17,8 @@ class App {
   lists = $state.raw<Lists>({ images: [], containers: [] });
   loaded = $state(false);
   info = $state.raw<Info | null>(null);
+  /** What was done last to each container and image, as far as the stack shows it. */
+  lately = $state.raw<ReadonlyMap<string, Activity>>(new Map());
   now = $state(Date.now());
 
   #disconnect: (() => void) | null = null;
@@ -112,6 +115,7 @@ class App {
   #hear(e: ApiEvent): void {
     if (e.kind === 'container.changes') this.#changes.get(e.id)?.(e.data as Changes);
     else if (e.kind === 'upload.progress') this.#uploads.get(e.id)?.(e.data as UploadProgress);
+    else if (e.kind === 'activity') this.lately = remember(this.lately, e.data as Activity);
     else if (e.kind === 'resync') void this.refresh().catch(() => undefined);
     else this.lists = apply(this.lists, e);
   }

@@ -24,6 +24,8 @@ export const terms = [
   'copyOnWrite',
   'unionMount',
   'rootfs',
+  'kernel',
+  'namespace',
   'bundle',
   'plan',
   'shim',
