@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -26,7 +27,7 @@ import (
 // Child is the other side of Survey: it does one job with module, the bytes of
 // imagecore.wasm, and returns the exit code of its process. Standard input is
 // the job, standard output the results, descriptor 3 the archive; of a command
-// also 4, the spool, and 5, a second archive.
+// or a reading also 4, the spool, and 5, a second archive.
 func Child(module []byte) int {
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
@@ -40,7 +41,7 @@ func Child(module []byte) int {
 		return 2
 	}
 	w := &worker{job: j, archive: os.NewFile(3, "archive"), out: bufio.NewWriterSize(os.Stdout, 256<<10)}
-	if j.Command != nil {
+	if j.Command != nil || j.Read {
 		w.spool = os.NewFile(4, "spool")
 	}
 	if j.Second != nil {
@@ -72,7 +73,8 @@ type worker struct {
 	spooled int64       // bytes
 	out     *bufio.Writer
 	stop    atomic.Bool
-	failed  error // of writing results
+	inside  []byte // of KindInside, to be unpacked
+	failed  error  // of writing results
 	told    time.Time
 }
 
@@ -110,7 +112,7 @@ func (w *worker) run(ctx context.Context, module []byte) error {
 	debug.SetMemoryLimit(w.job.Memory + 256<<20)
 	spool := int64(0)
 	if w.spool != nil {
-		spool = w.job.Limits.Layer
+		spool = w.job.spoolLimit()
 	}
 	if err := lockDown(w.job.Memory, w.job.Seconds, spool); err != nil {
 		return fmt.Errorf("lock down: %w", err)
@@ -129,7 +131,18 @@ func (w *worker) run(ctx context.Context, module []byte) error {
 	if err := call(ctx, mod, request); err != nil {
 		return w.trapped(err, stderr.String())
 	}
+	if w.failed == nil && w.inside != nil {
+		return w.unpack()
+	}
 	return w.failed
+}
+
+// spoolLimit bounds the spool, in bytes.
+func (j *job) spoolLimit() int64 {
+	if j.Read {
+		return j.Limits.Layer + j.Limits.Archive // the archive may be compressed, too
+	}
+	return j.Limits.Layer
 }
 
 // request is what the guest is asked for.
@@ -137,6 +150,9 @@ func (j *job) request() guest.Request {
 	r := guest.Request{Op: "survey", Size: j.Size, Lens: j.Lens, Limits: &j.Limits, Access: guest.AccessFile}
 	if j.Command != nil {
 		r.Op, r.Job, r.Spools = "command", j.Command, true
+	}
+	if j.Read {
+		r.Op = "read"
 	}
 	if j.Second != nil {
 		r.Second = &guest.Second{Handle: secondHandle, Size: *j.Second}
@@ -221,6 +237,9 @@ func (w *worker) emit(_ context.Context, m api.Module, kind, ptr, n uint32) {
 	case !ok:
 		w.failed = errors.New("the module handed out memory that it does not have")
 	case guest.Kind(kind) != guest.KindSpool:
+		if guest.Kind(kind) == guest.KindInside && w.job.Read {
+			w.inside = bytes.Clone(p)
+		}
 		w.failed = writeFrame(w.out, guest.Kind(kind), p)
 	case w.spool == nil:
 		w.failed = errors.New("the module spooled, though nobody said that it may")

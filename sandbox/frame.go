@@ -19,6 +19,7 @@ import (
 const (
 	frameProgress guest.Kind = 100 // done, total: two int64 little-endian
 	frameDone     guest.Kind = 101 // the last one, of length 0
+	frameUnpacked guest.Kind = 102 // JSON of unpacked, after KindInside
 )
 
 // job is what the child reads from its standard input, as one line of JSON.
@@ -31,7 +32,10 @@ type job struct {
 	Seconds int64            `json:"seconds"` // of processor time
 	Cache   string           `json:"cache"`   // folder for compiled modules, "" for none
 
-	// Of a command; nil is a survey.
+	// Read wants what it takes to store the archive; Spool is then there.
+	Read bool `json:"read,omitempty"`
+
+	// Of a command; nil is a survey, or Read.
 	Command json.RawMessage `json:"command,omitempty"`
 	Second  *int64          `json:"second,omitempty"` // bytes of the second archive, on descriptor 5
 }

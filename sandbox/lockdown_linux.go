@@ -67,7 +67,7 @@ func lockDown(memory, seconds, spool int64) error {
 // Nothing that opens, connects, executes, signals others or changes limits.
 func allowed() []string {
 	return []string{
-		"read", "pread64", "write", "close",
+		"read", "pread64", "write", "pwrite64", "close",
 		"mmap", "munmap", "mprotect", "madvise", "brk", "mincore",
 		"futex", "clone", "clone3", "exit", "exit_group", "set_robust_list", "rseq", "sched_yield", "sched_getaffinity",
 		"gettid", "getpid", "tgkill", "membarrier",

@@ -178,7 +178,7 @@ func work(ctx context.Context, o Options, j job, files []*os.File, take func(gue
 		return ctx.Err()
 	case overstayed.Load() && err != nil:
 		return imagecore.NewError(imagecore.ErrTooLarge, "sandbox-time",
-			fmt.Sprintf("reading takes longer than %s: raise --limit-time, or read it without --sandbox", o.Time), "limit", o.Time.String())
+			fmt.Sprintf("reading takes longer than %s: raise --limit-time, or read it outside of the sandbox", o.Time), "limit", o.Time.String())
 	case err == nil:
 		return nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -281,7 +281,7 @@ func (c *child) brokeDown(waitErr error, o Options) error {
 
 func tooMuchMemory(limit int64) error {
 	return imagecore.NewError(imagecore.ErrTooLarge, "sandbox-memory",
-		fmt.Sprintf("reading takes more than %d bytes of memory: raise --limit-memory, or read it without --sandbox", limit),
+		fmt.Sprintf("reading takes more than %d bytes of memory: raise --limit-memory, or read it outside of the sandbox", limit),
 		"limit", fmt.Sprint(limit))
 }
 

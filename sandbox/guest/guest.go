@@ -70,6 +70,8 @@ func (g *Guest) run(request []byte) error {
 		return g.content(r)
 	case "command":
 		return g.command(r)
+	case "read":
+		return g.read(r)
 	}
 	return badRequest("unknown operation " + r.Op)
 }

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/archive"
 )
 
 // Kind says what Host.Emit hands out.
@@ -18,6 +19,8 @@ const (
 	KindContent Kind = 4 // bytes of a layer's tar; a request may emit several pieces, in order
 	KindOutput  Kind = 5 // bytes that a command prints; several pieces, in order
 	KindAnswer  Kind = 6 // a command's answer, after its output: one byte, 1 for yes
+	KindEntries Kind = 8 // entries of a layer (DecodeEntries), several in the order of their numbers
+	KindInside  Kind = 9 // JSON of Inside, after all else
 	KindSpool   Kind = 7 // bytes to be appended to the host's spool, to be read again by SpoolHandle
 )
 
@@ -33,7 +36,7 @@ const (
 
 // Request is what a host asks for. Numbers count from 0.
 type Request struct {
-	Op string `json:"op"` // "survey", "index", "content" or "command"
+	Op string `json:"op"` // "survey", "index", "content", "command" or "read"
 
 	// Of a survey.
 	Handle int32             `json:"handle"`         // names the archive in Host.ReadAt
@@ -75,6 +78,27 @@ func (r *Request) UnmarshalJSON(b []byte) error {
 	}
 	*r = Request(p)
 	return nil
+}
+
+// Inside is what a host needs, beside the report, to store what an archive
+// holds. Documents are byte for byte, which JSON's texts are not.
+type Inside struct {
+	Images []InsideImage `json:"images"`
+	Lists  int           `json:"lists"` // of entries
+}
+
+// InsideImage is one image of an Inside.
+type InsideImage struct {
+	Manifest []byte        `json:"manifest"`
+	Config   []byte        `json:"config"`
+	V1       [][]byte      `json:"v1,omitempty"`
+	Layers   []InsideLayer `json:"layers"`
+}
+
+// InsideLayer is one layer of an image.
+type InsideLayer struct {
+	Entries int            `json:"entries"`         // number of the list, -1 for none
+	Place   *archive.Place `json:"place,omitempty"` // nil for an absent layer
 }
 
 // Failure is an error as it crosses the boundary: imagecore.Error in JSON.

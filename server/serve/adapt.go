@@ -5,11 +5,13 @@ package serve
 import (
 	"context"
 	"io"
+	"os"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/runtime/snapshot"
+	"github.com/layerlab/layerlab/runtime/unpack"
 	"github.com/layerlab/layerlab/server/engine"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 	"github.com/layerlab/layerlab/server/store"
@@ -51,7 +53,11 @@ func (i images) Commit(ctx context.Context, c engine.Commit) (wire.Image, error)
 	return i.store.Commit(ctx, store.Commit{Parent: c.Parent, Layer: c.Layer, Config: c.Config, Ref: c.Ref})
 }
 
-// unpack is how the store makes the folders of layers.
-func (s *server) unpack(ctx context.Context, dir string, t *tree.Tree, layer int, content func(layer int) (io.ReaderAt, error)) error {
-	return snapshot.Unpack(ctx, dir, t, layer, content, snapshot.UnpackOptions{Shift: s.shift()})
+// unpack is how the store makes the folders of layers, unless Options say
+// otherwise: in processes of the sealed program that can reach nothing else.
+func (s *server) unpack(executable *os.File) store.Unpack {
+	program := unpack.Program{Executable: executable}
+	return func(ctx context.Context, dir string, t *tree.Tree, layer int, content func(layer int) (io.ReaderAt, error)) error {
+		return program.Unpack(ctx, dir, t, layer, content, snapshot.UnpackOptions{Shift: s.shift()})
+	}
 }

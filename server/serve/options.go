@@ -28,8 +28,11 @@ type Options struct {
 	BehindProxy      bool     // a proxy speaks TLS for us
 
 	Limits imagecore.Limits // zero: imagecore.DefaultLimits
-	// Read opens uploads; nil reads them in this process.
+	// Read opens uploads; nil reads them in this process. See Sandboxed.
 	Read store.Reader
+	// Unpack makes the folders of layers; nil does it in a process of Runtime
+	// that is confined to them.
+	Unpack store.Unpack
 	// Runtime is the program layerlab-helper.
 	Runtime []byte
 	Samples []Sample

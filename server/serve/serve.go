@@ -143,7 +143,15 @@ func (s *server) listen() (net.Listener, error) {
 
 // openServices opens store, events and engine, which recover what a crash left.
 func (s *server) openServices(ctx context.Context) error {
-	var err error
+	executable, err := launch.Seal("layerlab-runtime", bytes.NewReader(s.o.Runtime))
+	if err != nil {
+		return fmt.Errorf("seal the runtime: %w", err)
+	}
+	s.onClose(executable.Close)
+	makeLayer := s.o.Unpack
+	if makeLayer == nil {
+		makeLayer = s.unpack(executable)
+	}
 	read := s.o.Read
 	if read == nil {
 		read = store.Native(s.o.Limits, s.o.Data)
@@ -157,7 +165,7 @@ func (s *server) openServices(ctx context.Context) error {
 	}
 	s.store, err = store.Open(ctx, store.Options{
 		Dir: s.o.Data, Limits: s.o.Limits, Read: read,
-		Unpack: s.unpack,
+		Unpack: makeLayer,
 		Users: func(id digest.Digest) int {
 			if s.engine == nil {
 				return 0
@@ -177,11 +185,6 @@ func (s *server) openServices(ctx context.Context) error {
 	s.onClose(func() error { s.bus.Close(); return nil })
 	s.openActivity()
 
-	executable, err := launch.Seal("layerlab-runtime", bytes.NewReader(s.o.Runtime))
-	if err != nil {
-		return fmt.Errorf("seal the runtime: %w", err)
-	}
-	s.onClose(executable.Close)
 	init, err := s.writeInit()
 	if err != nil {
 		return err

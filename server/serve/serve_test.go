@@ -24,6 +24,8 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/imagetest"
 	"github.com/layerlab/layerlab/imagecore/pack"
+	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -52,6 +54,11 @@ func archive(t *testing.T, name string) []byte {
 	return b.Bytes()
 }
 
+// here unpacks layers in this process, which needs no other program.
+func here(ctx context.Context, dir string, t *tree.Tree, layer int, content func(layer int) (io.ReaderAt, error)) error {
+	return snapshot.Unpack(ctx, dir, t, layer, content, snapshot.UnpackOptions{})
+}
+
 // running is a server in this process and a client of it.
 type running struct {
 	t      *testing.T
@@ -70,7 +77,7 @@ func start(t *testing.T, data string, change func(*Options)) *running {
 	started := make(chan string, 1)
 	done := make(chan error, 1)
 	o := Options{
-		Listen: "127.0.0.1:0", Data: data, Runtime: []byte("not run here"), Version: "test",
+		Listen: "127.0.0.1:0", Data: data, Runtime: []byte("not run here"), Unpack: here, Version: "test",
 		Log:     slog.New(slog.DiscardHandler),
 		Started: func(url string) { started <- url },
 	}

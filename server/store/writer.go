@@ -3,7 +3,6 @@
 package store
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -164,6 +163,9 @@ func (w *writer) layer(a Archive, img *imagecore.Image, image, layer int) (layer
 	if err == nil && !there {
 		got, err = read(w.blob)
 	}
+	if err == nil && got.DiffID == "" {
+		err = w.tar(a, image, layer, &got)
+	}
 	if err != nil {
 		return layerRecord{}, err
 	}
@@ -200,54 +202,55 @@ func (w *writer) blob(src io.Reader) (layerRecord, error) {
 	return got, diskError(errors.Join(err, s.disk.RemoveAll(temp)))
 }
 
-// digest copies src to dst and computes digest and diffID on the way.
+// digest copies src to dst and computes its digest on the way. Of what is
+// compressed it leaves DiffID and TarSize open: unpacking is the Reader's.
 func (w *writer) digest(src io.Reader, dst io.Writer) (layerRecord, error) {
-	asStored := sha256.New()
-	var size int64
-	counted := readerFunc(func(p []byte) (int, error) {
+	var head []byte
+	d, size, err := w.hash(readerFunc(func(p []byte) (int, error) {
 		n, err := src.Read(p)
+		if len(head) < codec.HeadSize {
+			head = append(head, p[:min(n, codec.HeadSize-len(head))]...)
+		}
 		if n > 0 {
-			size += int64(n)
 			w.count(n)
-			asStored.Write(p[:n])
 			if _, err := dst.Write(p[:n]); err != nil {
 				return 0, err
 			}
 		}
+		return n, err
+	}))
+	if err != nil {
+		return layerRecord{}, err
+	}
+	l := layerRecord{Blob: d, MediaType: v1.MediaTypeImageLayer, Size: size}
+	if kind := codec.Detect(head); kind != codec.None {
+		l.MediaType += "+" + kind
+		return l, nil
+	}
+	l.DiffID, l.TarSize = d, size
+	return l, nil
+}
+
+// tar adds what the tar within a compressed layer is.
+func (w *writer) tar(a Archive, image, layer int, l *layerRecord) error {
+	at, size, err := a.LayerAt(image, layer)
+	if err != nil {
+		return err
+	}
+	l.DiffID, l.TarSize, err = w.hash(io.NewSectionReader(at, 0, size))
+	return err
+}
+
+// hash reads all of src.
+func (w *writer) hash(src io.Reader) (digest.Digest, int64, error) {
+	sum := sha256.New()
+	n, err := io.CopyBuffer(sum, readerFunc(func(p []byte) (int, error) {
 		if w.ctx.Err() != nil {
 			return 0, canceled(w.ctx)
 		}
-		return n, err
-	})
-	in := bufio.NewReaderSize(counted, 256<<10)
-	head, err := in.Peek(512)
-	if err != nil && err != io.EOF {
-		return layerRecord{}, err
-	}
-	kind := codec.Detect(head)
-	if kind == "none" {
-		n, err := io.Copy(io.Discard, in)
-		d := digest.NewDigest(digest.SHA256, asStored)
-		return layerRecord{DiffID: d, Blob: d, MediaType: v1.MediaTypeImageLayer, Size: n, TarSize: n}, err
-	}
-	tarball := sha256.New()
-	un, _, err := codec.NewReader(in, w.store.o.Limits)
-	if err != nil {
-		return layerRecord{}, err
-	}
-	defer un.Close()
-	n, err := io.Copy(tarball, un)
-	if err != nil {
-		return layerRecord{}, err
-	}
-	// What follows the compressed stream belongs to the blob all the same.
-	if _, err := io.Copy(io.Discard, in); err != nil {
-		return layerRecord{}, err
-	}
-	return layerRecord{
-		DiffID: digest.NewDigest(digest.SHA256, tarball), Blob: digest.NewDigest(digest.SHA256, asStored),
-		MediaType: v1.MediaTypeImageLayer + "+" + kind, Size: size, TarSize: n,
-	}, nil
+		return src.Read(p)
+	}), make([]byte, 256<<10))
+	return digest.NewDigest(digest.SHA256, sum), n, err
 }
 
 func (w *writer) count(n int) {
@@ -270,21 +273,29 @@ func (w *writer) document(d digest.Digest, data []byte) error {
 	return replace(w.store.disk, "blobs/sha256", filepath.Base(name), data)
 }
 
-// unpack makes the folders of layers that are not there yet.
+// unpack makes the folders of layers that are not there yet, several at a time:
+// none needs another's.
 func (w *writer) unpack(t *tree.Tree, layers []layerRecord, content func(layer int) (io.ReaderAt, error)) error {
 	s := w.store
+	var work errgroup.Group
+	work.SetLimit(parallel)
+	given := map[digest.Digest]bool{} // a stack may hold a layer twice, but no chain
 	for i, l := range layers {
 		name := layerDir(l.ChainID)
 		if ok, err := exists(s.root, name); err != nil {
-			return err
-		} else if ok {
+			return errors.Join(err, work.Wait())
+		} else if ok || given[l.ChainID] {
 			continue
 		}
-		if err := s.o.Unpack(w.ctx, filepath.Join(s.o.Dir, name), t, i, content); err != nil {
-			return fmt.Errorf("unpack layer %d (%s): %w", i, l.DiffID, diskError(err))
-		}
+		given[l.ChainID] = true
+		work.Go(func() error {
+			if err := s.o.Unpack(w.ctx, filepath.Join(s.o.Dir, name), t, i, content); err != nil {
+				return fmt.Errorf("unpack layer %d (%s): %w", i, l.DiffID, diskError(err))
+			}
+			return nil
+		})
 	}
-	return nil
+	return work.Wait()
 }
 
 // flush makes the names of all blobs and layers durable.

@@ -903,6 +903,7 @@ export const en = {
     'The layers in the data folder were unpacked for another way of mounting than {method}.',
   'code.no-loop-devices': 'A size of the container layer needs loop devices, which this host lacks.',
   'code.no-mkfs': 'A size of the container layer needs mkfs.ext4: install e2fsprogs.',
+  'code.no-place': 'The layers of a folder lie in files of their own.',
   'code.name-taken': 'Another container is called {name}.',
   'code.name-too-long': 'A name is longer than the limit of {limit} bytes.',
   'code.nesting': 'Indexes are nested more than {limit} deep.',

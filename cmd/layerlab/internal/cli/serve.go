@@ -13,6 +13,7 @@ type serveFlags struct {
 	tlsCert, tlsKey       string
 	behindProxy, teaching bool
 	noSamples             bool
+	read                  string // sandbox or native
 	allowBind, allowDev   []string
 	allowUnconfined       bool
 	rootfs                string
@@ -42,6 +43,7 @@ func (r *run) serveCommand() *cobra.Command {
 	flags.StringSliceVar(&f.allowDev, "allow-device", nil, "a device of this host that containers may have")
 	flags.BoolVar(&f.allowUnconfined, "allow-unconfined", false, "allow containers without seccomp filter or masked paths")
 	flags.StringVar(&f.rootfs, "rootfs", "", "how roots are mounted: lowerdir+, idmapped-names or shared-ids; else the best that this host can")
+	flags.StringVar(&f.read, "read", "sandbox", "where uploads are read: sandbox (a process of its own that can do nothing else) or native (the server's own)")
 	flags.BoolVar(&f.noSamples, "no-samples", false, "do not store the sample images")
 	addNetwork(flags, &f.network)
 	f.limits = addLimits(flags)

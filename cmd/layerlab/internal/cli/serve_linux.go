@@ -16,7 +16,9 @@ import (
 	"github.com/layerlab/layerlab/cmd/layerlab/embedded"
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/snapshot"
+	"github.com/layerlab/layerlab/sandbox"
 	"github.com/layerlab/layerlab/server/serve"
+	"github.com/layerlab/layerlab/server/store"
 )
 
 // defaultRun is /run/layerlab for root, else in the user's run folder.
@@ -35,6 +37,17 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 	helper, err := embedded.Helper()
 	if err != nil {
 		return err
+	}
+	var read store.Reader
+	switch f.read {
+	case "sandbox":
+		read = serve.Sandboxed(sandbox.Options{
+			Command: sandboxChild, Cache: filepath.Join(f.data, "modules"),
+			Limits: f.limits.guest(), Memory: int64(f.limits.memory), Time: f.limits.time,
+		}, f.data)
+	case "native":
+	default:
+		return usageError{fmt.Errorf("--read is sandbox or native, not %q", f.read)}
 	}
 	if err := f.network.check(); err != nil {
 		return err
@@ -55,7 +68,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		Listen: f.listen, Data: f.data, RunDir: f.run, DockerSocket: f.dockerSocket,
 		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
-		Limits: f.limits.limits(), Runtime: helper, Samples: samples, Teaching: f.teaching,
+		Limits: f.limits.limits(), Read: read, Runtime: helper, Samples: samples, Teaching: f.teaching,
 		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined, Rootfs: snapshot.Method(f.rootfs),
 		Version: r.Version, Log: logger(r.Stderr),
 		Network: serve.NetworkOptions{

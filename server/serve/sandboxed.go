@@ -1,0 +1,52 @@
+//go:build linux
+
+package serve
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/sandbox"
+	"github.com/layerlab/layerlab/server/store"
+)
+
+// Sandboxed returns the Reader that opens uploads in the sandbox. What is
+// compressed is unpacked to nameless files in spoolDir.
+func Sandboxed(o sandbox.Options, spoolDir string) store.Reader {
+	return func(ctx context.Context, f io.ReaderAt, size int64, progress func(done, total int64)) (store.Archive, error) {
+		file, ok := f.(*os.File)
+		if !ok {
+			return nil, imagecore.NewError(imagecore.ErrHost, "sandbox-failed", "the sandbox reads files alone")
+		}
+		spool, err := os.CreateTemp(spoolDir, "spool-*")
+		if err != nil {
+			return nil, err
+		}
+		if err := os.Remove(spool.Name()); err != nil {
+			return nil, errors.Join(err, spool.Close())
+		}
+		o := o
+		o.Progress = progress
+		r, err := sandbox.Read(ctx, file, size, spool, o)
+		if err != nil {
+			if ctx.Err() != nil {
+				e := imagecore.NewError(imagecore.ErrCanceled, "canceled", "canceled")
+				e.Err = context.Cause(ctx)
+				err = e
+			}
+			return nil, errors.Join(err, spool.Close())
+		}
+		return reading{r, spool}, nil
+	}
+}
+
+// reading owns its spool.
+type reading struct {
+	*sandbox.Reading
+	spool *os.File
+}
+
+func (r reading) Close() error { return r.spool.Close() }
