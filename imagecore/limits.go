@@ -17,6 +17,7 @@ type Limits struct {
 	Xattrs    int   // bytes of all extended attributes of one entry
 	Nesting   int   // indexes within indexes
 	Images    int   // images of an archive
+	Restarts  int64 // bytes to remember of where compressed streams of an archive can begin anew
 }
 
 // DefaultLimits returns the limits of native reading.
@@ -35,6 +36,7 @@ func DefaultLimits() Limits {
 		Xattrs:    64 << 10,
 		Nesting:   16,
 		Images:    1000,
+		Restarts:  16 << 20,
 	}
 }
 
@@ -43,5 +45,6 @@ func DefaultLimits() Limits {
 func GuestLimits() Limits {
 	l := DefaultLimits()
 	l.Entries = 500_000
+	l.Restarts = 4 << 20
 	return l
 }

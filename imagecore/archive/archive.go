@@ -26,9 +26,8 @@ type Options struct {
 	// What is skipped counts as done.
 	Progress func(done, total int64)
 
-	// Spool, if set, gives LayerAt a place for a layer that has to be unpacked
-	// to be read at random, such as a temporary file. Without it such a layer
-	// is unpacked again whenever a read goes back by more than a megabyte.
+	// Spool, if set, gives LayerAt a place for a layer that is read at random so
+	// much that unpacking it once is cheaper, such as a temporary file.
 	Spool func() (Spool, error)
 }
 
@@ -49,7 +48,8 @@ type Archive struct {
 	images   []*image
 
 	mu       sync.Mutex
-	unpacked map[*blob]unpacked
+	unpacked map[*blob]*unpacked
+	replays  []*unpacked     // those being unpacked, the last asked last
 	sums     map[sumKey]sums // of blobs that were hashed
 }
 
@@ -162,7 +162,7 @@ func (r *reader) read(format string) (err error) {
 
 // archive hands over what was read.
 func (r *reader) archive() *Archive {
-	a := &Archive{o: r.o, files: r.files, images: r.found, warnings: r.warnings, unpacked: map[*blob]unpacked{}}
+	a := &Archive{o: r.o, files: r.files, images: r.found, warnings: r.warnings, unpacked: map[*blob]*unpacked{}}
 	a.report = imagecore.Report{Source: r.source, Images: make([]imagecore.Image, len(a.images)), Warnings: []imagecore.Warning{}}
 	a.report.Warnings = append(a.report.Warnings, a.warnings...)
 	for i, img := range a.images {

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive/outer"
 	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/codec/restart"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 )
 
@@ -17,6 +17,7 @@ type blob struct {
 	file        outer.File
 	compression string
 	tarSize     int64
+	restarts    *restart.Stream // where unpacking can begin, nil where it is not compressed
 	entries     []imagecore.Entry
 	warnings    []imagecore.Warning
 	scanned     bool
@@ -108,7 +109,7 @@ func (r *reader) scan(b *blob) error {
 			return err
 		}
 	}
-	in, err := r.files.Open(b.file)
+	in, err := r.files.Open(b.file, 0)
 	if err != nil {
 		return err
 	}
@@ -118,20 +119,22 @@ func (r *reader) scan(b *blob) error {
 
 // scanStream scans a layer from its stored bytes.
 func (r *reader) scanStream(b *blob, stored io.Reader) error {
-	in, name, err := codec.NewReader(stored, r.o.Limits)
+	restarts := r.restarts.Stream()
+	in, name, err := codec.NewMarking(stored, r.o.Limits, restarts.Mark)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
 	tar := &counted{r: in}
 	b.compression = name
-	if err := r.finish(b, tarscan.NewReader(tar, r.scanOptions(true)), -1); err != nil {
+	if err = r.finish(b, tarscan.NewReader(tar, r.scanOptions(true)), -1); err == nil {
+		err = r.drain(tar)
+	}
+	if err != nil {
+		r.restarts.Drop(restarts)
 		return err
 	}
-	if err := r.drain(tar); err != nil {
-		return err
-	}
-	b.tarSize = tar.n
+	b.tarSize, b.restarts = tar.n, restarts
 	return nil
 }
 
@@ -157,7 +160,7 @@ func (a *Archive) OpenLayer(image, layer int) (io.ReadCloser, error) {
 }
 
 func (a *Archive) openTar(b *blob) (io.ReadCloser, error) {
-	stored, err := a.files.Open(b.file)
+	stored, err := a.files.Open(b.file, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -186,73 +189,5 @@ func (a *Archive) OpenBlob(image, layer int) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.files.Open(b.file)
-}
-
-// LayerAt gives random access to the uncompressed tar of a layer and its size
-// in bytes. Layers that are compressed, or lie in a compressed archive, are
-// unpacked into Options.Spool on the first call; without it the stream is
-// replayed when a read goes back by more than a megabyte, so that reads in
-// ascending order cost one pass. All calls for one layer share what was read.
-// The reader is valid until Close and safe for concurrent use.
-func (a *Archive) LayerAt(image, layer int) (io.ReaderAt, int64, error) {
-	b, err := a.at(image, layer)
-	if err != nil {
-		return nil, 0, err
-	}
-	if b.compression == codec.None {
-		if src, ok, err := a.files.At(b.file); ok || err != nil {
-			return src, b.tarSize, err
-		}
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	u, ok := a.unpacked[b]
-	if !ok {
-		if a.o.Spool == nil {
-			u = outer.NewReplay(b.tarSize, func() (io.ReadCloser, error) { return a.openTar(b) })
-		} else if u, err = a.spool(b); err != nil {
-			return nil, 0, err
-		}
-		a.unpacked[b] = u
-	}
-	return u, b.tarSize, nil
-}
-
-// unpacked is a layer that is read at random although it is not stored so.
-type unpacked interface {
-	io.ReaderAt
-	io.Closer
-}
-
-// spool unpacks a layer into a new spool.
-func (a *Archive) spool(b *blob) (unpacked, error) {
-	tar, err := a.openTar(b)
-	if err != nil {
-		return nil, err
-	}
-	defer tar.Close()
-	s, err := a.o.Spool()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(s, bufio.NewReaderSize(ticking{tar, a.o.Tick}, 1<<20)); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
-}
-
-// ticking asks before each read whether to go on.
-type ticking struct {
-	io.Reader
-	tick func() error
-}
-
-func (t ticking) Read(p []byte) (int, error) {
-	if t.tick != nil {
-		if err := t.tick(); err != nil {
-			return 0, err
-		}
-	}
-	return t.Reader.Read(p)
+	return a.files.Open(b.file, 0)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive/outer"
+	"github.com/layerlab/layerlab/imagecore/codec/restart"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 	"github.com/opencontainers/go-digest"
 )
@@ -38,13 +39,14 @@ type reader struct {
 	total    int64            // bytes of the archive
 	done     int64            // of them
 	root     rootFacts        // what is known of it if it is a root file system
+	restarts *restart.Book    // of the archive and its layers
 }
 
 func newReader(o Options) *reader {
 	if o.Limits == (imagecore.Limits{}) {
 		o.Limits = imagecore.DefaultLimits()
 	}
-	return &reader{o: o, docs: map[string][]byte{}, blobs: map[string]*blob{}}
+	return &reader{o: o, docs: map[string][]byte{}, blobs: map[string]*blob{}, restarts: restart.NewBook(o.Limits.Restarts)}
 }
 
 // window is how much of a stored stream to ask for at once.
@@ -117,7 +119,7 @@ func (r *reader) document(path, what string) ([]byte, error) {
 	if err := r.tick(); err != nil {
 		return nil, err
 	}
-	src, err := r.files.Open(f)
+	src, err := r.files.Open(f, 0)
 	if err != nil {
 		return nil, err
 	}

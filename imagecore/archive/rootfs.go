@@ -69,7 +69,7 @@ func (r *reader) rootfs(t *outer.Tar) error {
 	b := &blob{
 		file:        outer.File{Size: t.Source.Size()},
 		compression: t.Compression, tarSize: r.root.tarSize,
-		entries: t.Entries, warnings: t.Warnings, scanned: true,
+		restarts: t.Restarts, entries: t.Entries, warnings: t.Warnings, scanned: true,
 	}
 	mediaType := mediaOCI
 	if t.Compression != codec.None {

@@ -33,7 +33,8 @@ func (r *reader) streamOuter(t *outer.Tar) error {
 	stored := &counted{r: io.NewSectionReader(t.Source, 0, t.Source.Size()), told: r.progress}
 	l := r.o.Limits
 	l.Layer = l.Archive
-	tar, _, err := codec.NewReader(bufio.NewReaderSize(stored, t.Window), l)
+	t.Restarts = r.restarts.Stream()
+	tar, _, err := codec.NewMarking(bufio.NewReaderSize(stored, t.Window), l, t.Restarts.Mark)
 	if err != nil {
 		return err
 	}

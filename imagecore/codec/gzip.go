@@ -1,76 +1,11 @@
 package codec
 
 import (
-	"bufio"
-	"errors"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
+	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/codec/inflate"
 )
-
-// members reads gzip members one after the other (RFC 1952 section 2.2), as
-// pigz and estargz write them, and zeros that pad the stream to some block
-// size, as tapes and `dd` do. Anything else after a member is an error.
-type members struct {
-	in *bufio.Reader
-	z  *gzip.Reader
-}
-
-var errTrailing = errors.New("something that is not gzip follows the stream")
-
-func (m *members) Read(p []byte) (int, error) {
-	for {
-		if m.z == nil {
-			z, err := gzip.NewReader(m.in)
-			if err != nil {
-				return 0, early(err)
-			}
-			m.z = z
-			m.z.Multistream(false)
-		}
-		n, err := m.z.Read(p)
-		if err != io.EOF {
-			return n, err
-		}
-		more, err := m.next()
-		if err != nil || !more {
-			if err == nil {
-				err = io.EOF
-			}
-			return n, err
-		}
-		if n > 0 {
-			return n, nil
-		}
-	}
-}
-
-// next moves to the member that follows, if there is one.
-func (m *members) next() (bool, error) {
-	head, err := m.in.Peek(2)
-	if err != nil && err != io.EOF {
-		return false, err
-	}
-	if len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
-		if err := m.z.Reset(m.in); err != nil {
-			return false, early(err)
-		}
-		m.z.Multistream(false)
-		return true, nil
-	}
-	for {
-		c, err := m.in.ReadByte()
-		if err == io.EOF {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		if c != 0 {
-			return false, errTrailing
-		}
-	}
-}
 
 // early turns an end of the stream within a header into what it is.
 func early(err error) error {
@@ -78,4 +13,19 @@ func early(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// NewMarking is NewReader, and tells mark where a gzip stream can begin anew, as
+// inflate.NewReader does; of other compressions it is told nothing.
+func NewMarking(r io.Reader, l imagecore.Limits, mark func(inflate.Point) (next int64)) (io.ReadCloser, string, error) {
+	return open(r, l, mark)
+}
+
+// Resume unpacks a gzip stream from a point on: r gives the stored bytes from
+// p.Byte on. Limits count what stands before as well. The checksum of the member
+// that p is in is not verified.
+func Resume(r io.Reader, p inflate.Point, l imagecore.Limits) io.ReadCloser {
+	src := &source{r: r, n: p.Byte()}
+	z := inflate.Resume(src, p)
+	return &reader{name: Gzip, src: src, buffered: z.Buffered, r: z, limits: l, n: p.Out}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/codec/inflate"
 )
 
 // MaxWindow bounds what a frame may have us remember of its own output, in
@@ -25,18 +26,24 @@ const MaxWindow = 64 << 20
 // code "bad-gzip" (or the like), streams that end early "truncated"; their
 // Offset counts packed bytes, some kilobytes read ahead included.
 func NewReader(r io.Reader, l imagecore.Limits) (io.ReadCloser, string, error) {
+	return open(r, l, nil)
+}
+
+// open is NewReader with NewMarking's mark, which may be nil.
+func open(r io.Reader, l imagecore.Limits, mark func(inflate.Point) int64) (io.ReadCloser, string, error) {
 	src := &source{r: r}
 	in := bufio.NewReaderSize(src, 64<<10)
 	head, err := in.Peek(HeadSize)
 	if err != nil && err != io.EOF {
 		return nil, "", err
 	}
-	c := &reader{name: Detect(head), src: src, in: in, limits: l}
+	c := &reader{name: Detect(head), src: src, buffered: in.Buffered, limits: l}
 	switch c.name {
 	case None:
 		c.r = in
 	case Gzip:
-		c.r = &members{in: in}
+		z := inflate.NewReader(in, mark)
+		c.r, c.buffered = z, func() int { return z.Buffered() + in.Buffered() }
 	case Zstd:
 		// One goroutine's worth: the callers scan layers one by one.
 		d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
@@ -71,14 +78,14 @@ func (s *source) Read(p []byte) (int, error) {
 }
 
 type reader struct {
-	name   string
-	src    *source
-	in     *bufio.Reader
-	r      io.Reader
-	close  func()
-	limits imagecore.Limits
-	n      int64 // unpacked bytes handed out
-	err    error
+	name     string
+	src      *source
+	buffered func() int // packed bytes that were read and not yet used
+	r        io.Reader
+	close    func()
+	limits   imagecore.Limits
+	n        int64 // unpacked bytes handed out
+	err      error
 }
 
 func (c *reader) Read(p []byte) (int, error) {
@@ -104,7 +111,7 @@ func (c *reader) over() error {
 	if c.n > l.Layer {
 		return large("layer-too-large", "the unpacked bytes are more than the limit", c.n, l.Layer)
 	}
-	if packed := c.src.n - int64(c.in.Buffered()); c.n > l.RatioFree && c.n/l.Ratio > packed {
+	if packed := c.src.n - int64(c.buffered()); c.n > l.RatioFree && c.n/l.Ratio > packed {
 		return large("ratio", "the bytes unpacked from one are more than the limit", c.n/max(packed, 1), l.Ratio)
 	}
 	return nil
@@ -129,7 +136,7 @@ func (c *reader) explain(err error) error {
 	if errors.As(err, &ie) {
 		return err
 	}
-	at := c.src.n - int64(c.in.Buffered())
+	at := c.src.n - int64(c.buffered())
 	switch {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return large("window-too-large", "the zstd frame needs more memory than the limit", 0, MaxWindow)

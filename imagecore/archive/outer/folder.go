@@ -43,13 +43,26 @@ func (t *Folder) Lookup(name string) (File, bool, error) {
 }
 
 // Open implements Files.
-func (t *Folder) Open(f File) (io.ReadCloser, error) {
+func (t *Folder) Open(f File, from int64) (io.ReadCloser, error) {
+	from = min(max(from, 0), f.Size)
 	h, err := t.fsys.Open(f.Path)
 	if err != nil {
 		return nil, err
 	}
-	return limited{bufio.NewReaderSize(io.LimitReader(h, f.Size), t.window), h}, nil
+	if s, ok := h.(io.Seeker); ok {
+		_, err = s.Seek(from, io.SeekStart)
+	} else {
+		_, err = io.CopyN(io.Discard, h, from)
+	}
+	if err != nil {
+		h.Close()
+		return nil, err
+	}
+	return limited{bufio.NewReaderSize(io.LimitReader(h, f.Size-from), t.window), h}, nil
 }
+
+// Begin implements Files.
+func (t *Folder) Begin(_ File, off int64) int64 { return off }
 
 // At implements Files; the file stays open until Close.
 func (t *Folder) At(f File) (io.ReaderAt, bool, error) {

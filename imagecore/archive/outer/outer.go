@@ -18,6 +18,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/codec/restart"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 )
 
@@ -25,8 +26,11 @@ import (
 type Files interface {
 	// Lookup finds a file by its cleaned path, through links.
 	Lookup(path string) (File, bool, error)
-	// Open reads a file from its start.
-	Open(f File) (io.ReadCloser, error)
+	// Open reads a file from a byte on.
+	Open(f File, from int64) (io.ReadCloser, error)
+	// Begin is the byte at or before off up to which Open need not unpack what
+	// lies before.
+	Begin(f File, off int64) int64
 	// At reads a file at random, if that is no dearer than from its start.
 	At(f File) (io.ReaderAt, bool, error)
 	// Each reads files one after the other, which must stand in the order of
@@ -52,8 +56,9 @@ type Tar struct {
 	Entries     []imagecore.Entry
 	Warnings    []imagecore.Warning // of the scan; they matter for root file systems only
 	EndMarked   bool
-	byPath      map[string]int // last entry of each path; nil until Link
-	Duplicates  []string       // paths of files that are there more than once, set by Link
+	byPath      map[string]int  // last entry of each path; nil until Link
+	Duplicates  []string        // paths of files that are there more than once, set by Link
+	Restarts    *restart.Stream // where unpacking can begin; nil for the start alone
 }
 
 // Link makes the files findable by path.
@@ -119,20 +124,31 @@ func (t *Tar) At(f File) (io.ReaderAt, bool, error) {
 	return io.NewSectionReader(t.Source, f.Offset, f.Size), true, nil
 }
 
-// Open implements Files. In a compressed tar it unpacks all that lies before.
-func (t *Tar) Open(f File) (io.ReadCloser, error) {
+// Open implements Files. In a compressed tar it unpacks what lies before, from
+// the last restart point on.
+func (t *Tar) Open(f File, from int64) (io.ReadCloser, error) {
+	from = min(max(from, 0), f.Size)
 	if t.Compression == codec.None {
-		return io.NopCloser(bufio.NewReaderSize(io.NewSectionReader(t.Source, f.Offset, f.Size), t.Window)), nil
+		return io.NopCloser(bufio.NewReaderSize(io.NewSectionReader(t.Source, f.Offset+from, f.Size-from), t.Window)), nil
 	}
-	tar, err := t.Unpack()
+	tar, at, err := t.unpackBefore(f.Offset + from)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.CopyN(io.Discard, tar, f.Offset); err != nil {
+	if _, err := io.CopyN(io.Discard, tar, f.Offset+from-at); err != nil {
 		tar.Close()
 		return nil, err
 	}
-	return limited{io.LimitReader(tar, f.Size), tar}, nil
+	return limited{io.LimitReader(tar, f.Size-from), tar}, nil
+}
+
+// Begin implements Files.
+func (t *Tar) Begin(f File, off int64) int64 {
+	if t.Compression == codec.None {
+		return off
+	}
+	p, _ := t.Restarts.Before(f.Offset + off)
+	return max(p.Out-f.Offset, 0)
 }
 
 // Each implements Files.
@@ -162,7 +178,7 @@ func (t *Tar) Each(all []File, read func(io.Reader) error) error {
 // eachOpened reads files by opening each.
 func eachOpened(t Files, all []File, read func(io.Reader) error) error {
 	for _, f := range all {
-		in, err := t.Open(f)
+		in, err := t.Open(f, 0)
 		if err != nil {
 			return err
 		}
@@ -173,6 +189,20 @@ func eachOpened(t Files, all []File, read func(io.Reader) error) error {
 		}
 	}
 	return nil
+}
+
+// unpackBefore reads the outer tar from the last restart point before off on,
+// and says where that is.
+func (t *Tar) unpackBefore(off int64) (io.ReadCloser, int64, error) {
+	p, ok := t.Restarts.Before(off)
+	if !ok {
+		tar, err := t.Unpack()
+		return tar, 0, err
+	}
+	l := t.Limits
+	l.Layer = l.Archive
+	stored := bufio.NewReaderSize(io.NewSectionReader(t.Source, p.Byte(), t.Source.Size()-p.Byte()), t.Window)
+	return codec.Resume(stored, p, l), p.Out, nil
 }
 
 // Unpack reads the outer tar from its start.

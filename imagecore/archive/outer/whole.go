@@ -9,9 +9,13 @@ type Whole struct{ Source *io.SectionReader }
 func (w Whole) Lookup(string) (File, bool, error) { return File{}, false, nil }
 
 // Open implements Files.
-func (w Whole) Open(File) (io.ReadCloser, error) {
-	return io.NopCloser(io.NewSectionReader(w.Source, 0, w.Source.Size())), nil
+func (w Whole) Open(_ File, from int64) (io.ReadCloser, error) {
+	from = min(max(from, 0), w.Source.Size())
+	return io.NopCloser(io.NewSectionReader(w.Source, from, w.Source.Size()-from)), nil
 }
+
+// Begin implements Files.
+func (w Whole) Begin(_ File, off int64) int64 { return off }
 
 // At implements Files.
 func (w Whole) At(File) (io.ReaderAt, bool, error) { return w.Source, true, nil }
