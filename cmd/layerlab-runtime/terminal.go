@@ -11,12 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/layerlab/layerlab/runtime/calm"
 	"github.com/layerlab/layerlab/runtime/launch"
 )
 
 // attachTerminal joins the process's terminal to our own. Somebody sits at it:
 // here a signal may take a goroutine.
 func attachTerminal(p *launch.Process, m *os.File) (wait func() (int, error), err error) {
+	// From here on several goroutines share the processors.
+	_ = calm.Monitor(0)
 	signals := make(chan os.Signal, 64)
 	for _, s := range passed() {
 		signal.Notify(signals, s)

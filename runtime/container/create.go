@@ -96,6 +96,8 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 		Spec: o.Spec, Bundle: o.Bundle, Rootfs: -1, Stdio: [3]int{0, 1, 2}, Cgroup: group,
 		NoPivot: o.NoPivot, PreserveFDs: o.PreserveFDs,
 		Hooks: func(pid int) error { return c.createHooks(ctx, pid) },
+		// Without state.json beside it nobody takes it for a container.
+		Meanwhile: func() error { return file.Write(filepath.Join(dir, "config.json"), o.Config, 0o600) },
 	}
 	if !o.Attached {
 		fifo := filepath.Join(dir, "start")
@@ -125,9 +127,6 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 	c.PID = p.Pid()
 	if _, c.Birth, err = stat(c.PID); err != nil {
 		return nil, nil, fmt.Errorf("create: the process has gone: %w", err)
-	}
-	if err := file.Write(filepath.Join(dir, "config.json"), o.Config, 0o600); err != nil {
-		return nil, nil, err
 	}
 	return c, p, c.save()
 }

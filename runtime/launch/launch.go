@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/file"
 	"github.com/layerlab/layerlab/runtime/plan"
 	"github.com/layerlab/layerlab/runtime/seccomp"
 )
@@ -46,6 +47,9 @@ type Config struct {
 	// Hooks is called before the root changes, while the child waits, if the
 	// spec has hooks for that time.
 	Hooks func(pid int) error
+	// Meanwhile is called once, while the child makes its container: for what
+	// the caller has to do anyway.
+	Meanwhile func() error
 }
 
 // Create does everything that a container needs up to, but not including, the
@@ -109,7 +113,7 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 	}
 	l := &launcher{
 		plan: pl, filter: filter, stdio: c.Stdio, terminal: spec.Process.Terminal, preserve: c.PreserveFDs,
-		start: c.StartFD, hooks: c.Hooks, command: spec.Process.Args[0], preset: map[string]uintptr{},
+		start: c.StartFD, hooks: c.Hooks, meanwhile: c.Meanwhile, command: spec.Process.Args[0], preset: map[string]uintptr{},
 	}
 	if c.Rootfs > 0 {
 		l.preset["rootfs"] = uintptr(c.Rootfs)
@@ -186,7 +190,7 @@ func filterOf(l *specs.Linux) ([]byte, error) {
 
 // lastCap returns the highest capability of this kernel.
 func lastCap() int {
-	b, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	b, err := file.Read("/proc/sys/kernel/cap_last_cap")
 	if err != nil {
 		return 0
 	}

@@ -18,17 +18,18 @@ import (
 
 // launcher is one launch under way.
 type launcher struct {
-	plan     *plan.Plan
-	filter   []byte
-	clone    uintptr
-	stdio    [3]int
-	terminal bool
-	preserve int
-	start    int // of the caller, or <= 0
-	straight bool // the plan stops nowhere: there is no pipe to let the child go on
-	hooks    func(pid int) error
-	command  string
-	preset   map[string]uintptr
+	plan      *plan.Plan
+	filter    []byte
+	clone     uintptr
+	stdio     [3]int
+	terminal  bool
+	preserve  int
+	start     int  // of the caller, or <= 0
+	straight  bool // the plan stops nowhere: there is no pipe to let the child go on
+	hooks     func(pid int) error
+	meanwhile func() error
+	command   string
+	preset    map[string]uintptr
 
 	prog *program
 	mine []int // descriptors to close at the end, whatever comes
@@ -144,6 +145,11 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 	}
 	if err := writeByte(ownGo); err != nil {
 		return nil, fmt.Errorf("let the child go on: %w", err)
+	}
+	if l.meanwhile != nil {
+		if err := l.meanwhile(); err != nil {
+			return nil, err
+		}
 	}
 	for {
 		b, err := readByte(p.report)
