@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -59,9 +60,11 @@ func (s *Service) enter(ctx context.Context, c *container, req wire.ExecContaine
 	if err != nil {
 		return nil, err
 	}
+	began := s.o.Now()
 	if _, err := sh.Exec(ctx, p, o); err != nil {
 		return nil, fmt.Errorf("exec in container %s: %w", bundle.ShortID(c.id), err)
 	}
+	activity.Of(ctx).Did(began, "entered")
 	return sh, nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/shim"
+	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -106,7 +107,9 @@ func (s *Service) StartExec(ctx context.Context, id string, cols, rows uint16) (
 	}
 	e.info.Started = true
 	req := e.info.Request
+	name := c.rec.Name
 	c.mu.Unlock()
+	activity.Of(ctx).Container(c.id, name)
 	if cols > 0 && rows > 0 {
 		req.Cols, req.Rows = cols, rows
 	}

@@ -2,12 +2,19 @@ import type { Mode } from './tree.ts';
 
 /** Where the page is. The fragment of the address holds it, so that a reload and a link find the same view. */
 export type Route =
-  | { view: 'home' }
+  | { view: 'home'; list?: HomeList }
+  | { view: 'volumes' }
+  | { view: 'networks' }
+  | { view: 'activity'; id: number }
   | { view: 'preview'; id: string; look: Look; tab?: ImageTab }
   | { view: 'words'; term: string }
   | { view: 'image'; id: string; look: Look; tab?: ImageTab }
   | { view: 'container'; id: string; tab?: ContainerTab }
   | { view: 'inside'; id: string; look: Look; tab?: ImageTab };
+
+/** How the images of the store are listed: as cards unless said otherwise. */
+export const homeLists = ['tree'] as const;
+export type HomeList = (typeof homeLists)[number];
 
 /** Views of an image beside its files, and of a container beside its layer. */
 export const imageTabs = ['player', 'diff', 'waste', 'papers', 'identity'] as const;
@@ -80,8 +87,15 @@ export function parseRoute(hash: string): Route {
       const id = decode(rest.slice(0, tab ? -1 : undefined).join('/'));
       return id ? { view: 'container', id, ...(tab && { tab }) } : { view: 'home' };
     }
-    default:
-      return { view: 'home' };
+    case 'activity':
+      return { view: 'activity', id: Math.max(0, Number.parseInt(rest[0] ?? '', 10) || 0) };
+    case 'volumes':
+    case 'networks':
+      return { view };
+    default: {
+      const list = homeLists.find((x) => x === params.get('list'));
+      return { view: 'home', ...(list && { list }) };
+    }
   }
 }
 
@@ -131,7 +145,12 @@ function formatLook(look: Look): string {
 export function formatRoute(route: Route): string {
   switch (route.view) {
     case 'home':
-      return '#/';
+      return route.list ? `#/?list=${route.list}` : '#/';
+    case 'volumes':
+    case 'networks':
+      return `#/${route.view}`;
+    case 'activity':
+      return route.id > 0 ? `#/activity/${route.id}` : '#/activity';
     case 'preview':
       return `#/preview${route.id ? `/${route.id}` : ''}${route.tab ? `/${route.tab}` : ''}${formatLook(route.look)}`;
     case 'words':

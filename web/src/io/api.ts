@@ -103,6 +103,8 @@ export const api = {
   exec: (container: string, body: wire.ExecContainer) =>
     json<wire.Exec>('POST', `/containers/${id(container)}/exec`, body),
   deleteContainer: (container: string) => call('DELETE', `/containers/${id(container)}`),
+  activities: () => json<wire.ActivityList>('GET', '/activity'),
+  activity: (number: number) => json<wire.Activity>('GET', `/activity/${number}`),
   commit: (container: string, body: wire.CommitContainer) =>
     json<wire.Image>('POST', `/containers/${id(container)}/commit`, body),
 };

@@ -1,7 +1,10 @@
+import { hoodEn } from './hood.en.ts';
+
 // All words of the page in English. {name} is filled in; {n|one|many} chooses
 // by the number n. Keys beginning with code. word the errors and warnings that
 // the server and the core send; a test finds a code without words.
 export const en = {
+  ...hoodEn,
   brand: 'layerlab, home',
   skip: 'Skip to the content',
   loading: 'Loading…',
@@ -720,7 +723,6 @@ export const en = {
   'terminal.find': 'Search in the terminal',
   'terminal.findBack': 'Previous',
   'terminal.findNext': 'Next',
-  'code.activity-not-found': 'Activity {activity} is not kept any more.',
   'code.address-taken': 'The address {address} is taken already.',
   'code.bad-extra-host': '“{host}” is no name:address.',
   'code.no-host-gateway': 'host-gateway is not served: containers do not reach the host.',

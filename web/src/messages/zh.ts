@@ -1,7 +1,9 @@
 // 页面的全部中文文字。键与 en.ts 一一对应，由类型检查保证。
 import type { en } from './en.ts';
+import { hoodZh } from './hood.zh.ts';
 
 export const zh: Record<keyof typeof en, string> = {
+  ...hoodZh,
   brand: 'layerlab 首页',
   skip: '跳到正文',
   loading: '正在加载…',
@@ -676,7 +678,6 @@ export const zh: Record<keyof typeof en, string> = {
   'terminal.find': '在终端中搜索',
   'terminal.findBack': '上一处',
   'terminal.findNext': '下一处',
-  'code.activity-not-found': '活动 {activity} 已不再保留。',
   'code.address-taken': '地址 {address} 已被占用。',
   'code.bad-extra-host': '“{host}”不是“名字:地址”的形式。',
   'code.no-host-gateway': '不提供 host-gateway：容器不能访问主机。',

@@ -6,6 +6,7 @@ import { ApiFailure, api } from '../io/api.ts';
 import { isSite } from '../io/bundled.ts';
 import { type Connection, connectEvents } from '../io/events.ts';
 import { session } from '../io/session.ts';
+import { activity } from './activity.svelte.ts';
 
 /** What the whole page shares: who is logged in, where we are, what the server has. */
 class App {
@@ -104,7 +105,10 @@ class App {
     this.#disconnect?.();
     this.#disconnect = connectEvents({
       event: (e) => this.#hear(e),
-      open: () => void this.refresh().catch(() => undefined),
+      open: () => {
+        activity.forget();
+        void this.refresh().catch(() => undefined);
+      },
       state: (s) => {
         this.connection = s;
       },
@@ -115,7 +119,10 @@ class App {
   #hear(e: ApiEvent): void {
     if (e.kind === 'container.changes') this.#changes.get(e.id)?.(e.data as Changes);
     else if (e.kind === 'upload.progress') this.#uploads.get(e.id)?.(e.data as UploadProgress);
-    else if (e.kind === 'activity') this.lately = remember(this.lately, e.data as Activity);
+    else if (e.kind === 'activity') {
+      activity.hear(e.data as Activity);
+      this.lately = remember(this.lately, e.data as Activity);
+    }
     else if (e.kind === 'resync') void this.refresh().catch(() => undefined);
     else this.lists = apply(this.lists, e);
   }

@@ -1,4 +1,5 @@
 import { fill } from '../core/fill.ts';
+import { size } from '../core/format.ts';
 import type { PlanStep } from '../core/plan.ts';
 import { en } from '../messages/en.ts';
 import { planZh } from '../messages/plan.zh.ts';
@@ -52,6 +53,13 @@ class Words {
     if (!own) return s;
     const [does, reason, without] = own.map((text) => fill(text, s.args));
     return { words: does, reason, without };
+  }
+
+  /** What was done for a call, by the code of the note. Bytes become sizes. */
+  note(code: string, args: Readonly<Record<string, string>>): string {
+    const key = `note.${code}`;
+    if (!this.has(key)) return [code, ...Object.values(args)].join(' ');
+    return this.text(key, { ...args, ...(args.bytes && { bytes: size(Number(args.bytes)) }) });
   }
 
   /** The words of an error's or warning's code, or its English message where there are none. */
