@@ -20,26 +20,28 @@ func canDocker() bool {
 	return err == nil && runtime.GOOS == "linux" && os.Geteuid() == 0
 }
 
+// serverKey is where a script keeps its server.
+type serverKey struct{}
+
+// scriptServer is a script's server.
+type scriptServer struct {
+	flags []string
+	cmd   *exec.Cmd
+	log   *os.File
+}
+
 // startServer starts a server of the script's own and points the docker command
-// line at it: server. The sample image is there as lab:1. Containers and server
-// are gone at the script's end.
+// line at it: server [FLAG…]. The sample image is there as lab:1. Containers and
+// server are gone at the script's end.
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) > 0 {
-		ts.Fatalf("usage: server")
+	if neg {
+		ts.Fatalf("usage: server [FLAG…]")
 	}
-	socket := ts.MkAbs("d.sock")
-	cmd := exec.Command(filepath.Join(bin, "layerlab"), "serve", "--listen", "127.0.0.1:0", "--no-samples",
-		"--data", ts.MkAbs("data"), "--run", ts.MkAbs("run"), "--docker-socket", socket)
-	cmd.Env = append(os.Environ(), "LAYERLAB_DATA=")
-	out, err := cmd.StdoutPipe()
-	ts.Check(err)
-	log, err := os.Create(ts.MkAbs("server.log"))
-	ts.Check(err)
-	cmd.Stderr = log
-	ts.Check(cmd.Start())
+	s := ts.Value(serverKey{}).(*scriptServer)
+	s.flags = args
 	docker := func(args ...string) string {
 		c := exec.Command("docker", args...)
-		c.Env = append(os.Environ(), "DOCKER_HOST=unix://"+socket, "HOME="+ts.MkAbs("."))
+		c.Env = append(os.Environ(), "DOCKER_HOST=unix://"+ts.MkAbs("d.sock"), "HOME="+ts.MkAbs("."))
 		b, err := c.CombinedOutput()
 		if err != nil {
 			ts.Logf("docker %s: %v\n%s", strings.Join(args, " "), err, b)
@@ -47,24 +49,61 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		return string(b)
 	}
 	ts.Defer(func() {
+		if s.cmd == nil {
+			return
+		}
 		for _, id := range strings.Fields(docker("ps", "-aq", "--no-trunc")) {
 			docker("rm", "-f", id)
 		}
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		late := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(30*time.Second, func() { _ = s.cmd.Process.Kill() })
 		defer late.Stop()
-		_ = cmd.Wait()
-		log.Close()
+		_ = s.cmd.Wait()
+		s.log.Close()
 	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.Contains(line, "serves at") {
-		text, _ := os.ReadFile(log.Name())
-		ts.Fatalf("the server does not start: %q %v\n%s", line, err, text)
-	}
-	ts.Setenv("DOCKER_HOST", "unix://"+socket)
+	s.start(ts)
+	ts.Setenv("DOCKER_HOST", "unix://"+ts.MkAbs("d.sock"))
 	ts.Setenv("HOME", ts.MkAbs("."))
 	ts.Check(os.Mkdir(ts.MkAbs("samples"), 0o755))
 	ts.Check(ts.Exec("layerlab-sample", "-userland", filepath.Join(bin, "layerlab-userland"), "-o", "samples"))
 	docker("load", "-i", ts.MkAbs("samples/sample.tar"))
 	docker("tag", "layerlab/sample:latest", "lab:1")
 	docker("rmi", "layerlab/sample:latest")
+}
+
+// start runs the server until it serves.
+func (s *scriptServer) start(ts *testscript.TestScript) {
+	args := append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--no-samples",
+		"--data", ts.MkAbs("data"), "--run", ts.MkAbs("run"), "--docker-socket", ts.MkAbs("d.sock"),
+	}, s.flags...)
+	cmd := exec.Command(filepath.Join(bin, "layerlab"), args...)
+	cmd.Env = append(os.Environ(), "LAYERLAB_DATA=")
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	s.log, err = os.OpenFile(ts.MkAbs("server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	ts.Check(err)
+	cmd.Stderr = s.log
+	ts.Check(cmd.Start())
+	s.cmd = cmd
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.Contains(line, "serves at") {
+		text, _ := os.ReadFile(s.log.Name())
+		ts.Fatalf("the server does not start: %q %v\n%s", line, err, text)
+	}
+}
+
+// crashServer kills the server, which has no chance to say anything, and starts
+// it again, with other flags where some are given: crash [FLAG…].
+func crashServer(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value(serverKey{}).(*scriptServer)
+	if neg || s.cmd == nil {
+		ts.Fatalf("usage: crash [FLAG…], after server")
+	}
+	if len(args) > 0 {
+		s.flags = args
+	}
+	ts.Check(s.cmd.Process.Kill())
+	_ = s.cmd.Wait() // "signal: killed"
+	s.log.Close()
+	s.start(ts)
 }

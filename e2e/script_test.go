@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,7 @@ func run(m *testing.M) int {
 		{"layerlab-userland", "./cmd/layerlab-userland", nil, []string{"CGO_ENABLED=0"}},
 		{"layerlab-runtime", "./cmd/layerlab-runtime", nil, []string{"CGO_ENABLED=0", "GOOS=linux"}},
 		{"layerlab-helper", "./cmd/layerlab-helper", nil, []string{"CGO_ENABLED=0", "GOOS=linux"}},
+		{"layerlab-egress", "./cmd/layerlab-egress", nil, []string{"CGO_ENABLED=0", "GOOS=linux"}},
 		{"imagecore.wasm", "./cmd/imagecore-wasm", []string{"-buildmode=c-shared"}, []string{"GOOS=wasip1", "GOARCH=wasm"}},
 	} {
 		args := append([]string{"build", "-o", filepath.Join(dir, b.out)}, b.args...)
@@ -62,6 +64,7 @@ func params(dir string) testscript.Params {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("LAYERLAB_DATA", filepath.Join(env.WorkDir, "data"))
+			env.Values[serverKey{}], env.Values[heldKey{}] = &scriptServer{}, new(net.Conn)
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(bin, "cache")) // of compiled modules
 			return nil
 		},
@@ -71,6 +74,8 @@ func params(dir string) testscript.Params {
 				return runtime.GOOS == "linux", nil
 			case "docker":
 				return canDocker(), nil
+			case "address": // of this host, beside loopback
+				return hostAddress() != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
@@ -83,6 +88,10 @@ func params(dir string) testscript.Params {
 			"diffids": sameDiffIDs,
 			"spoil":   spoil,
 			"server":  startServer,
+			"crash":   crashServer,
+			"port":    freePort,
+			"there":   standIn,
+			"hold":    holdConnection,
 			"same":    sameConfined,
 			"for":     forEach,
 		},

@@ -176,9 +176,13 @@ const nowhere = 4096
 // forward lets the router pass packets on, and answers those for which there is
 // no way by "prohibited": programs in a container fail at once, and do not wait.
 func forward() error {
-	// The file is that of the namespace of who opens it (proc_sys_net(5)).
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
-		return fmt.Errorf("forwarding in the router: %w", err)
+	// The files are those of the namespace of who opens them (proc_sys_net(5)).
+	// Without its limit of one answer a second (icmp(7)) each program learns at
+	// once.
+	for name, value := range map[string]string{"ip_forward": "1", "icmp_ratelimit": "0"} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0); err != nil {
+			return fmt.Errorf("forwarding in the router: %w", err)
+		}
 	}
 	route := &netlink.Route{Dst: everything(), Type: unix.RTN_PROHIBIT, Priority: nowhere}
 	if err := netlink.RouteAdd(route); err != nil && !errors.Is(err, unix.EEXIST) {

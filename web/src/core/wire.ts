@@ -16,6 +16,7 @@ export type EventKind =
   | 'network.connected'
   | 'network.disconnected'
   | 'network.dns-refused'
+  | 'network.egress-refused'
   | 'image.created'
   | 'image.deleted'
   | 'image.tagged'

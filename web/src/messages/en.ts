@@ -732,6 +732,8 @@ export const en = {
   'code.no-address': 'The network has no free address left.',
   'code.no-subnet':
     'All address ranges are in use: give the network a subnet, or remove one that is not used.',
+  'code.no-tun':
+    'This host has no /dev/net/tun, which --egress allow needs: load the kernel’s module tun.',
   'code.publish-address':
     'This server does not publish ports on {address}: start it with --publish-address {address}.',
   'code.dns-not-allowed':

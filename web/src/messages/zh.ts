@@ -686,6 +686,7 @@ export const zh: Record<keyof typeof en, string> = {
   'code.bad-setting': '服务器的一项设置不合理：{message}',
   'code.no-address': '该网络已没有空闲地址。',
   'code.no-subnet': '所有地址段都已用完：请为网络指定子网，或删除不用的网络。',
+  'code.no-tun': '本机没有 /dev/net/tun，而 --egress allow 需要它：请加载内核模块 tun。',
   'code.publish-address': '本服务器不在 {address} 上发布端口：请用 --publish-address {address} 启动。',
   'code.dns-not-allowed': '解析器 {address} 是私有或回环地址：只有 serve --egress 能允许。',
   'code.host-network': '拒绝使用主机自己的网络。用 --allow-host-network 启动服务器可允许。',
