@@ -216,9 +216,9 @@ bench-go: ## the benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem ./imagecore/... ./runtime/... ./server/... ./sandbox/...
 
 .PHONY: bench-runtime
-bench-runtime: bin/layerlab-runtime ## runs and execs beside crun and runc, by turns, with ratios (root)
+bench-runtime: bin/layerlab-runtime bin/layerlab-helper ## runs, execs and starts from layers beside crun and runc, by turns, with ratios (root)
 	$(call apt,runc:runc crun:crun unshare:util-linux)
-	$(GO) run ./e2e/speed -runtime bin/layerlab-runtime
+	$(GO) run ./e2e/speed -runtime bin/layerlab-runtime -helper bin/layerlab-helper
 
 .PHONY: needs
 needs: # Chromium, a C compiler (for the race detector) and libseccomp (to compare with), by apt where they are missing and this is root

@@ -56,6 +56,10 @@ func execute(ctx context.Context, g *global, args []string) error {
 	if err != nil {
 		return err
 	}
+	// First of all: what is done before is done twice.
+	if err := g.seal(c.Spec); err != nil {
+		return err
+	}
 	switch st := c.Status(); {
 	case st == specs.StateStopped:
 		return fault.New(fault.ErrConflict, "container-stopped", "cannot exec in a stopped container")
@@ -68,9 +72,6 @@ func execute(ctx context.Context, g *global, args []string) error {
 	}
 	if p.Terminal && x.detach && x.console == "" {
 		return fmt.Errorf("cannot allocate tty if runc will detach without setting console socket")
-	}
-	if err := g.seal(c.Spec); err != nil {
-		return err
 	}
 	group, err := c.Group()
 	if err != nil {

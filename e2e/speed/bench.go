@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/moby/profiles/seccomp"
@@ -49,15 +51,36 @@ func waiting() []byte {
 
 type bench struct {
 	dir, bin string
+	helper   string   // layerlab-helper
+	sealed   *os.File // it, as the server has it; nil: not yet
 	rounds   int
 	want     *regexp.Regexp
 	bundles  int
 }
 
-// subject is a command line under measurement.
+// subject is what is measured.
 type subject struct {
 	name string
-	argv []string
+	run  func() (usage, error)
+}
+
+// usage is what processes took beside time: those that were waited for.
+type usage struct {
+	cpu      time.Duration
+	switches int64 // of context, of the process's own will and not
+}
+
+// command measures a command line.
+func command(name string, argv []string) subject {
+	return subject{name, func() (usage, error) {
+		cmd := exec.Command(argv[0], argv[1:]...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return usage{}, fmt.Errorf("%v: %w: %s", argv, err, out)
+		}
+		r := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+		return usage{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), r.Nvcsw + r.Nivcsw}, nil
+	}}
 }
 
 // bundle writes a bundle that runs /bin/NAME.
@@ -116,27 +139,34 @@ func (b *bench) bundle(command string, userns, filter bool) (string, error) {
 	return dir, os.WriteFile(file, raw, 0o644)
 }
 
-// compare measures subjects by turns and prints a line for each.
+const header = "%-44s %9s %9s %9s %9s %9s\n"
+
+// compare measures subjects by turns and prints a line for each: the median of
+// clock, processor time and context switches, and what ours, the first, is of it.
 func (b *bench) compare(title string, l ...subject) error {
 	if !b.want.MatchString(title) {
 		return nil
 	}
-	wall, cpu := make([][]time.Duration, len(l)), make([][]time.Duration, len(l))
+	clock, cpu, switches := make([][]time.Duration, len(l)), make([][]time.Duration, len(l)), make([][]int64, len(l))
 	for range b.rounds {
 		for i, s := range l {
-			cmd := exec.Command(s.argv[0], s.argv[1:]...)
 			start := time.Now()
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("%s: %v: %w: %s", title, s.argv, err, out)
+			u, err := s.run()
+			if err != nil {
+				return fmt.Errorf("%s: %w", title, err)
 			}
-			wall[i] = append(wall[i], time.Since(start))
-			cpu[i] = append(cpu[i], cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+			clock[i] = append(clock[i], time.Since(start))
+			cpu[i] = append(cpu[i], u.cpu)
+			switches[i] = append(switches[i], u.switches)
 		}
 	}
-	ours := median(wall[0])
 	for i, s := range l {
-		m := median(wall[i])
-		fmt.Printf("%-44s %9.2f %9.2f %9.2f\n", title+": "+s.name, ms(m), ms(median(cpu[i])), float64(ours)/float64(m))
+		t, c := median(clock[i]), median(cpu[i])
+		fmt.Printf("%-44s %9.2f %9.2f", title+": "+s.name, ms(t), float64(median(clock[0]))/float64(t))
+		if c > 0 {
+			fmt.Printf(" %9.2f %9.2f %9d", ms(c), float64(median(cpu[0]))/float64(c), median(switches[i]))
+		}
+		fmt.Println()
 	}
 	return nil
 }
@@ -177,12 +207,12 @@ func (b *bench) crowd(title string, l ...func(id string) []string) error {
 		if i == 0 {
 			ours = took
 		}
-		fmt.Printf("%-44s %9.2f %9s %9.2f\n", title+": "+filepath.Base(argv("x")[0]), ms(took), "", float64(ours)/float64(took))
+		fmt.Printf("%-44s %9.2f %9.2f\n", title+": "+filepath.Base(argv("x")[0]), ms(took), float64(ours)/float64(took))
 	}
 	return nil
 }
 
-func median(l []time.Duration) time.Duration {
+func median[T cmp.Ordered](l []T) T {
 	l = slices.Sorted(slices.Values(l))
 	return l[len(l)/2]
 }

@@ -41,12 +41,16 @@ func (b *bench) besideCrun() error {
 		if err != nil {
 			return err
 		}
-		crun := []string{"crun", "--root", filepath.Join(b.dir, "crun"), "--cgroup-manager=disabled", "run", "-b", dir, "x"}
-		if err := b.compare("run, "+k.name, subject{"layerlab", b.ours("run", "-b", dir, "x")}, subject{"crun", crun}); err != nil {
+		crun := b.crun("run", "-b", dir, "x")
+		if err := b.compare("run, "+k.name, command("layerlab", b.ours("run", "-b", dir, "x")), command("crun", crun)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return b.inside(peer{"layerlab", b.ours}, peer{"crun", b.crun})
+}
+
+func (b *bench) crun(args ...string) []string {
+	return append([]string{"crun", "--root", filepath.Join(b.dir, "crun"), "--cgroup-manager=disabled"}, args...)
 }
 
 // besideRunc compares runs and execs on the host as it is.
@@ -61,30 +65,37 @@ func (b *bench) besideRunc() error {
 			return err
 		}
 		if err := b.compare("run with cgroups, "+k.name,
-			subject{"layerlab", b.ours("run", "-b", dir, "x")}, subject{"runc", b.runc("run", "-b", dir, "x")}); err != nil {
+			command("layerlab", b.ours("run", "-b", dir, "x")), command("runc", b.runc("run", "-b", dir, "x"))); err != nil {
 			return err
 		}
 	}
-	if err := b.besideRuncInside(); err != nil {
+	if err := b.inside(peer{"layerlab", b.ours}, peer{"runc", b.runc}); err != nil {
 		return err
 	}
 	return b.starts()
 }
 
-// besideRuncInside compares execs into a container that each of them made.
-func (b *bench) besideRuncInside() (err error) {
-	for _, k := range kinds[:2] {
+// peer is a command line by its name, completed by what it shall do.
+type peer struct {
+	name string
+	argv func(...string) []string
+}
+
+// inside compares execs into a container that each of them made.
+func (b *bench) inside(runtimes ...peer) (err error) {
+	for _, k := range kinds {
+		title := "exec, " + k.name
+		if !b.want.MatchString(title) {
+			continue
+		}
 		var l []subject
-		for _, s := range []struct {
-			name string
-			argv func(...string) []string
-		}{{"layerlab", b.ours}, {"runc", b.runc}} {
+		for _, r := range runtimes {
 			dir, err := b.bundle("wait", k.userns, k.filter)
 			if err != nil {
 				return err
 			}
 			for _, args := range [][]string{{"create", "-b", dir, "in"}, {"start", "in"}} {
-				a := s.argv(args...)
+				a := r.argv(args...)
 				// No pipes: the container would hold them open.
 				cmd := exec.Command(a[0], a[1:]...)
 				cmd.Stderr = os.Stderr
@@ -92,12 +103,13 @@ func (b *bench) besideRuncInside() (err error) {
 					return fmt.Errorf("%v: %w", a, err)
 				}
 			}
-			l = append(l, subject{s.name, s.argv("exec", "in", "/bin/true")})
+			l = append(l, command(r.name, r.argv("exec", "in", "/bin/true")))
 		}
-		err := b.compare("exec, "+k.name, l...)
-		for _, argv := range [][]string{b.ours("delete", "-f", "in"), b.runc("delete", "-f", "in")} {
-			if out, e := exec.Command(argv[0], argv[1:]...).CombinedOutput(); e != nil {
-				err = fmt.Errorf("%v: %w: %s", argv, e, out)
+		err := b.compare(title, l...)
+		for _, r := range runtimes {
+			a := r.argv("delete", "-f", "in")
+			if out, e := exec.Command(a[0], a[1:]...).CombinedOutput(); e != nil {
+				err = fmt.Errorf("%v: %w: %s", a, e, out)
 			}
 		}
 		if err != nil {

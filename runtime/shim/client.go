@@ -135,8 +135,7 @@ func (c *Client) Trace(ctx context.Context) (*plan.Plan, []plan.Result, error) {
 	if err := c.do(ctx, &request{Op: "trace"}, t); err != nil {
 		return nil, nil, err
 	}
-	p, err := t.plan()
-	return p, t.Trace, err
+	return t.Plan, t.Trace, nil
 }
 
 // Signal sends a signal to the process id ("" is the container's own), or to

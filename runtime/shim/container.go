@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -41,7 +42,8 @@ type container struct {
 	spec *specs.Spec
 	log  *jsonlog.Writer
 
-	acked chan struct{} // closed by AckExit
+	acked  chan struct{} // closed by AckExit
+	served atomic.Int64  // operations so far
 
 	mu        sync.Mutex
 	status    string

@@ -85,7 +85,7 @@ func Main(args []string) int {
 		return 1
 	}
 	handover.Close()
-	debug.FreeOSMemory() // what creating took; from here on little is needed
+	rest()
 
 	c.leave(&o)
 	listener.Close()
@@ -114,6 +114,7 @@ func (c *container) leave(o *Options) {
 	look := time.NewTicker(lookAround)
 	defer look.Stop()
 	done := c.main.done
+	var rested int64
 	for {
 		select {
 		case <-c.acked:
@@ -121,6 +122,10 @@ func (c *container) leave(o *Options) {
 		case <-done:
 			done = nil // once
 		case <-look.C:
+			if n := c.served.Load(); n != rested {
+				rest()
+				rested = n
+			}
 			deleted := err != nil || removed(folder)
 			if done == nil && (deleted || missing(o.Socket)) {
 				return

@@ -3,9 +3,7 @@
 package shim
 
 import (
-	"bytes"
 	"context"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"os"
@@ -152,27 +150,11 @@ func discard(p *launch.Process) {
 	p.Close()
 }
 
-// trace is the answer to the operation of that name. The plan travels as gob:
-// in JSON its calls are texts, for people.
+// trace is the answer to the operation of that name. Calls travel as texts: they
+// are to be shown.
 type trace struct {
-	Plan  []byte        `json:"plan"`
+	Plan  *plan.Plan    `json:"plan"`
 	Trace []plan.Result `json:"trace"`
-}
-
-func newTrace(p *launch.Process) (*trace, error) {
-	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(p.Plan()); err != nil {
-		return nil, fmt.Errorf("plan: %w", err)
-	}
-	return &trace{Plan: b.Bytes(), Trace: p.Trace()}, nil
-}
-
-func (t *trace) plan() (*plan.Plan, error) {
-	p := &plan.Plan{}
-	if err := gob.NewDecoder(bytes.NewReader(t.Plan)).Decode(p); err != nil {
-		return nil, fmt.Errorf("plan: %w", err)
-	}
-	return p, nil
 }
 
 // startCode is the exit code of a command that could not be run, as shells and

@@ -66,6 +66,7 @@ func (s *server) serve() {
 
 // handle serves one connection: one operation.
 func (s *server) handle(conn *net.UnixConn) {
+	defer s.c.served.Add(1)
 	if !samePeer(conn) {
 		return
 	}
@@ -122,7 +123,7 @@ func (s *server) do(conn net.Conn, r *request) (any, error) {
 	case "state":
 		return c.state(), nil
 	case "trace":
-		return newTrace(c.main.proc)
+		return trace{c.main.proc.Plan(), c.main.proc.Trace()}, nil
 	case "start":
 		return none, c.start()
 	case "signal":
