@@ -77,7 +77,7 @@ func TestNothingLeaksWhateverIsKilled(t *testing.T) {
 	for range n {
 		alive = append(alive, l.run([]string{"bridge", "none"}[random.IntN(2)]))
 		victim := alive[random.IntN(len(alive))]
-		what := []string{"nothing", "container", "shim", "command", "server", "server in a start"}[random.IntN(6)]
+		what := []string{"nothing", "container", "shim", "command", "server", "server in a start", "network helper", "way out"}[random.IntN(8)]
 		kills[what]++
 		switch what {
 		case "container":
@@ -91,6 +91,14 @@ func TestNothingLeaksWhateverIsKilled(t *testing.T) {
 				if parent := parentOf(pid); parent > 1 {
 					_ = syscall.Kill(parent, syscall.SIGKILL)
 				}
+			}
+		case "network helper":
+			for _, pid := range l.helpers("network") {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		case "way out":
+			for _, pid := range l.helpers("egress") {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		case "server":
 			l.kill()
@@ -145,7 +153,7 @@ func TestNothingLeaksWhateverIsKilled(t *testing.T) {
 
 func (l *leakLab) start() {
 	l.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "layerlab"), "serve", "--listen", "127.0.0.1:0", "--no-samples",
+	cmd := exec.Command(filepath.Join(bin, "layerlab"), "serve", "--listen", "127.0.0.1:0", "--no-samples", "--egress", "allow",
 		"--data", filepath.Join(l.dir, "data"), "--run", filepath.Join(l.dir, "run"), "--docker-socket", filepath.Join(l.dir, "d.sock"))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -279,7 +287,7 @@ func (l *leakLab) count() (i inventory) {
 	groups, _ := filepath.Glob("/sys/fs/cgroup/*/layerlab/*")
 	more, _ := filepath.Glob("/sys/fs/cgroup/layerlab/*")
 	for _, g := range append(groups, more...) {
-		if st, err := os.Stat(g); err == nil && st.IsDir() {
+		if st, err := os.Stat(g); err == nil && st.IsDir() && filepath.Base(g) != "helpers" { // of all servers
 			i.Cgroups++
 		}
 	}
@@ -289,15 +297,43 @@ func (l *leakLab) count() (i inventory) {
 			i.Processes++
 		}
 	}
-	links, _ := os.ReadDir("/sys/class/net")
-	for _, link := range links {
-		if strings.HasPrefix(link.Name(), "veth") || strings.HasPrefix(link.Name(), "ll") {
-			i.Veths++
+	i.Veths = strings.Count(l.interfaces("/proc/self/net/dev"), "veth") // none of the host's is ours
+	for _, pid := range l.helpers("network") {
+		for name := range strings.FieldsSeq(l.interfaces(fmt.Sprintf("/proc/%d/net/dev", pid))) {
+			if strings.HasPrefix(name, "v") {
+				i.Veths++ // the router's end of a wire
+			}
 		}
 	}
 	sockets, _ := filepath.Glob(filepath.Join(l.dir, "run", "*.sock"))
-	i.Sockets = len(sockets)
+	pins, _ := filepath.Glob(filepath.Join(l.dir, "run", "n", "*"))
+	i.Sockets = len(sockets) + len(pins)
 	return i
+}
+
+// interfaces lists those of a process's network namespace (proc_pid_net(5)).
+func (l *leakLab) interfaces(file string) string {
+	text, _ := os.ReadFile(file) // a process may just have ended
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		if name, _, ok := strings.Cut(line, ":"); ok {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// helpers lists the test's processes of a kind.
+func (l *leakLab) helpers(kind string) (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		args, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+		if bytes.Contains(args, []byte(kind)) && bytes.HasPrefix(args, []byte("layerlab-")) && l.mine(e.Name()) {
+			pid, _ := strconv.Atoi(e.Name())
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // mine says whether a process is of this test's containers, shims and helpers:

@@ -10,13 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/network/link"
+	"github.com/layerlab/layerlab/runtime/outlast"
 )
 
 // Descriptors that Start hands to the helper.
@@ -63,9 +63,8 @@ func Start(ctx context.Context, executable *os.File, n Network) (_ *Client, err 
 	cmd.Env = []string{}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{theirs, executable, host, lock} // 3, 4, 5, 6
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	// A child stands where the thread stands that forks it.
-	err = link.In(ns, cmd.Start)
+	err = link.In(ns, func() error { return outlast.Start(cmd) })
 	theirs.Close()
 	if err != nil {
 		return nil, fmt.Errorf("start network helper: %w", err)

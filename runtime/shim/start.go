@@ -12,12 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/outlast"
 )
 
 // Start spawns a shim that lives on without us, and returns when it has created
@@ -45,8 +45,7 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 	cmd.Dir = "/"
 	cmd.Stderr = stderr
 	cmd.ExtraFiles = []*os.File{theirs, o.Executable} // 3 and 4
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = cmd.Start()
+	err = outlast.Start(cmd)
 	theirs.Close()
 	if err != nil {
 		return nil, fmt.Errorf("start shim: %w", err)

@@ -366,7 +366,11 @@ func TestTheWayIsNobodysAndItEndsWithTheHelper(t *testing.T) {
 	must(t, err)
 	defer unix.Close(way)
 	must(t, syscall.Kill(helper.Pid, syscall.SIGKILL))
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(way), Events: unix.POLLIN}}, 20000); n != 1 {
+	n, err := 0, error(unix.EINTR)
+	for err == unix.EINTR {
+		n, err = unix.Poll([]unix.PollFd{{Fd: int32(way), Events: unix.POLLIN}}, 20000)
+	}
+	if n != 1 {
 		t.Fatal("the way outlives the helper", err)
 	}
 	l.start(egress.Policy{}) // both anew, on the same wires

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +19,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/network"
 	"github.com/layerlab/layerlab/runtime/network/link"
+	"github.com/layerlab/layerlab/runtime/outlast"
 )
 
 // patience is how long a process that ends may take.
@@ -111,8 +111,7 @@ func spawn(ctx context.Context, executable *os.File, n network.Network, c Config
 	cmd.Env = []string{}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{theirs, executable, tun, listener, helper, lock} // from 3 on
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = cmd.Start()
+	err = outlast.Start(cmd)
 	theirs.Close()
 	if err != nil {
 		return err

@@ -1,0 +1,103 @@
+//go:build linux
+
+package outlast_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/outlast"
+)
+
+// where is what /proc/PID/cgroup says, by hierarchy.
+func where(t *testing.T, pid int) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		all[f[1]] = f[2]
+	}
+	return all
+}
+
+func TestHelpersAreBornOutsideOfAServicesCgroup(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("moving between cgroups needs root")
+	}
+	hierarchies := map[string]string{"": "/sys/fs/cgroup", "name=systemd": "/sys/fs/cgroup/systemd"}
+	if _, err := os.Stat("/sys/fs/cgroup/unified/cgroup.procs"); err == nil {
+		hierarchies[""] = "/sys/fs/cgroup/unified"
+	}
+	home := where(t, os.Getpid())
+	moved := 0
+	for name, root := range hierarchies {
+		at, there := home[name]
+		if !there {
+			continue
+		}
+		service := filepath.Join(root, fmt.Sprintf("layerlab-test-%d.service", os.Getpid()))
+		if err := os.Mkdir(service, 0o755); err != nil {
+			t.Logf("%s: no cgroup can be made there: %v", root, err)
+			continue
+		}
+		self := []byte(strconv.Itoa(os.Getpid()))
+		if err := os.WriteFile(filepath.Join(service, "cgroup.procs"), self, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := os.WriteFile(filepath.Join(root, at, "cgroup.procs"), self, 0); err != nil {
+				t.Error(err)
+			}
+			if err := unix.Rmdir(service); err != nil {
+				t.Error(service, err)
+			}
+		})
+		moved++
+	}
+	if moved == 0 {
+		t.Skip("no cgroup hierarchy of a service manager is writable here")
+	}
+	before := where(t, os.Getpid())
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = io.Discard
+	if err := outlast.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	child := where(t, cmd.Process.Pid)
+	session, err := unix.Getsid(cmd.Process.Pid)
+	if err != nil || session != cmd.Process.Pid {
+		t.Errorf("session %d of process %d: %v", session, cmd.Process.Pid, err)
+	}
+	for name, at := range before {
+		want := at
+		if strings.Contains(at, "layerlab-test-") {
+			want = outlast.Cgroup
+		}
+		if child[name] != want {
+			t.Errorf("hierarchy %q: the helper is in %s, want %s", name, child[name], want)
+		}
+	}
+	if after := where(t, os.Getpid()); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("the server moved from %v to %v", before, after)
+	}
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
