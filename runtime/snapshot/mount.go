@@ -101,6 +101,11 @@ func Mount(o MountOptions) (*os.File, error) {
 			}
 			defer ns.Close()
 		}
+		if method == LowerFDs && len(layers) > 1 {
+			if root, err := mountTogether(layers, ns, o); err == nil {
+				return root, nil
+			} // else one by one: why not is told there, or it works
+		}
 		for i, l := range layers {
 			m, err := detach(l, ns)
 			if err != nil {
@@ -160,89 +165,6 @@ func emptyLayer(ids IDs) (*os.File, error) {
 		return nil, os.NewSyscallError("fsmount tmpfs", err)
 	}
 	return os.NewFile(uintptr(fd), "empty layer"), nil
-}
-
-// detach returns a detached mount of the folder; with a user namespace it is
-// read-only, its owners mapped by that. The folder is open in a mount that is
-// attached: before Linux 6.15 a detached one cannot be cloned once more.
-func detach(layer, ns *os.File) (*os.File, error) {
-	fd, err := unix.OpenTree(int(layer.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
-	if err != nil {
-		return nil, &os.PathError{Op: "open_tree", Path: layer.Name(), Err: err}
-	}
-	f := os.NewFile(uintptr(fd), layer.Name())
-	if ns == nil {
-		return f, nil
-	}
-	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{
-		Attr_set:  unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV,
-		Userns_fd: uint64(ns.Fd()),
-	})
-	if err != nil {
-		f.Close()
-		return nil, &os.PathError{Op: "mount_setattr idmap", Path: layer.Name(), Err: err}
-	}
-	return f, nil
-}
-
-// overlayByFD builds the overlay with fsconfig(2) alone: no path of a layer is
-// named, so neither length nor visibility matters.
-func overlayByFD(layers []*os.File, upper, work string) (*os.File, error) {
-	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("fsopen overlay", err)
-	}
-	defer unix.Close(fs)
-	for i := len(layers) - 1; i >= 0; i-- { // lowerdir+ takes the topmost first
-		if err := unix.FsconfigSetFd(fs, "lowerdir+", int(layers[i].Fd())); err != nil {
-			return nil, fmt.Errorf("layer %d: %w%s", i, os.NewSyscallError("fsconfig lowerdir+", err), told(fs))
-		}
-	}
-	if upper != "" {
-		for _, kv := range [][2]string{{"upperdir", upper}, {"workdir", work}} {
-			dir, err := os.OpenFile(kv[1], unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-			if err != nil {
-				return nil, err
-			}
-			err = unix.FsconfigSetFd(fs, kv[0], int(dir.Fd()))
-			dir.Close()
-			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w%s", kv[0], kv[1], os.NewSyscallError("fsconfig", err), told(fs))
-			}
-		}
-	}
-	// What /proc/mounts shows in the first column, as after mount(8); "none" else.
-	if err := unix.FsconfigSetString(fs, "source", "overlay"); err != nil {
-		return nil, fmt.Errorf("%w%s", os.NewSyscallError("fsconfig source", err), told(fs))
-	}
-	for _, kv := range overlayOptions {
-		if err := unix.FsconfigSetString(fs, kv[0], kv[1]); err != nil {
-			return nil, fmt.Errorf("%w%s", os.NewSyscallError("fsconfig "+kv[0], err), told(fs))
-		}
-	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, fmt.Errorf("%w%s", os.NewSyscallError("fsconfig create overlay", err), told(fs))
-	}
-	attrs := unix.MOUNT_ATTR_NODEV
-	if upper == "" {
-		attrs |= unix.MOUNT_ATTR_RDONLY
-	}
-	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, attrs)
-	if err != nil {
-		return nil, os.NewSyscallError("fsmount overlay", err)
-	}
-	return os.NewFile(uintptr(fd), "rootfs"), nil
-}
-
-// told reads what the kernel has to say about a refused option: a file system
-// context is read like a log, one message at a time.
-func told(fs int) string {
-	var buf [512]byte
-	n, err := unix.Read(fs, buf[:])
-	if err != nil || n <= 0 {
-		return ""
-	}
-	return " (" + strconv.Quote(string(buf[:n])) + ")"
 }
 
 func closeAll(files []*os.File) {

@@ -171,3 +171,33 @@ func TestProbeFindsAMethodAndLeavesNothing(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// TestALayerMayBeAMountPoint: what the folder's path shows is the layer, not what
+// lies beneath its mount.
+func TestALayerMayBeAMountPoint(t *testing.T) {
+	needRoot(t)
+	dir, other := t.TempDir(), t.TempDir()
+	layers := makeLayers(t, dir, 3)
+	if err := os.WriteFile(filepath.Join(other, "mounted"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(other, layers[1].Dir, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(layers[1].Dir, unix.MNT_DETACH) })
+	method, err := Probe(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := Mount(MountOptions{Layers: layers, IDs: testIDs(), Method: method})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	at := attachRoot(t, root)
+	for name, want := range map[string]bool{"f0": true, "f1": false, "mounted": true, "f2": true} {
+		if _, err := os.Stat(filepath.Join(at, name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
