@@ -172,6 +172,21 @@ func TestRunTicksOffItsPlan(t *testing.T) {
 	}
 }
 
+// TestATraceTellsHowFarACreateCame: what was done, what failed, what was not
+// begun, in that order, and then the error.
+func TestATraceTellsHowFarACreateCame(t *testing.T) {
+	b := newBench(t)
+	b.config(nil, func(s *specs.Spec) { s.Process.Args = []string{"/bin/absent"} })
+	for _, command := range []string{"create", "run"} {
+		out := b.want(1, "no such file or directory", command, "--trace", "-b", b.bundle, "t2")
+		shape := regexp.MustCompile(`(?s)^(  ok [^\n]+\n){20,}FAIL [^\n]+ child: find /bin/absent: lookup[^\n]+: ENOENT\n(  -- [^\n]+\n)+layerlab-runtime: [^\n]+\n$`)
+		if !shape.MatchString(out) {
+			t.Errorf("%s: %s", command, out)
+		}
+	}
+	b.want(0, "", "list", "-q")
+}
+
 // TestPlanNeedsNoRights prints the plan as nobody, who may do nothing of it.
 func TestPlanNeedsNoRights(t *testing.T) {
 	b := newBench(t)

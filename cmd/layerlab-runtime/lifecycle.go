@@ -17,12 +17,14 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/container"
+	"github.com/layerlab/layerlab/runtime/launch"
 )
 
 // bundleFlags are those of create and run.
 type bundleFlags struct {
 	bundle, console, pidFile string
 	noPivot, noKeyring       bool
+	trace                    bool
 	preserve                 int
 }
 
@@ -33,6 +35,19 @@ func (b *bundleFlags) declare(fs *flag.FlagSet) {
 	fs.BoolVar(&b.noPivot, "no-pivot", false, "chroot instead of pivot_root")
 	fs.BoolVar(&b.noKeyring, "no-new-keyring", false, "accepted; the process always gets a keyring of its own")
 	fs.IntVar(&b.preserve, "preserve-fds", 0, "number of further descriptors that the process gets")
+	fs.BoolVar(&b.trace, "trace", false, "print every step with its result and time to standard error")
+}
+
+// make creates the container. Where that breaks off, the trace tells how far it
+// came.
+func (b *bundleFlags) make(ctx context.Context, g *global, o container.Options) (*container.Container, *launch.Process, error) {
+	o.Bundle, o.NoPivot, o.PreserveFDs = b.bundle, b.noPivot, b.preserve
+	c, p, err := g.store.Create(ctx, o)
+	var u *launch.Unfinished
+	if b.trace && errors.As(err, &u) {
+		ticked(g.errOut, u.Plan.Describe(), u.Trace)
+	}
+	return c, p, err
 }
 
 // load reads the bundle, and makes sure that we run from a file that nobody can
@@ -73,9 +88,12 @@ func create(ctx context.Context, g *global, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, p, err := g.store.Create(ctx, container.Options{ID: fs.Arg(0), Bundle: b.bundle, Spec: s, Config: raw, NoPivot: b.noPivot, PreserveFDs: b.preserve})
+	c, p, err := b.make(ctx, g, container.Options{ID: fs.Arg(0), Spec: s, Config: raw})
 	if err != nil {
 		return err
+	}
+	if b.trace {
+		ticked(g.errOut, p.Plan(), p.Trace())
 	}
 	fail := func(err error) error { return errors.Join(err, c.Delete(ctx, true)) }
 	if m := p.Master(); m != nil {
@@ -103,13 +121,12 @@ func start(ctx context.Context, g *global, args []string) error {
 
 func run(ctx context.Context, g *global, args []string) error {
 	var b bundleFlags
-	var detach, keep, noSubreaper, trace bool
+	var detach, keep, noSubreaper bool
 	fs := newFlags("run", g.errOut)
 	b.declare(fs)
 	bothBool(fs, &detach, "detach", "d", "return when the container runs")
 	fs.BoolVar(&keep, "keep", false, "do not remove the container when it has ended")
 	fs.BoolVar(&noSubreaper, "no-subreaper", false, "accepted; there is none")
-	fs.BoolVar(&trace, "trace", false, "print every step with its result and time to standard error")
 	if err := parse(fs, args, 1, 1, "ID"); err != nil {
 		return err
 	}
@@ -117,7 +134,7 @@ func run(ctx context.Context, g *global, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, p, err := g.store.Create(ctx, container.Options{ID: fs.Arg(0), Bundle: b.bundle, Spec: s, Config: raw, NoPivot: b.noPivot, PreserveFDs: b.preserve, Attached: true})
+	c, p, err := b.make(ctx, g, container.Options{ID: fs.Arg(0), Spec: s, Config: raw, Attached: true})
 	if err != nil {
 		return err
 	}
@@ -137,7 +154,7 @@ func run(ctx context.Context, g *global, args []string) error {
 		return fail(err)
 	}
 	err = p.Start()
-	if trace {
+	if b.trace {
 		ticked(g.errOut, p.Plan(), p.Trace())
 	}
 	if err != nil {

@@ -52,11 +52,22 @@ type Config struct {
 	Meanwhile func() error
 }
 
+// Unfinished is the error of a launch that broke off, in the words of Err, with
+// what had been done by then.
+type Unfinished struct {
+	Err   error
+	Plan  *plan.Plan // without its texts: see Describe
+	Trace []plan.Result
+}
+
+func (u *Unfinished) Error() string { return u.Err.Error() }
+func (u *Unfinished) Unwrap() error { return u.Err }
+
 // Create does everything that a container needs up to, but not including, the
 // execve of its command; a command that is absent or may not be executed is an
 // error of Create. On an error nothing is left behind.
 //
-// Errors are *imagecore.Error with the codes command-not-found (args command),
+// Errors are *fault.Error, maybe in an *Unfinished, with the codes command-not-found (args command),
 // command-not-executable, unsupported-setting, invalid-config and step-failed
 // (args step, call, errno).
 func Create(ctx context.Context, c Config) (*Process, error) {

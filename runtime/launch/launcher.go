@@ -79,6 +79,7 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 	defer func() {
 		if err != nil {
 			p.abandon()
+			err = &Unfinished{Err: err, Plan: p.plan, Trace: p.trace}
 		}
 	}()
 	if !l.terminal {
