@@ -9,11 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -170,6 +172,68 @@ func TestRunTicksOffItsPlan(t *testing.T) {
 	if len(ok) < 30 || !strings.Contains(ok[len(ok)-1], "child: become /bin/probe print ran") || strings.Contains(out, "  --") {
 		t.Errorf("%d steps: %s", len(ok), out)
 	}
+}
+
+// TestRunsWhereClone3IsRefused: filters of older engines do, in whose containers
+// this runtime may run. Then there is a fork that copies memory, and the child
+// joins its cgroups by itself.
+func TestRunsWhereClone3IsRefused(t *testing.T) {
+	b := newBench(t)
+	b.config([]string{"wait"}, nil)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(args ...string) string {
+		t.Helper()
+		out, err := os.CreateTemp(b.dir, "out") // the container keeps it open
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		cmd := exec.Command(self, append([]string{"without-clone3", b.bin, "--root", b.root}, args...)...)
+		cmd.Stdout, cmd.Stderr = out, out
+		err = cmd.Run()
+		said, _ := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatalf("%v: %v: %s", args, err, said)
+		}
+		return string(said)
+	}
+	call("create", "-b", b.bundle, "f1")
+	call("start", "f1")
+	if got := call("exec", "f1", "/bin/probe", "print", "hello"); got != "hello\n" {
+		t.Errorf("%q", got)
+	}
+	pids := strings.Split(strings.Trim(call("ps", "--format", "json", "f1"), "[]\n"), ",")
+	if len(pids) != 1 || pids[0] == "" {
+		t.Errorf("processes %q in the container's cgroup", pids)
+	}
+	b.want(0, "", "delete", "--force", "f1")
+}
+
+// withoutClone3 becomes a program that cannot clone3(2): ENOSYS, as Docker 20.10
+// answers for calls that it does not know.
+func withoutClone3(argv []string) error {
+	runtime.LockOSThread()
+	const (
+		load, equal, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
+		allow, refuse    = 0x7fff0000, 0x00050000 | uint32(unix.ENOSYS)
+	)
+	f := []unix.SockFilter{
+		{Code: load, K: 0},
+		{Code: equal, K: unix.SYS_CLONE3, Jf: 1},
+		{Code: ret, K: refuse},
+		{Code: ret, K: allow},
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	p := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&p)), 0, 0); err != nil {
+		return err
+	}
+	return unix.Exec(argv[0], argv, os.Environ())
 }
 
 // TestATraceTellsHowFarACreateCame: what was done, what failed, what was not

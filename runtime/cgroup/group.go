@@ -145,6 +145,15 @@ func (g *Group) Files() []string {
 	return slices.Compact(files)
 }
 
+// Sole returns the group's only folder, "" if it has one in each of several
+// hierarchies.
+func (g *Group) Sole() string {
+	if !g.alone {
+		return ""
+	}
+	return g.unified
+}
+
 // base returns the folder that stands for all of them: a process joins every
 // hierarchy or none.
 func (g *Group) base() string {

@@ -91,6 +91,9 @@ func (g *Group) removeEmpty() bool {
 	}
 	all := true
 	for _, dir := range g.dirs {
+		if dir == base {
+			continue
+		}
 		err := unix.Rmdir(dir)
 		all = all && (err == nil || err == unix.ENOENT)
 	}

@@ -97,6 +97,9 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 	}
 	if t.Cgroup != nil {
 		o.CgroupFiles = t.Cgroup.Files()
+		if canShare {
+			o.CgroupFolder = t.Cgroup.Sole()
+		}
 	}
 	spec := t.Spec
 	if _, joined := joinedUsers(spec); joined && p.Terminal {
@@ -104,21 +107,28 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 			return nil, err
 		}
 	}
-	pl, err := plan.ForExec(p, spec, o)
-	if err != nil {
-		return nil, err
+	if p.Terminal && devpts < 0 {
+		return nil, fault.New(fault.ErrInvalid, "no-devpts", "the container has no devpts, so it cannot have a terminal")
 	}
-	l := &launcher{
-		plan: pl, filter: filter, straight: straight, stdio: c.Stdio, terminal: p.Terminal, preserve: c.PreserveFDs,
-		command: p.Args[0], preset: map[string]uintptr{"target": uintptr(pidfd), "target-root": uintptr(root)},
-	}
-	if p.Terminal {
-		if devpts < 0 {
-			return nil, fault.New(fault.ErrInvalid, "no-devpts", "the container has no devpts, so it cannot have a terminal")
+	enter := func() (*Process, error) {
+		pl, err := plan.ForExec(p, spec, o)
+		if err != nil {
+			return nil, err
 		}
-		l.preset["devpts"] = uintptr(devpts)
+		l := &launcher{
+			plan: pl, filter: filter, straight: straight, stdio: c.Stdio, terminal: p.Terminal, preserve: c.PreserveFDs,
+			command: p.Args[0], preset: map[string]uintptr{"target": uintptr(pidfd), "target-root": uintptr(root)},
+		}
+		if p.Terminal {
+			l.preset["devpts"] = uintptr(devpts)
+		}
+		return l.launch(ctx)
 	}
-	proc, err := l.launch(ctx)
+	proc, err := enter()
+	if errors.Is(err, errElsewhere) {
+		o.CgroupFolder = ""
+		proc, err = enter()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/plan"
 )
 
 // The three hooks that package syscall calls around its own forks. They block
@@ -213,9 +215,10 @@ type birth struct {
 	then   *birth // after the script: the sibling that it starts; nil: none
 }
 
-// cloneArgs is struct clone_args of clone3(2), its first version.
+// cloneArgs is struct clone_args of clone3(2), of Linux 5.7: an older kernel
+// takes what is longer than it knows as long as it is zero.
 type cloneArgs struct {
-	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls uint64
+	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
 }
 
 // stackSize is ample: nothing that a child runs before execve may grow a stack,
@@ -235,33 +238,41 @@ const cloneClearSighand = 0x100000000 // CLONE_CLEAR_SIGHAND, Linux 5.5
 // signal find Go's handlers in it: CLONE_CLEAR_SIGHAND takes them away. Where the
 // kernel refuses that, or a filter clone3, it is a fork as in package syscall.
 //
+// Whom we start ourselves is born in the cgroup, if the plan has one for that;
+// a sibling is born where its starter is. No fork of the older kind can do that.
+//
 //go:norace
 //go:noinline
-func fork(flags uintptr, p *program) (int, syscall.Errno) {
+func fork(flags uint64, p *program) (int, syscall.Errno) {
 	b := p.births
-	b.first.prepare(flags, unix.SIGCHLD, b.stacks+stackSize, p.scripts[child])
+	into := flags & unix.CLONE_INTO_CGROUP
+	flags &^= unix.CLONE_INTO_CGROUP
+	b.first.prepare(flags|into, unix.SIGCHLD, b.stacks+stackSize, p.scripts[child])
 	if p.scripts[join] != nil {
 		// The exit signal of a sibling is its starter's.
 		b.second.prepare(flags|unix.CLONE_PARENT, 0, b.stacks+2*stackSize, p.scripts[child])
-		b.first.prepare(0, unix.SIGCHLD, b.stacks+stackSize, p.scripts[join])
+		b.first.prepare(into, unix.SIGCHLD, b.stacks+stackSize, p.scripts[join])
 		b.first.then = &b.second
 	}
+	if into != 0 {
+		b.first.args.cgroup = uint64(p.slots[p.names[plan.CgroupFolder]])
+	}
 	copy(p.scripts[child].slots, p.slots)
-	if canShare {
+	if canShare || into != 0 {
 		pid, e := b.start(true)
-		if e != syscall.ENOSYS && e != syscall.EINVAL {
+		if into != 0 || e != syscall.ENOSYS && e != syscall.EINVAL {
 			return pid, e
 		}
 	}
 	return b.start(false)
 }
 
-func (b *birth) prepare(flags uintptr, signal syscall.Signal, stackTop uintptr, s *script) {
+func (b *birth) prepare(flags uint64, signal syscall.Signal, stackTop uintptr, s *script) {
 	b.args = cloneArgs{
-		flags: uint64(flags) | unix.CLONE_VM | cloneClearSighand, exitSignal: uint64(signal),
+		flags: flags | unix.CLONE_VM | cloneClearSighand, exitSignal: uint64(signal),
 		stack: uint64(stackTop - stackSize), stackSize: stackSize,
 	}
-	b.flags, b.script = flags|uintptr(unix.SIGCHLD), s
+	b.flags, b.script = uintptr(flags|uint64(unix.SIGCHLD)), s
 }
 
 //go:norace

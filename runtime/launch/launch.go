@@ -110,6 +110,9 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 	}
 	if c.Cgroup != nil {
 		o.CgroupFiles = c.Cgroup.Files()
+		if canShare {
+			o.CgroupFolder = c.Cgroup.Sole()
+		}
 	}
 	if spec.Linux != nil && spec.Linux.MountLabel != "" {
 		_, err := os.Stat("/sys/fs/selinux/enforce")
@@ -118,6 +121,24 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 	if slices.ContainsFunc(spec.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" }) {
 		o.Hierarchies = cgroup.Hierarchies()
 	}
+	p, err := prepared(ctx, c, spec, filter, o)
+	if errors.Is(err, errElsewhere) {
+		o.CgroupFolder = ""
+		p, err = prepared(ctx, c, spec, filter, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.spec, p.cgroup = spec, c.Cgroup
+	return p, nil
+}
+
+// errElsewhere says that the kernel, or a filter, lets no child be born in a
+// cgroup, or not in this one: CLONE_INTO_CGROUP came with Linux 5.7.
+var errElsewhere = errors.New("no birth in that cgroup")
+
+// prepared plans and launches.
+func prepared(ctx context.Context, c Config, spec *specs.Spec, filter []byte, o plan.Options) (*Process, error) {
 	pl, err := plan.For(spec, o)
 	if err != nil {
 		return nil, err
@@ -132,19 +153,7 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 	for i, fd := range c.Mounts {
 		l.preset["bind"+strconv.Itoa(i)] = uintptr(fd)
 	}
-	if pl.Clone != "" {
-		v, err := value(pl.Clone)
-		if err != nil {
-			return nil, err
-		}
-		l.clone = uintptr(v)
-	}
-	p, err := l.launch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p.spec, p.cgroup = spec, c.Cgroup
-	return p, nil
+	return l.launch(ctx)
 }
 
 // absolute returns a copy of the spec whose paths of the host are absolute.

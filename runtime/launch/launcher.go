@@ -4,6 +4,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -20,7 +21,6 @@ import (
 type launcher struct {
 	plan      *plan.Plan
 	filter    []byte
-	clone     uintptr
 	stdio     [3]int
 	terminal  bool
 	preserve  int
@@ -248,9 +248,9 @@ func (l *launcher) host(p *Process) error {
 
 func (l *launcher) fork() (int, error) {
 	first := l.prog.scripts[join]
-	pid, e := fork(l.clone, l.prog)
-	if e != 0 {
-		return 0, hostError("clone", l.plan.Clone, e)
+	pid, err := l.born()
+	if err != nil {
+		return 0, err
 	}
 	if first == nil {
 		return pid, nil
@@ -262,6 +262,26 @@ func (l *launcher) fork() (int, error) {
 		return 0, l.prog.failure(l.command)
 	}
 	return int(first.ledger.pid), nil
+}
+
+// born starts the first child, or the only one.
+func (l *launcher) born() (int, error) {
+	var flags uint64
+	if l.plan.Clone != "" {
+		var err error
+		if flags, err = value(l.plan.Clone); err != nil {
+			return 0, err
+		}
+	}
+	pid, e := fork(flags, l.prog)
+	if e == 0 {
+		return pid, nil
+	}
+	err := hostError("clone", l.plan.Clone, e)
+	if flags&unix.CLONE_INTO_CGROUP != 0 {
+		return 0, errors.Join(errElsewhere, err)
+	}
+	return 0, err
 }
 
 // closeChildEnds closes the parent's copies of what only the child needs, so

@@ -141,6 +141,8 @@ func constant(name string) (uint64, bool) {
 		return unix.AT_RECURSIVE, true
 	case "AT_SYMLINK_NOFOLLOW":
 		return unix.AT_SYMLINK_NOFOLLOW, true
+	case "CLONE_INTO_CGROUP":
+		return unix.CLONE_INTO_CGROUP, true
 	case "CLONE_NEWCGROUP":
 		return unix.CLONE_NEWCGROUP, true
 	case "CLONE_NEWIPC":

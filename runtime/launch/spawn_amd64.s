@@ -9,7 +9,7 @@
 TEXT ·spawn(SB), NOSPLIT, $0-16
 	MOVQ	b+0(FP), R12	// kept by the kernel, seen by both
 	MOVQ	R12, DI		// args are the first member
-	MOVQ	$64, SI
+	MOVQ	$88, SI
 	MOVQ	$435, AX
 	SYSCALL
 	TESTQ	AX, AX

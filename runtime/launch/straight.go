@@ -28,9 +28,9 @@ func (l *launcher) throughout(ctx context.Context, p *Process, childReport int) 
 	if err := l.prepare(ctx, p); err != nil {
 		return err
 	}
-	first, e := fork(l.clone, l.prog)
-	if e != 0 {
-		return hostError("clone", l.plan.Clone, e)
+	first, err := l.born()
+	if err != nil {
+		return err
 	}
 	l.closeChildEnds(childReport)
 	born := &l.prog.scripts[join].ledger.pid

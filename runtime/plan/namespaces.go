@@ -148,6 +148,25 @@ func (b *builder) session() {
 		call("keyctl", flags("KEYCTL_JOIN_SESSION_KEYRING"), null()).ignore("ENOSYS", "EDQUOT", "EPERM"))
 }
 
+// bornInCgroup opens the folder of the cgroup that the child is born in. To move
+// there later it would have to wait until nobody forks or ends.
+func (b *builder) bornInCgroup() {
+	dir := b.opt.CgroupFolder
+	if dir == "" {
+		return
+	}
+	b.opt.CgroupFiles = nil
+	b.step(Host, "open-cgroup", []string{"path", dir}, 0,
+		call("openat", here(), str(dir), flags("O_PATH|O_DIRECTORY|O_CLOEXEC")).as(CgroupFolder))
+	if b.plan.Clone != "" {
+		b.plan.Clone += "|"
+	}
+	b.plan.Clone += "CLONE_INTO_CGROUP"
+}
+
+// CgroupFolder is the name of the result that CLONE_INTO_CGROUP refers to.
+const CgroupFolder = "cgroup"
+
 // cgroupHost opens the files by which the child joins its cgroups.
 func (b *builder) cgroupHost() {
 	for i, f := range b.opt.CgroupFiles {

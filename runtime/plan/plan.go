@@ -23,7 +23,8 @@ const (
 // Plan is what will be done to start one process, in order.
 type Plan struct {
 	// Clone holds the namespaces that the child is born into, by the flags of
-	// clone(2); "" for none.
+	// clone(2), and CLONE_INTO_CGROUP if it, or the first child before it, is
+	// born in its cgroup; "" for none.
 	Clone string `json:"clone"`
 	Steps []Step `json:"steps"`
 	// Copies are made by the launcher between the host's steps and the fork.
@@ -81,6 +82,10 @@ type Options struct {
 	// CgroupFiles are the files of the container's cgroups (tasks or
 	// cgroup.procs) that the child writes itself into.
 	CgroupFiles []string
+	// CgroupFolder is the folder of the container's one cgroup, on a host with
+	// cgroup2 alone: the process that the launcher starts is born in it
+	// (CLONE_INTO_CGROUP, clone(2)) and CgroupFiles is not needed.
+	CgroupFolder string
 	// Hierarchies are the cgroup v1 hierarchies of the host as mount options
 	// ("cpu,cpuacct", "name=systemd"); empty on a host with cgroup2 alone.
 	Hierarchies []string
@@ -128,6 +133,7 @@ func For(spec *specs.Spec, o Options) (*Plan, error) {
 	}
 	b := &builder{spec: spec, opt: o, plan: &Plan{Steps: make([]Step, 0, 128)}}
 	b.namespaces()
+	b.bornInCgroup()
 	b.rootHost()
 	b.terminalHost()
 	b.cgroupHost()
@@ -166,7 +172,8 @@ func ForExec(p *specs.Process, spec *specs.Spec, o Options) (*Plan, error) {
 	if err := checkProcess(p); err != nil {
 		return nil, err
 	}
-	b := &builder{spec: &s, opt: o, plan: &Plan{Steps: make([]Step, 0, 128)}}
+	b := &builder{spec: &s, opt: o, plan: &Plan{Steps: make([]Step, 0, 96)}}
+	b.bornInCgroup()
 	b.terminalHost()
 	b.cgroupHost()
 	if !o.Straight {
