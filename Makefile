@@ -215,6 +215,11 @@ bench: build ## the archive commands beside dive, crane, skopeo, umoci and opens
 bench-go: ## the benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem ./imagecore/... ./runtime/... ./server/... ./sandbox/...
 
+.PHONY: bench-engine
+bench-engine: build bin/layerlab-helper bin/samples/sample.tar ## the server's engine beside dockerd, umoci, tar and a bare veth, by turns, with ratios (root)
+	$(call apt,dockerd:docker.io umoci:umoci runc:runc ip:iproute2)
+	$(GO) run ./e2e/enginebench -layerlab bin/layerlab -runtime bin/layerlab-runtime -helper bin/layerlab-helper -samples bin/samples
+
 .PHONY: bench-runtime
 bench-runtime: bin/layerlab-runtime bin/layerlab-helper ## runs, execs and starts from layers beside crun and runc, by turns, with ratios (root)
 	$(call apt,runc:runc crun:crun unshare:util-linux)
