@@ -28,7 +28,7 @@ export function parseCommand(createdBy: string): Command {
   return { word: '', rest: text };
 }
 
-/** Splits a command line into words as a shell would: quotes and backslashes, nothing else. */
+/** Splits a command line into words as a shell would: quotes, backslashes and continued lines, nothing else. */
 export function splitWords(line: string): string[] {
   const words: string[] = [];
   let word: string | null = null;
@@ -38,6 +38,8 @@ export function splitWords(line: string): string[] {
     if (quote === "'") {
       if (c === "'") quote = '';
       else word += c;
+    } else if (c === '\\' && /^\r?\n/.test(line.slice(i + 1, i + 3))) {
+      i += line[i + 1] === '\r' ? 2 : 1;
     } else if (c === '\\' && i + 1 < line.length && (!quote || /["\\$`]/.test(line[i + 1]))) {
       word = (word ?? '') + line[++i];
     } else if (c === quote) quote = '';

@@ -92,7 +92,7 @@ export const api = {
   plan: (container: string) => json<Plan>('GET', `/containers/${id(container)}/plan`),
   trace: (container: string) => json<StepResult[]>('GET', `/containers/${id(container)}/trace`),
   facts: (container: string) => json<wire.Facts>('GET', `/containers/${id(container)}/facts`),
-  create: (body: wire.CreateContainer) => json<wire.Container>('POST', '/containers', body),
+  create: (body: wire.NewContainer) => json<wire.Container>('POST', '/containers', body),
   start: (container: string) => call('POST', `/containers/${id(container)}/start`),
   stop: (container: string) =>
     call('POST', `/containers/${id(container)}/stop`, {} satisfies wire.StopContainer),
@@ -103,6 +103,21 @@ export const api = {
   exec: (container: string, body: wire.ExecContainer) =>
     json<wire.Exec>('POST', `/containers/${id(container)}/exec`, body),
   deleteContainer: (container: string) => call('DELETE', `/containers/${id(container)}`),
+  volumes: () => json<wire.VolumeList>('GET', '/volumes'),
+  createVolume: (body: wire.CreateVolume) => json<wire.Volume>('POST', '/volumes', body),
+  deleteVolume: (name: string) => call('DELETE', `/volumes/${id(name)}`),
+  pruneVolumes: (all: boolean) =>
+    json<wire.Pruned>('POST', '/volumes/prune', { all } satisfies wire.PruneVolumes),
+  networks: () => json<wire.NetworkList>('GET', '/networks'),
+  createNetwork: (body: wire.CreateNetwork) => json<wire.Network>('POST', '/networks', body),
+  deleteNetwork: (network: string) => call('DELETE', `/networks/${id(network)}`),
+  connect: (network: string, body: wire.ConnectNetwork) =>
+    json<wire.Network>('POST', `/networks/${id(network)}/connect`, body),
+  disconnect: (network: string, container: string) =>
+    json<wire.Network>('POST', `/networks/${id(network)}/disconnect`, {
+      container,
+    } satisfies wire.DisconnectNetwork),
+  pruneNetworks: () => json<wire.Pruned>('POST', '/networks/prune'),
   activities: () => json<wire.ActivityList>('GET', '/activity'),
   activity: (number: number) => json<wire.Activity>('GET', `/activity/${number}`),
   commit: (container: string, body: wire.CommitContainer) =>

@@ -391,7 +391,6 @@ export const en = {
   'run.commandHint': 'Empty: what the image says. Quotes work as in a shell.',
   'run.commandEntrypoint': 'Given to the entrypoint {entrypoint}. Empty: what the image says.',
   'run.tty': 'With a terminal',
-  'run.more': 'Name, folder, user, environment',
   'run.name': 'Name of the container',
   'run.nameNone': 'one is made up',
   'run.workingDir': 'Working folder',

@@ -379,7 +379,6 @@ export const zh: Record<keyof typeof en, string> = {
   'run.commandHint': '留空则使用镜像自带的命令。引号用法与 shell 相同。',
   'run.commandEntrypoint': '会传给入口程序 {entrypoint}。留空则使用镜像自带的参数。',
   'run.tty': '分配终端',
-  'run.more': '名称、目录、用户、环境变量',
   'run.name': '容器名称',
   'run.nameNone': '留空则自动起名',
   'run.workingDir': '工作目录',

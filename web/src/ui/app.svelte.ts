@@ -22,6 +22,7 @@ class App {
   lately = $state.raw<ReadonlyMap<string, Activity>>(new Map());
   now = $state(Date.now());
 
+  readonly #listeners = new Set<(e: ApiEvent) => void>();
   #disconnect: (() => void) | null = null;
   readonly #changes = new Map<string, (c: Changes) => void>();
   readonly #uploads = new Map<string, (p: UploadProgress) => void>();
@@ -84,6 +85,12 @@ class App {
     this.route = route;
   }
 
+  /** Hears every event of the stream. */
+  on(hear: (e: ApiEvent) => void): () => void {
+    this.#listeners.add(hear);
+    return () => this.#listeners.delete(hear);
+  }
+
   onChanges(container: string, hear: (c: Changes) => void): () => void {
     this.#changes.set(container, hear);
     return () => this.#changes.delete(container);
@@ -117,13 +124,13 @@ class App {
   }
 
   #hear(e: ApiEvent): void {
+    for (const hear of this.#listeners) hear(e);
     if (e.kind === 'container.changes') this.#changes.get(e.id)?.(e.data as Changes);
     else if (e.kind === 'upload.progress') this.#uploads.get(e.id)?.(e.data as UploadProgress);
     else if (e.kind === 'activity') {
       activity.hear(e.data as Activity);
       this.lately = remember(this.lately, e.data as Activity);
-    }
-    else if (e.kind === 'resync') void this.refresh().catch(() => undefined);
+    } else if (e.kind === 'resync') void this.refresh().catch(() => undefined);
     else this.lists = apply(this.lists, e);
   }
 }
