@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -118,9 +119,16 @@ func (w *worker) run(ctx context.Context, module []byte) error {
 		return fmt.Errorf("lock down: %w", err)
 	}
 
+	if err := errors.Join(writeFrame(w.out, frameBegun, nil), w.out.Flush()); err != nil {
+		return err
+	}
+
 	stderr := &head{limit: 4 << 10}
 	mod, err := r.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().
-		WithStartFunctions("_initialize").WithStderr(stderr).WithSysWalltime().WithSysNanotime())
+		WithStartFunctions("_initialize").WithStderr(stderr).WithSysWalltime().WithSysNanotime().
+		// Go's collector knows no end of a guest's memory, and lets the heap double
+		// on the way there.
+		WithEnv("GOMEMLIMIT", strconv.FormatInt(w.job.Memory/2, 10)))
 	if err != nil {
 		return w.trapped(err, stderr.String())
 	}

@@ -20,6 +20,7 @@ const (
 	frameProgress guest.Kind = 100 // done, total: two int64 little-endian
 	frameDone     guest.Kind = 101 // the last one, of length 0
 	frameUnpacked guest.Kind = 102 // JSON of unpacked, after KindInside
+	frameBegun    guest.Kind = 103 // of length 0: the module is compiled, the child locked down
 )
 
 // job is what the child reads from its standard input, as one line of JSON.

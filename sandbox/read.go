@@ -23,6 +23,7 @@ type Reading struct {
 	report  *imagecore.Report
 	indexes [][]byte
 	lists   [][]imagecore.Entry
+	entries int // in all lists
 	inside  guest.Inside
 	spooled unpacked
 
@@ -65,6 +66,9 @@ func (r *Reading) take(kind guest.Kind, p []byte, l imagecore.Limits) (err error
 		var list []imagecore.Entry
 		if list, err = guest.DecodeEntries(p, l); err == nil {
 			r.lists = append(r.lists, list)
+			if r.entries += len(list); r.entries > r.most(l) {
+				err = errors.New("more entries than the limit")
+			}
 		}
 	case guest.KindInside:
 		err = json.Unmarshal(p, &r.inside)
@@ -78,6 +82,9 @@ func (r *Reading) take(kind guest.Kind, p []byte, l imagecore.Limits) (err error
 	}
 	return nil
 }
+
+// most is how many entries all lists may have: so many an image.
+func (r *Reading) most(l imagecore.Limits) int { return l.Entries * max(1, len(r.indexes)) }
 
 // check holds the pieces against one another, and puts the report together.
 func (r *Reading) check() error {

@@ -33,7 +33,7 @@ type Options struct {
 	Limits imagecore.Limits // default imagecore.GuestLimits
 	Lens   tree.Lens        // default spec
 	Memory int64            // bytes of the guest's memory; default 64 MiB and 700 an entry that Limits allow
-	Time   time.Duration    // default 30 s for each GiB begun
+	Time   time.Duration    // of the processor; default 30 s for each GiB begun; see clock
 	// Progress is told the bytes of the archive that are done.
 	Progress func(done, total int64)
 }
@@ -155,11 +155,11 @@ func work(ctx context.Context, o Options, j job, files []*os.File, take func(gue
 	defer c.input.Close()
 
 	var overstayed, stopped atomic.Bool
-	clock := time.AfterFunc(o.Time, func() {
+	c.clock = newClock(c.cmd.Process.Pid, o.Time, func() {
 		overstayed.Store(true)
 		c.stop()
 	})
-	defer clock.Stop()
+	defer c.clock.end()
 	release := context.AfterFunc(ctx, func() {
 		stopped.Store(true)
 		c.stop()
@@ -194,6 +194,7 @@ type child struct {
 	output io.Reader
 	stderr *head
 	kill   *time.Timer
+	clock  *clock
 }
 
 func start(j job, files []*os.File, o Options) (*child, error) {
@@ -237,6 +238,7 @@ func (c *child) stop() {
 
 // receive hands on what the child sends until it is done.
 func (c *child) receive(o Options, take func(guest.Kind, []byte) error) error {
+	taken := int64(0)
 	for {
 		kind, p, err := readFrame(c.output, o.Memory)
 		if err != nil {
@@ -253,9 +255,16 @@ func (c *child) receive(o Options, take func(guest.Kind, []byte) error) error {
 				return hostError("the sandbox answered nonsense", err)
 			}
 			return f.Err()
+		case frameBegun:
+			c.clock.begin()
 		case frameDone:
 			return nil
 		default:
+			// A guest that was broken into may answer without end: what it hands
+			// out to be kept lay in its memory.
+			if taken += int64(len(p)); taken > o.Memory && kind != guest.KindOutput {
+				return tooMuchMemory(o.Memory)
+			}
 			err = take(kind, p)
 		}
 		if err != nil {

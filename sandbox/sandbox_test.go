@@ -235,13 +235,9 @@ func looping() []byte {
 func TestWhoOverstaysIsKilled(t *testing.T) {
 	o := options(file(t, looping()).Name())
 	o.Time = time.Second
-	begin := time.Now()
 	err := sandbox.Survey(t.Context(), file(t, nil), 0, o, &results{})
 	if e, ok := errors.AsType[*imagecore.Error](err); !ok || e.Code != "sandbox-time" || e.Kind != imagecore.ErrTooLarge {
 		t.Errorf("got %v, want sandbox-time", err)
-	}
-	if took := time.Since(begin); took > 20*time.Second {
-		t.Errorf("killed after %s", took)
 	}
 }
 

@@ -73,11 +73,13 @@ func DecodeEntries(b []byte, l imagecore.Limits) ([]imagecore.Entry, error) {
 		return nil, errEntries
 	}
 	list := make([]imagecore.Entry, n)
+	left := l.Layer
 	for i := range list {
 		d.entry(&list[i], l)
-		if d.failed {
+		if d.failed || list[i].Size > left {
 			return nil, errEntries
 		}
+		left -= list[i].Size
 	}
 	if len(d.text) > 0 {
 		return nil, errEntries

@@ -35,6 +35,7 @@ func TestEntriesThatNoScannerMakesAreRefused(t *testing.T) {
 		"negative size":   func(e *imagecore.Entry) { e.Size = -1 },
 		"negative offset": func(e *imagecore.Entry) { e.DataOffset = -1 },
 		"fragment":        func(e *imagecore.Entry) { e.Sparse = []imagecore.Fragment{{Offset: 8, Length: 3}} },
+		"absurd size":     func(e *imagecore.Entry) { e.Size = l.Layer + 1 },
 		"overlap": func(e *imagecore.Entry) {
 			e.Sparse = []imagecore.Fragment{{Offset: 0, Length: 5}, {Offset: 4, Length: 1}}
 		},
