@@ -177,10 +177,11 @@ test-engines: ## random images through Docker, containerd and umoci: each engine
 	$(GO) test -tags engines -count=1 -timeout 60m -v ./e2e/engines
 
 .PHONY: test-long
-test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with random kills, where `make test` takes hundreds or a few thousand (root)
+test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with random kills, an image of a million entries, where `make test` takes hundreds or a few thousand (root)
 	$(call apt,umoci:umoci)
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'SpecTree' ./runtime/snapshot
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'Oracle|Umoci|LensesThatDiffer' ./imagecore/tree
+	LAYERLAB_ENTRIES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'MemoryIsBounded' ./e2e
 	LAYERLAB_STARTS=1000 $(GO) test -count=1 -timeout 60m -v -run 'NothingLeaksWhateverIsKilled' ./e2e
 
 .PHONY: test-uml
@@ -211,6 +212,10 @@ bench: build ## the archive commands beside dive, crane, skopeo, umoci and opens
 	$(call apt,skopeo:skopeo umoci:umoci openssl:openssl taskset:util-linux)
 	$(GO) run ./e2e/bench -layerlab bin/layerlab -fetch
 
+.PHONY: bench-web
+bench-web: build site e2e/browser/node_modules/.ready ## the page in Chromium: 500,000 entries, first paint, terminals; figures, no pass or fail
+	cd e2e/browser && $(NPM) run bench
+
 .PHONY: bench-go
 bench-go: ## the benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem ./imagecore/... ./runtime/... ./server/... ./sandbox/...
@@ -226,10 +231,11 @@ bench-runtime: bin/layerlab-runtime bin/layerlab-helper ## runs, execs and start
 	$(GO) run ./e2e/speed -runtime bin/layerlab-runtime -helper bin/layerlab-helper
 
 .PHONY: needs
-needs: # Chromium, a C compiler (for the race detector) and libseccomp (to compare with), by apt where they are missing and this is root
+needs: # Chromium, letters for Chinese (the pictures of the page), a C compiler (for the race detector) and libseccomp (to compare with), by apt where they are missing and this is root
 	@missing=; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	test -e /usr/include/seccomp.h || missing="$$missing libseccomp-dev"; \
+	fc-list :lang=zh family 2>/dev/null | grep -q 'Noto Sans CJK' || missing="$$missing fontconfig fonts-noto-cjk"; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$$missing chromium"; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

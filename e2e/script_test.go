@@ -21,7 +21,12 @@ import (
 // bin is the folder of the programs under test.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(measureEnv) != "" {
+		os.Exit(measured())
+	}
+	os.Exit(run(m))
+}
 
 // run builds the programs as a user would have them, then runs the tests.
 func run(m *testing.M) int {

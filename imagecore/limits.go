@@ -17,8 +17,14 @@ type Limits struct {
 	Xattrs    int   // bytes of all extended attributes of one entry
 	Nesting   int   // indexes within indexes
 	Images    int   // images of an archive
+	Text      int64 // bytes of names, link targets, attributes and maps of sparse files, of all entries together, beyond TextEach for each
 	Restarts  int64 // bytes to remember of where compressed streams of an archive can begin anew
 }
+
+// TextEach is how many bytes of names, link targets and attributes an entry may
+// have before Limits.Text counts: with it, memory is bounded by the number of
+// entries. Those of common images have 60 to 90.
+const TextEach = 200
 
 // DefaultLimits returns the limits of native reading.
 func DefaultLimits() Limits {
@@ -36,6 +42,7 @@ func DefaultLimits() Limits {
 		Xattrs:    64 << 10,
 		Nesting:   16,
 		Images:    1000,
+		Text:      24 << 20,
 		Restarts:  16 << 20,
 	}
 }
@@ -45,6 +52,7 @@ func DefaultLimits() Limits {
 func GuestLimits() Limits {
 	l := DefaultLimits()
 	l.Entries = 500_000
+	l.Text = 16 << 20
 	l.Restarts = 4 << 20
 	return l
 }

@@ -22,6 +22,10 @@ type Options struct {
 	// that it returns ends the work and is returned as it is.
 	Tick func() error
 
+	// Counted, if set, is told for how many entries there is room, each time that
+	// it grows: what they may take of memory grows with them.
+	Counted func(entries int)
+
 	// Progress is told how many bytes of the archive, as stored, are done.
 	// What is skipped counts as done.
 	Progress func(done, total int64)

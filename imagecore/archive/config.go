@@ -28,7 +28,7 @@ type config struct {
 // descriptor gives, for configs that leave theirs out.
 func (r *reader) newImage(path string, raw []byte, layers []imagecore.Layer, blobs []*blob, fallback *v1.Platform) (*image, error) {
 	var c config
-	if err := decode(path, raw, &c); err != nil {
+	if err := r.decode(path, raw, &c); err != nil {
 		return nil, err
 	}
 	if n, l := len(layers), r.o.Limits.Layers; n > l {

@@ -28,7 +28,7 @@ func (r *reader) savedImages() ([]saved, error) {
 		return nil, err
 	}
 	var elements []json.RawMessage
-	if err := decode(name, raw, &elements); err != nil {
+	if err := r.decode(name, raw, &elements); err != nil {
 		return nil, err
 	}
 	if n, l := len(elements), r.o.Limits.Images; n > l {

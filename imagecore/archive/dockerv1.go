@@ -79,7 +79,7 @@ func (r *reader) v1Tops() ([]string, map[string][]string, error) {
 			return nil, nil, err
 		}
 		var repositories map[string]map[string]string
-		if err := decode(name, raw, &repositories); err != nil {
+		if err := r.decode(name, raw, &repositories); err != nil {
 			return nil, nil, err
 		}
 		for repository, tags := range repositories {
@@ -152,7 +152,7 @@ func (r *reader) v1Document(id string) (*v1Image, error) {
 		return nil, err
 	}
 	img := &v1Image{raw: raw}
-	return img, decode(path, raw, img)
+	return img, r.decode(path, raw, img)
 }
 
 // v1Layer is one image of a stack.

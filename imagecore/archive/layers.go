@@ -104,7 +104,7 @@ func (r *reader) scan(b *blob) error {
 			o.Progress = func(off int64) { r.progress(base + off) }
 			s := tarscan.NewReaderAt(src, b.file.Size, o)
 			b.compression, b.tarSize = codec.None, b.file.Size
-			err := r.finish(b, s, b.file.Size)
+			err := r.finish(b, s, s.Offset)
 			r.progress(base + b.file.Size)
 			return err
 		}
@@ -120,14 +120,15 @@ func (r *reader) scan(b *blob) error {
 // scanStream scans a layer from its stored bytes.
 func (r *reader) scanStream(b *blob, stored io.Reader) error {
 	restarts := r.restarts.Stream()
-	in, name, err := codec.NewMarking(stored, r.o.Limits, restarts.Mark)
+	packed := &counted{r: stored}
+	in, name, err := codec.NewMarking(packed, r.o.Limits, restarts.Mark)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
 	tar := &counted{r: in}
 	b.compression = name
-	if err = r.finish(b, tarscan.NewReader(tar, r.scanOptions(true)), -1); err == nil {
+	if err = r.finish(b, tarscan.NewReader(tar, r.scanOptions(true)), func() int64 { return packed.n }); err == nil {
 		err = r.drain(tar)
 	}
 	if err != nil {
@@ -138,13 +139,13 @@ func (r *reader) scanStream(b *blob, stored io.Reader) error {
 	return nil
 }
 
-// finish takes the entries of a scan of size bytes, -1 where that is not known.
-func (r *reader) finish(b *blob, s *tarscan.Scanner, size int64) error {
-	entries, err := collect(s, size, nil)
+// finish takes the entries of a scan, of which done of the blob's bytes are
+// behind the scanner.
+func (r *reader) finish(b *blob, s *tarscan.Scanner, done func() int64) error {
+	entries, err := r.collect(s, done, b.file.Size, nil)
 	if err != nil {
 		return err
 	}
-	r.entries += len(entries)
 	b.entries, b.warnings, b.scanned = entries, s.Warnings(), true
 	return nil
 }

@@ -43,7 +43,7 @@ func (r *reader) oci() error {
 		return err
 	}
 	var doc layoutDocument
-	if err := decode(name, raw, &doc); err != nil {
+	if err := r.decode(name, raw, &doc); err != nil {
 		return err
 	}
 	l := &layoutReader{reader: r, seen: map[digest.Digest][]*image{}}
@@ -123,7 +123,7 @@ func (l *layoutReader) descriptor(d v1.Descriptor, refs []string, depth int) ([]
 		return nil, err
 	}
 	var doc layoutDocument
-	if err := decode(path, raw, &doc); err != nil {
+	if err := l.decode(path, raw, &doc); err != nil {
 		return nil, err
 	}
 	switch {

@@ -31,15 +31,18 @@ type reader struct {
 	found    []*image
 	warnings []imagecore.Warning
 
-	docs     map[string][]byte // documents kept while streaming, by path
-	docBytes int64
-	blobs    map[string]*blob // by path
-	entries  int              // read so far, of all tars
-	stopped  error            // what Tick returned
-	total    int64            // bytes of the archive
-	done     int64            // of them
-	root     rootFacts        // what is known of it if it is a root file system
-	restarts *restart.Book    // of the archive and its layers
+	docs      map[string][]byte // documents kept while streaming, by path
+	docBytes  int64
+	docWeight int64            // of those parsed, see weight
+	blobs     map[string]*blob // by path
+	entries   int              // read so far, of all tars
+	text      int64            // what Limits.Text bounds of them, bytes
+	said      int              // warnings about them
+	stopped   error            // what Tick returned
+	total     int64            // bytes of the archive
+	done      int64            // of them
+	root      rootFacts        // what is known of it if it is a root file system
+	restarts  *restart.Book    // of the archive and its layers
 }
 
 func newReader(o Options) *reader {
@@ -71,9 +74,16 @@ func (r *reader) progress(done int64) {
 	}
 }
 
+// maxSaid bounds how many warnings there are about the tars of an archive, but
+// for one for each.
+const maxSaid = 10_000
+
 // scanOptions are those of a layer, or of the outer tar.
 func (r *reader) scanOptions(layer bool) tarscan.Options {
-	return tarscan.Options{Limits: r.o.Limits, Access: r.o.Access, Whiteouts: layer, Counted: r.entries, Tick: r.tick}
+	return tarscan.Options{
+		Limits: r.o.Limits, Access: r.o.Access, Whiteouts: layer, Counted: r.entries, Text: r.text,
+		Warnings: min(max(maxSaid-r.said, 1), 1000), Tick: r.tick,
+	}
 }
 
 func (r *reader) warn(code, message string, args ...string) {
@@ -134,6 +144,44 @@ func (r *reader) document(path, what string) ([]byte, error) {
 	r.docs[f.Path] = b
 	r.docBytes += f.Size
 	return b, nil
+}
+
+// What parsing a document takes beside its bytes, at most, of which slices that
+// grow are the half: for each object and each other value.
+const (
+	objectWeight = 384
+	valueWeight  = 48
+)
+
+// weight is how much of memory a JSON document may take, in bytes: 16 MiB of
+// "{}," become some gigabytes of structs.
+func weight(raw []byte) int64 {
+	n, quoted := int64(len(raw)), false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted:
+			if c == '\\' {
+				i++
+			}
+			quoted = c != '"'
+		case c == '"':
+			quoted = true
+		case c == '{', c == '[':
+			n += objectWeight
+		case c == ',':
+			n += valueWeight
+		}
+	}
+	return n
+}
+
+// decode parses a document, unless it and those before it take too much memory.
+func (r *reader) decode(path string, raw []byte, v any) error {
+	limit := 2 * r.o.Limits.Document
+	if r.docWeight += weight(raw); r.docWeight > limit {
+		return tooLarge("document-too-complex", "the manifests and configs have more parts than fit into the limit", r.docWeight, limit).At(path, -1)
+	}
+	return decode(path, raw, v)
 }
 
 // decode parses a JSON document into v; errors name the document and the byte

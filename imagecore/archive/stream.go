@@ -18,7 +18,7 @@ import (
 func (r *reader) scanOuter(t *outer.Tar) error {
 	s := tarscan.NewReaderAt(t.Source, t.Source.Size(), r.scanOptions(false))
 	var err error
-	t.Entries, err = collect(s, t.Source.Size(), nil)
+	t.Entries, err = r.collect(s, s.Offset, t.Source.Size(), nil)
 	t.Warnings, t.EndMarked = s.Warnings(), s.EndMarked()
 	r.root.tarSize = t.Source.Size()
 	return err
@@ -45,7 +45,7 @@ func (r *reader) streamOuter(t *outer.Tar) error {
 	sum := &counted{r: tar}
 	sum.hash = hash.Hash()
 	s := tarscan.NewReader(sum, r.scanOptions(false))
-	t.Entries, err = collect(s, -1, func(e *imagecore.Entry) error {
+	t.Entries, err = r.collect(s, func() int64 { return stored.n }, t.Source.Size(), func(e *imagecore.Entry) error {
 		if looksLikeImage(e.Path) {
 			sum.hash = nil
 		}
@@ -69,12 +69,16 @@ func (r *reader) streamOuter(t *outer.Tar) error {
 	return nil
 }
 
-// collect reads all entries of a tar of size bytes, -1 where that is not known.
-func collect(s *tarscan.Scanner, size int64, each func(*imagecore.Entry) error) ([]imagecore.Entry, error) {
-	all := make([]imagecore.Entry, 0, 64)
+// collect reads all entries of a tar, of which done of size bytes, as stored,
+// are behind the scanner.
+func (r *reader) collect(s *tarscan.Scanner, done func() int64, size int64, each func(*imagecore.Entry) error) ([]imagecore.Entry, error) {
+	all, text := make([]imagecore.Entry, 0, 64), s.Text()
 	for {
 		if len(all) == cap(all) {
-			all = slices.Grow(all, foretold(len(all), s.Offset(), size))
+			all = slices.Grow(all, foretold(len(all), done(), size))
+			if r.o.Counted != nil {
+				r.o.Counted(r.entries + cap(all))
+			}
 		}
 		all = all[:len(all)+1]
 		e := &all[len(all)-1]
@@ -84,6 +88,9 @@ func collect(s *tarscan.Scanner, size int64, each func(*imagecore.Entry) error) 
 		}
 		if err == io.EOF {
 			all[len(all)-1] = imagecore.Entry{}
+			r.entries += len(all) - 1
+			r.text += s.Text() - text
+			r.said += len(s.Warnings())
 			return fitted(all[:len(all)-1]), nil
 		}
 		if err != nil {
@@ -97,7 +104,7 @@ func collect(s *tarscan.Scanner, size int64, each func(*imagecore.Entry) error) 
 // that, but no more than fifteen times as many, since it may be otherwise. Room
 // that is not used costs addresses and no memory.
 func foretold(n int, at, size int64) int {
-	if size < 0 || at <= 0 {
+	if at <= 0 {
 		return n
 	}
 	rest := float64(size-at) / float64(at) * float64(n)

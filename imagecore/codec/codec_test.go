@@ -191,3 +191,83 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// bzip2Zeros is `head -c 45899235 /dev/zero | bzip2 -9`: a full block of runs.
+const bzip2Zeros = "QlpoOTFBWSZTWQ4J4t8BX45AAMAAAAggADCATUZCoCWpCoCXF3JFOFCQDgni3w=="
+
+// unpacking counts what a decompressor gives.
+type unpacking struct {
+	r io.Reader
+	n int64
+}
+
+func (u *unpacking) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	u.n += int64(n)
+	return n, err
+}
+
+// endless gives the same bytes again and again.
+type endless struct {
+	packed string
+	rest   string
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.rest == "" {
+		e.rest = e.packed
+	}
+	n := copy(p, e.rest)
+	e.rest = e.rest[n:]
+	return n, nil
+}
+
+// TestBombsEndAtTheLimit unpacks streams without end: of what they become, no
+// more is made than one read asks for once a limit is crossed, whichever it is.
+func TestBombsEndAtTheLimit(t *testing.T) {
+	const ask = 256 << 10
+	zeros := strings.Repeat("\x00", 16<<20)
+	for name, packed := range bombs(t, zeros) {
+		for what, set := range map[string]func(l *imagecore.Limits){
+			"layer-too-large": func(l *imagecore.Limits) { l.Layer = 20<<20 + 1 },
+			"ratio":           func(l *imagecore.Limits) { l.RatioFree, l.Ratio = 20<<20, 10 },
+		} {
+			l := imagecore.DefaultLimits()
+			set(&l)
+			r, is, err := NewReader(&endless{packed: packed}, l)
+			if err != nil || is != name {
+				t.Fatal(name, is, err)
+			}
+			made := &unpacking{r: r.(*reader).r}
+			r.(*reader).r = made
+			given := int64(0)
+			buf := make([]byte, ask)
+			for err == nil {
+				var n int
+				n, err = r.Read(buf)
+				given += int64(n)
+			}
+			var ie *imagecore.Error
+			if !errors.As(err, &ie) || ie.Code != what {
+				t.Errorf("%s: %v, want %s", name, err, what)
+			}
+			if given > 20<<20+1 || made.n > 20<<20+1+ask {
+				t.Errorf("%s, %s: %d bytes are handed out and %d made, the limit is %d", name, what, given, made.n, 20<<20)
+			}
+			before := made.n
+			if _, again := r.Read(buf); again != err || made.n != before {
+				t.Errorf("%s, %s: it goes on after its end", name, what)
+			}
+			r.Close()
+		}
+	}
+}
+
+// bombs are zeros in each compression.
+func bombs(t *testing.T, zeros string) map[string]string {
+	bz, err := base64.StdEncoding.DecodeString(bzip2Zeros)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{Gzip: gz(zeros), Zstd: zstdOf(t, zeros), XZ: xzOf(t, zeros, xz.WriterConfig{}), Bzip2: string(bz)}
+}

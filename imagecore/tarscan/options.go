@@ -16,6 +16,12 @@ type Options struct {
 	// bounds as well, such as those of an image's other layers.
 	Counted int
 
+	// Text is how many bytes of those that Limits.Text bounds were read elsewhere.
+	Text int64
+
+	// Warnings is how many warnings there may be, 0 for 1,000.
+	Warnings int
+
 	// Tick, if set, is asked every few hundred records and after each piece of
 	// a stream that is read; an error that it returns ends the scan and is
 	// returned by Next as it is.

@@ -62,6 +62,9 @@ func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, n
 	if s.records++; s.records > s.o.Limits.Entries {
 		return false, tooLarge("too-many-entries", "more entries than the limit", s.records, s.o.Limits.Entries).At(short(e.Name), begin)
 	}
+	if err := s.remember(e, link); err != nil {
+		return false, err.At(short(e.Name), begin)
+	}
 	if s.records-s.tickedRecords >= tickRecords {
 		if err := s.doTick(s.content); err != nil {
 			return false, err
@@ -88,6 +91,22 @@ func (s *Scanner) record(e *imagecore.Entry, h *header, blk []byte, begin, at, n
 	}
 	return true, s.finish(e, h, link)
 }
+
+// remember counts what an entry holds beyond its fixed size, before its
+// attributes are made of the extended header.
+func (s *Scanner) remember(e *imagecore.Entry, link string) *imagecore.Error {
+	s.text += int64(len(e.Name)+len(link)+s.pax.xattrBytes) + xattrSize*int64(len(s.pax.xattrs)) + fragmentSize*int64(len(e.Sparse))
+	if limit := s.o.Limits.Text + imagecore.TextEach*int64(s.records); s.text > limit {
+		return tooLarge("names-too-large", "the names, link targets and attributes of all entries are larger than the limit", s.text, limit)
+	}
+	return nil
+}
+
+// What an attribute and a fragment take beside their bytes.
+const (
+	xattrSize    = 32
+	fragmentSize = 16
+)
 
 // isPAXSparse reports whether the records name a version of sparse files that
 // is known, which is when their name takes precedence.

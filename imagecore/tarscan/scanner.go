@@ -8,7 +8,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 )
 
-// maxWarnings bounds what one tar may have to be said about it.
+// maxWarnings bounds what one tar may have to be said about it, where nobody says otherwise.
 const maxWarnings = 1000
 
 // tickRecords and tickBytes are how far a scan goes between two ticks.
@@ -41,15 +41,23 @@ type Scanner struct {
 	lastOff  int64
 	records  int
 	unpacked int64 // bytes of all contents with their holes
+	text     int64 // bytes of names, targets and attributes, those read elsewhere included
 
 	marked        bool  // the end of the tar is marked
 	ticked        int64 // offset at the last tick
 	tickedRecords int
 }
 
+func newScanner(o Options) *Scanner {
+	if o.Warnings <= 0 {
+		o.Warnings = maxWarnings
+	}
+	return &Scanner{o: o, records: o.Counted, tickedRecords: o.Counted, text: o.Text}
+}
+
 // NewReaderAt scans the tar that src holds in its first size bytes.
 func NewReaderAt(src io.ReaderAt, size int64, o Options) *Scanner {
-	s := &Scanner{o: o, records: o.Counted, tickedRecords: o.Counted}
+	s := newScanner(o)
 	s.src = &window{src: src, size: size, access: o.Access.orNative(), filled: s.tick}
 	return s
 }
@@ -57,7 +65,7 @@ func NewReaderAt(src io.ReaderAt, size int64, o Options) *Scanner {
 // NewReader scans the tar that r streams. Contents are read and dropped unless
 // they are asked for by Content.
 func NewReader(r io.Reader, o Options) *Scanner {
-	s := &Scanner{o: o, records: o.Counted, tickedRecords: o.Counted}
+	s := newScanner(o)
 	s.src = &stream{r: r, store: make([]byte, o.Access.orNative().streamBuffer()), filled: s.tick}
 	return s
 }
@@ -82,6 +90,10 @@ func (s *Scanner) Warnings() []imagecore.Warning {
 // Offset returns how many bytes of the tar are behind the scanner: after
 // io.EOF, where the tar ends, its closing blocks of zeros included.
 func (s *Scanner) Offset() int64 { return s.pos }
+
+// Text returns how many bytes the names, targets and attributes read so far
+// take, Options.Text included.
+func (s *Scanner) Text() int64 { return s.text }
 
 // EndMarked reports, after io.EOF, whether blocks of zeros mark the end of the
 // tar. Engines do without; where they are missing the tar may be cut short.
@@ -258,7 +270,7 @@ func short[N string | []byte](name N) string {
 func padding(n int64) int64 { return -n & (blockSize - 1) }
 
 func (s *Scanner) warn(code, message, entry string, offset int64, args ...string) {
-	if len(s.warnings) >= maxWarnings {
+	if len(s.warnings) >= s.o.Warnings {
 		s.dropped++
 		return
 	}

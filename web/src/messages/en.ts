@@ -152,6 +152,7 @@ export const en = {
   'dockerfile.not-built': 'the history does not know this line',
   'dockerfile.guessed': 'the history’s words differ: tied by its place',
   'dockerfile.not-in-file': 'in the image’s history, not in this file',
+  'part.unreadable': 'A part of the page could not be loaded: reload the page',
   'inside.open': 'Stack and files',
   'inside.about': 'Its image’s layers, and its own on top, as they are now.',
   'inside.unreadable': 'The container’s layers cannot be read',
@@ -762,6 +763,8 @@ export const en = {
   'terminal.findNext': 'Next',
   'code.address-taken': 'The address {address} is taken already.',
   'code.bad-extra-host': '“{host}” is no name:address.',
+  'code.names-too-large':
+    'The names, link targets and extended attributes of all entries take more than {limit} bytes.',
   'code.no-host-gateway': 'host-gateway is not served: containers do not reach the host.',
   'code.bad-network': 'This is no network as it has to be: {message}',
   'code.bad-port': 'This is no port as it has to be: {message}',
@@ -769,8 +772,7 @@ export const en = {
   'code.no-address': 'The network has no free address left.',
   'code.no-subnet':
     'All address ranges are in use: give the network a subnet, or remove one that is not used.',
-  'code.no-tun':
-    'This host has no /dev/net/tun, which --egress allow needs: load the kernel’s module tun.',
+  'code.no-tun': 'This host has no /dev/net/tun, which --egress allow needs: load the kernel’s module tun.',
   'code.publish-address':
     'This server does not publish ports on {address}: start it with --publish-address {address}.',
   'code.dns-not-allowed':
@@ -862,6 +864,8 @@ export const en = {
   'code.digest-mismatch':
     'Bytes and digest do not agree: {want} is claimed, {got} is there. The archive is damaged or was tampered with.',
   'code.disk-full': 'The disk is full. Nothing was stored; free some space and try again.',
+  'code.document-too-complex':
+    'Manifests and configs have so many parts that reading them takes more than {limit} bytes of memory.',
   'code.document-too-large': 'A manifest or config is larger than the limit of {limit} bytes.',
   'code.duplicate-entry': 'The archive holds this file twice; the last one counts.',
   'code.duplicate-name': 'The name stands in the layer more than once: the last one wins.',

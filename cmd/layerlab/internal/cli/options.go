@@ -116,18 +116,18 @@ func (c *common) lens() (tree.Lens, error) {
 // limitFlags are the flags --limit-…, one for each of imagecore.Limits, and
 // two of the sandbox.
 type limitFlags struct {
-	archive, layer, ratioFree, document, xattrs, memory, restarts settings.Size
-	ratio                                                         int64
-	entries, path, name, depth, layers, nesting, images           int
-	time                                                          time.Duration
-	flags                                                         *pflag.FlagSet
+	archive, layer, ratioFree, document, xattrs, memory, restarts, text settings.Size
+	ratio                                                               int64
+	entries, path, name, depth, layers, nesting, images                 int
+	time                                                                time.Duration
+	flags                                                               *pflag.FlagSet
 }
 
 func addLimits(f *pflag.FlagSet) *limitFlags {
 	d := imagecore.DefaultLimits()
 	l := &limitFlags{
 		archive: settings.Size(d.Archive), layer: settings.Size(d.Layer), ratioFree: settings.Size(d.RatioFree),
-		document: settings.Size(d.Document), xattrs: settings.Size(d.Xattrs), restarts: settings.Size(d.Restarts), flags: f,
+		document: settings.Size(d.Document), xattrs: settings.Size(d.Xattrs), restarts: settings.Size(d.Restarts), text: settings.Size(d.Text), flags: f,
 	}
 	f.Var(&l.archive, "limit-archive", "bytes of an archive")
 	f.Var(&l.layer, "limit-layer", "bytes of a layer, unpacked")
@@ -142,10 +142,11 @@ func addLimits(f *pflag.FlagSet) *limitFlags {
 	f.Var(&l.xattrs, "limit-xattrs", "bytes of an entry's extended attributes")
 	f.IntVar(&l.nesting, "limit-nesting", d.Nesting, "indexes within indexes")
 	f.IntVar(&l.images, "limit-images", d.Images, "images of an archive")
+	f.Var(&l.text, "limit-text", "bytes of all names, link targets and attributes, beyond 200 for each entry")
 	f.Var(&l.restarts, "limit-restarts", "bytes to remember of where compressed layers can begin anew")
 	f.Var(&l.memory, "limit-memory", "bytes of memory of the sandbox (default 64MiB + 700 an entry)")
 	f.DurationVar(&l.time, "limit-time", 0, "time of the sandbox (default 30s for each GiB begun)")
-	for _, name := range []string{"limit-ratio-free", "limit-path", "limit-name", "limit-depth", "limit-document", "limit-xattrs", "limit-nesting", "limit-images", "limit-restarts"} {
+	for _, name := range []string{"limit-ratio-free", "limit-path", "limit-name", "limit-depth", "limit-document", "limit-xattrs", "limit-nesting", "limit-images", "limit-restarts", "limit-text"} {
 		// They work, but are rarely wanted: the help stays readable.
 		_ = f.MarkHidden(name)
 	}
@@ -157,7 +158,7 @@ func (l *limitFlags) limits() imagecore.Limits {
 	return imagecore.Limits{
 		Archive: int64(l.archive), Layer: int64(l.layer), Ratio: l.ratio, RatioFree: int64(l.ratioFree),
 		Entries: l.entries, Path: l.path, Name: l.name, Depth: l.depth, Layers: l.layers,
-		Document: int64(l.document), Xattrs: int(l.xattrs), Nesting: l.nesting, Images: l.images, Restarts: int64(l.restarts),
+		Document: int64(l.document), Xattrs: int(l.xattrs), Nesting: l.nesting, Images: l.images, Restarts: int64(l.restarts), Text: int64(l.text),
 	}
 }
 
@@ -167,6 +168,9 @@ func (l *limitFlags) guest() imagecore.Limits {
 	limits := l.limits()
 	if !l.flags.Changed("limit-entries") {
 		limits.Entries = imagecore.GuestLimits().Entries
+	}
+	if !l.flags.Changed("limit-text") {
+		limits.Text = imagecore.GuestLimits().Text
 	}
 	if !l.flags.Changed("limit-restarts") {
 		limits.Restarts = imagecore.GuestLimits().Restarts
