@@ -68,6 +68,7 @@ func (e *engines) stop() {
 		if one == nil {
 			continue
 		}
+		one.clear()
 		if err := one.stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "enginebench:", err)
 		}

@@ -103,6 +103,19 @@ func dial(name, socket string) *engine {
 	}}}
 }
 
+// clear removes all containers, which would outlive ours.
+func (e *engine) clear() {
+	ctx := context.Background()
+	var all []struct{ ID string }
+	err := e.call(ctx, "GET", "/containers/json?all=1", nil, &all)
+	for _, c := range all {
+		err = errors.Join(err, e.remove(ctx, c.ID))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "enginebench: containers are left:", err)
+	}
+}
+
 func (e *engine) stop() error {
 	if err := e.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -79,7 +80,9 @@ func main() {
 	if o.only, err = regexp.Compile(*only); err != nil {
 		exit(err)
 	}
-	exit(run(context.Background(), o))
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM) // the servers end with us
+	defer stop()
+	exit(run(ctx, o))
 }
 
 func exit(err error) {
