@@ -8,11 +8,27 @@ export default defineConfig({
   testMatch: '*.spec.ts',
   workers: 1,
   timeout: 45_000,
-  expect: { timeout: 10_000 },
+  expect: {
+    timeout: 10_000,
+    // Another processor rounds a curve or a shadow differently; a word or a box
+    // that moved is more than that.
+    toHaveScreenshot: {
+      threshold: 0.3,
+      maxDiffPixelRatio: 0.01,
+      animations: 'disabled',
+      caret: 'hide',
+      scale: 'css',
+    },
+  },
+  snapshotPathTemplate: 'pictures/{arg}{ext}',
   reporter: process.env.CI ? [['list'], ['html', { open: 'never' }]] : 'list',
   use: {
     browserName: 'chromium',
-    launchOptions: { executablePath: process.env.LAYERLAB_CHROMIUM ?? '/usr/bin/chromium' },
+    launchOptions: {
+      executablePath: process.env.LAYERLAB_CHROMIUM ?? '/usr/bin/chromium',
+      // Letters are drawn alike whatever the machine's font settings.
+      args: ['--font-render-hinting=none', '--disable-lcd-text', '--force-color-profile=srgb'],
+    },
     locale: 'en-GB',
     viewport: { width: 1280, height: 800 },
     trace: 'retain-on-failure',

@@ -70,7 +70,7 @@ export async function openFile(
 ): Promise<void> {
   await page.goto(`${site}#/preview`);
   await page.getByTestId('look-input').setInputFiles(file);
-  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.locator('main nav a[aria-current]').waitFor();
 }
 
 /** Goes to another view, or another look, of what is open: "/waste", "?after=2". */

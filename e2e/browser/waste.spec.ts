@@ -108,7 +108,6 @@ test('400 MB larger: which two commands did it, and what each cost', async ({ pa
   await expect(merges).toContainText('saves 240 MB');
   await expect(merges).toContainText('chown -R app:app /srv/app');
 });
-});
 
 test('the sample answers without a manual: who deleted a file, what it still costs', async ({
   page,

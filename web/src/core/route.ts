@@ -39,6 +39,8 @@ export interface Look {
   lines: boolean;
   /** What a slab's height says of its bytes: their logarithm or themselves. */
   scale: Scale;
+  /** How many records the merge player has read. */
+  step: number;
 }
 
 export const scales = ['log', 'bytes'] as const;
@@ -53,6 +55,7 @@ export const top: Look = {
   from: null,
   lines: false,
   scale: 'log',
+  step: 0,
 };
 
 export function parseRoute(hash: string): Route {
@@ -118,6 +121,7 @@ function parseLook(params: URLSearchParams): Look {
     lens: lenses.find((x) => x === params.get('lens')) ?? 'spec',
     other: params.get('with') ?? '',
     from: whole(params.get('from')),
+    step: Math.max(0, whole(params.get('step')) ?? 0),
     lines: params.has('dockerfile'),
     scale: scales.find((x) => x === params.get('scale')) ?? 'log',
   };
@@ -136,6 +140,7 @@ function formatLook(look: Look): string {
   if (look.lens !== 'spec') params.set('lens', look.lens);
   if (look.other) params.set('with', look.other);
   if (look.from !== null) params.set('from', String(look.from));
+  if (look.step > 0) params.set('step', String(look.step));
   if (look.scale !== 'log') params.set('scale', look.scale);
   // A flag without a value: URLSearchParams would write "dockerfile=".
   const query = [params.toString(), look.lines ? 'dockerfile' : ''].filter((x) => x !== '').join('&');

@@ -1,0 +1,11 @@
+import { defineConfig } from '@playwright/test';
+import tests from './playwright.config.ts';
+
+// Figures of the page: `make bench-web`. They are printed; nothing passes or
+// fails by them.
+export default defineConfig(tests, {
+  testDir: 'bench',
+  testMatch: '*.bench.ts',
+  timeout: 900_000,
+  reporter: 'line',
+});
