@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -34,10 +35,7 @@ func (s *Store) recover(context.Context) error {
 				missing = append(missing, name)
 			}
 		}
-		moved, err := s.collect(tx)
-		if len(moved) > 0 {
-			s.o.Log.Info("cleaned up: an operation was cut short by the end of the server", "files", len(moved))
-		}
+		_, err = s.collect(tx)
 		return err
 	})
 	if err != nil {
@@ -46,26 +44,40 @@ func (s *Store) recover(context.Context) error {
 	for _, name := range missing {
 		s.o.Log.Error("an image lacks a file: remove the image and load it again", "file", name)
 	}
-	if err := s.deleteAll("trash", func(name string) bool { return homeOf(name) != "" }); err != nil {
-		return err
-	}
-	return s.deleteAll(".", func(name string) bool {
-		return strings.HasPrefix(name, "spool-") || strings.HasPrefix(name, partial)
-	})
-}
-
-func (s *Store) deleteAll(dir string, match func(name string) bool) error {
-	list, err := s.list(dir)
+	gone, err := s.deleteAll("trash", func(name string) string { return homeOf(name) })
 	if err != nil {
 		return err
 	}
+	more, err := s.deleteAll(".", func(name string) string {
+		if strings.HasPrefix(name, "spool-") || strings.HasPrefix(name, partial) {
+			return name
+		}
+		return ""
+	})
+	if gone = append(gone, more...); len(gone) > 0 {
+		shown := gone[:min(len(gone), 20)]
+		s.o.Log.Info("cleaned up what an operation left that the end of the server cut short", "files", len(gone), "names", shown)
+	}
+	return err
+}
+
+// deleteAll deletes what ours says is ours in dir, and returns the names that
+// it gives them.
+func (s *Store) deleteAll(dir string, ours func(name string) string) (gone []string, err error) {
+	list, err := s.list(dir)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(list)
 	for _, name := range list {
-		if !match(name) {
+		was := ours(name)
+		if was == "" {
 			continue
 		}
 		if err := s.disk.RemoveAll(path.Join(dir, name)); err != nil {
-			return err
+			return gone, err
 		}
+		gone = append(gone, was)
 	}
-	return nil
+	return gone, nil
 }
