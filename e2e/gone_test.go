@@ -1,0 +1,177 @@
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// lab starts a server of its own, with the sample image.
+func lab(t *testing.T) *crashLab {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs root on Linux: makes containers")
+	}
+	c := &crashLab{leakLab: leakLab{t: t, dir: t.TempDir()}}
+	c.client.Transport = &http.Transport{MaxIdleConnsPerHost: -1, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return c.dial(ctx)
+	}}
+	c.begin()
+	t.Cleanup(c.end)
+	return c
+}
+
+func (c *crashLab) dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", filepath.Join(c.dir, "d.sock"))
+}
+
+// holding is what the server has open and started.
+type holding struct{ Descriptors, Children int }
+
+func (c *crashLab) holding() holding {
+	c.t.Helper()
+	pid := c.server.Process.Pid
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	h := holding{Descriptors: len(fds)}
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, name := range tasks {
+		b, _ := os.ReadFile(name) // a thread may end meanwhile
+		h.Children += len(strings.Fields(string(b)))
+	}
+	return h
+}
+
+// request is one that its client leaves in the middle.
+type request struct {
+	name, method, path, header string
+	body                       []byte
+	claim                      int // bytes that the body is said to have
+	read                       int // bytes of the answer that the client still takes
+}
+
+// leave sends what there is of the request, takes a part of the answer, and
+// goes away.
+func (c *crashLab) leave(r request) {
+	c.t.Helper()
+	conn, err := c.dial(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "%s /v1.41%s HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n", r.method, r.path, max(r.claim, len(r.body)), r.header)
+	if _, err := conn.Write(r.body); err != nil {
+		c.t.Errorf("%s: %v", r.name, err)
+	}
+	if r.read > 0 {
+		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			c.t.Fatal(err)
+		}
+		if _, err := io.ReadFull(bufio.NewReader(conn), make([]byte, r.read)); err != nil {
+			c.t.Errorf("%s: %v", r.name, err)
+		}
+	}
+}
+
+// TestClientThatGoesAwayLeavesNothing leaves each kind of request in its
+// middle: the server closes what it opened for it, ends what it started, and
+// keeps nothing half done.
+func TestClientThatGoesAwayLeavesNothing(t *testing.T) {
+	c := lab(t)
+	c.load()
+	id := c.run("none")
+	exec := func() string {
+		status, text := c.post("/containers/"+id+"/exec", strings.NewReader(`{"Cmd":["cat"],"AttachStdin":true,"AttachStdout":true}`))
+		if status != 201 {
+			t.Fatalf("exec: %d %s", status, text)
+		}
+		return strings.Split(text, `"`)[3]
+	}
+	archive, _ := savedImage(3)
+	const upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
+	const answer = 12 // "HTTP/1.1 200": it has begun
+	requests := []request{
+		{name: "load", method: "POST", path: "/images/load", body: archive[:len(archive)/2], claim: len(archive)},
+		{name: "load, all sent", method: "POST", path: "/images/load", body: archive},
+		{name: "import", method: "POST", path: "/images/create?fromSrc=-&repo=half", body: archive[:len(archive)/2], claim: len(archive)},
+		{name: "save", method: "GET", path: "/images/get?names=layerlab/sample", read: 64 << 10},
+		{name: "export", method: "GET", path: "/containers/" + id + "/export", read: 64 << 10},
+		{name: "commit", method: "POST", path: "/commit?container=" + id + "&repo=gone", body: []byte("{}")},
+		{name: "cp out", method: "GET", path: "/containers/" + id + "/archive?path=/bin", read: 64 << 10},
+		{name: "cp in", method: "PUT", path: "/containers/" + id + "/archive?path=/tmp", body: archive[:len(archive)/2], claim: len(archive)},
+		{name: "logs -f", method: "GET", path: "/containers/" + id + "/logs?follow=1&stdout=1", read: answer},
+		{name: "exec", method: "POST", path: "exec", header: upgrade, body: []byte(`{"Detach":false,"Tty":false}`), read: answer},
+		{name: "events", method: "GET", path: "/events", read: answer},
+		{name: "stats", method: "GET", path: "/containers/" + id + "/stats", read: answer},
+		{name: "wait", method: "POST", path: "/containers/" + id + "/wait", read: answer},
+	}
+	var before state
+	for _, r := range requests {
+		if r.path == "exec" {
+			r.path = "/exec/" + exec() + "/start"
+		}
+		c.leave(r) // once for what stays open from then on, as meta.db's pages do
+		c.settle(r.name, holding{1 << 20, 1 << 20})
+		was := c.holding()
+		before = c.state()
+		for range 3 {
+			if r.name == "exec" {
+				r.path = "/exec/" + exec() + "/start"
+			}
+			c.leave(r)
+		}
+		c.settle(r.name, was)
+		after := c.state()
+		for id, names := range before.images {
+			// Commit moves its name to the newer image.
+			if got, ok := after.images[id]; !ok || got != names && r.name != "commit" {
+				t.Errorf("%s: image %s was %q, is %q", r.name, id, names, got)
+			}
+		}
+	}
+	c.remove(id)
+	if status, text := c.post("/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D", nil); status != 200 {
+		t.Fatalf("prune: %d %s", status, text)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) { // no event tells that trash is empty
+		extra, err := c.whole()
+		if err == nil && len(extra) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left in the data folder: %v %v", extra, err)
+		}
+	}
+}
+
+// settle waits until the server holds no more than it did.
+func (c *crashLab) settle(name string, most holding) {
+	c.t.Helper()
+	last := holding{}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) { // other processes' descriptors give no event
+		h := c.holding()
+		if h.Descriptors <= most.Descriptors && h.Children <= most.Children && h == last {
+			return
+		}
+		last = h
+		if time.Now().After(deadline) {
+			c.t.Errorf("%s: the server held %+v before, and %+v after", name, most, h)
+			return
+		}
+	}
+}
