@@ -183,6 +183,8 @@ test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with r
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'Oracle|Umoci|LensesThatDiffer' ./imagecore/tree
 	LAYERLAB_ENTRIES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'MemoryIsBounded' ./e2e
 	LAYERLAB_STARTS=1000 $(GO) test -count=1 -timeout 60m -v -run 'NothingLeaksWhateverIsKilled' ./e2e
+	LAYERLAB_SCHEDULES=3000 $(GO) test -count=1 -timeout 60m -v -run 'NoOrderOfSteps' ./server/store | grep -v '    --- PASS\|=== RUN'
+	LAYERLAB_CRASHES=500 LAYERLAB_CONTAINERS=200 $(GO) test -count=1 -timeout 60m -v -run 'KilledServer|ManyCallers' ./e2e
 
 .PHONY: test-uml
 test-uml: ## the runtime's tests on Linux 6.1 with cgroup2 alone, in User-Mode Linux
