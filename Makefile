@@ -9,7 +9,7 @@ GO      ?= go
 NPM     ?= npm
 LISTEN  ?= 127.0.0.1:8080
 DATA    ?=
-FUZZTIME ?= 10s
+FUZZTIME ?= 1m
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w
@@ -172,19 +172,25 @@ test-interop: bin/layerlab-runtime ## podman, containerd and Docker with our run
 	$(GO) test -tags interop -count=1 -v ./e2e/interop
 
 .PHONY: test-engines
-test-engines: ## random images through Docker, containerd and umoci: each engine lens equals its engine (root)
-	$(call apt,containerd:containerd dockerd:docker.io umoci:umoci runc:runc)
-	$(GO) test -tags engines -count=1 -timeout 60m -v ./e2e/engines
+test-engines: ## random images through Docker, containerd and umoci: each engine lens equals its engine, docker diff is ours, skopeo and umoci read what we write (root)
+	$(call apt,containerd:containerd dockerd:docker.io umoci:umoci runc:runc skopeo:skopeo)
+	CGO_ENABLED=0 $(GO) build -o bin/engines/layerlab ./cmd/layerlab
+	LAYERLAB='$(CURDIR)/bin/engines/layerlab' $(GO) test -tags engines -count=1 -timeout 60m -v ./e2e/engines
 
 .PHONY: test-long
 test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with random kills, an image of a million entries, where `make test` takes hundreds or a few thousand (root)
-	$(call apt,umoci:umoci)
+	$(call apt,umoci:umoci containerd:containerd runc:runc)
+	for seed in $$(seq 0 500 9500); do \
+		LAYERLAB_SEED=$$seed LAYERLAB_STACKS=500 $(GO) test -tags engines -count=1 -timeout 60m -v -run 'TestContainerd$$' ./e2e/engines; \
+	done
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'SpecTree' ./runtime/snapshot
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'Oracle|Umoci|LensesThatDiffer' ./imagecore/tree
+	LAYERLAB_CORPUS_ALL=1 $(GO) test -count=1 -timeout 60m -v -run 'EveryFileOfTheCorpus' ./imagecore/command
 	LAYERLAB_ENTRIES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'MemoryIsBounded' ./e2e
 	LAYERLAB_STARTS=1000 $(GO) test -count=1 -timeout 60m -v -run 'NothingLeaksWhateverIsKilled' ./e2e
 	LAYERLAB_SCHEDULES=3000 $(GO) test -count=1 -timeout 60m -v -run 'NoOrderOfSteps' ./server/store | grep -v '    --- PASS\|=== RUN'
 	LAYERLAB_CRASHES=500 LAYERLAB_CONTAINERS=200 $(GO) test -count=1 -timeout 60m -v -run 'KilledServer|ManyCallers' ./e2e
+	$(MAKE) --no-print-directory test-uml fuzz
 
 .PHONY: test-uml
 test-uml: ## the runtime's tests on Linux 6.1 with cgroup2 alone, in User-Mode Linux
@@ -202,7 +208,7 @@ cross: ## build for the systems on which the archive commands run: Linux on arm6
 	GOOS=windows GOARCH=amd64 $(GO) build ./...
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (10s)
+fuzz: ## every fuzz target for FUZZTIME (1m)
 	@grep -rl --include='*_test.go' '^func Fuzz' imagecore runtime server sandbox cmd | xargs -n1 dirname | sort -u | while read -r dir; do \
 		grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | sed 's/func //' | while read -r name; do \
 			echo "$$dir $$name"; $(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME); \
