@@ -100,8 +100,10 @@ func stores(t testing.TB) (native, confined *store.Store, dirs [2]string) {
 	var list [2]*store.Store
 	for i := range list {
 		dirs[i] = filepath.Join(t.TempDir(), "data")
-		o := store.Options{Dir: dirs[i], Limits: limits, Read: store.Native(limits, dirs[i]), Unpack: here, Log: slog.New(slog.DiscardHandler),
-			Now: func() time.Time { return time.Unix(1e9, 0) }}
+		o := store.Options{
+			Dir: dirs[i], Limits: limits, Read: store.Native(limits, dirs[i]), Unpack: here, Log: slog.New(slog.DiscardHandler),
+			Now: func() time.Time { return time.Unix(1e9, 0) },
+		}
 		if i == 1 {
 			o.Read, o.Unpack = Sandboxed(p.sandbox(), dirs[i]), (&server{}).unpack(p.helper)
 		}

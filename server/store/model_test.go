@@ -340,8 +340,10 @@ func (m *model) prunes(ctx context.Context) error {
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{t: t, known: map[string]bool{}, did: map[string]int{}, sched: &schedule{rng: rand.New(rand.NewPCG(seed, 1))}}
 	m.configs = []saved{
-		{stack: base, refs: []string{"a:1"}}, {stack: changed, refs: []string{"b:1", "b:2"}},
-		{stack: other, env: "x", refs: []string{"c:1"}}, {stack: changed, env: "y", refs: []string{"c:2", "a:1"}},
+		{stack: base, refs: []string{"a:1"}},
+		{stack: changed, refs: []string{"b:1", "b:2"}},
+		{stack: other, env: "x", refs: []string{"c:1"}},
+		{stack: changed, env: "y", refs: []string{"c:2", "a:1"}},
 	}
 	whole := dockerSave(t, "", m.configs[2], m.configs[3])
 	m.archives = [][]byte{

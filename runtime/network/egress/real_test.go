@@ -299,8 +299,11 @@ func TestTheWorldIsReachedAndTheHostIsNot(t *testing.T) {
 	l.echoes("udp4", thereWorld+":8000", []byte("datagram"))
 	l.echoes("udp4", thereWorld+":8000", big[:1<<14]) // in fragments
 	for _, refused := range [][2]string{
-		{hostWorld, egress.ReasonOwn}, {hostPrivate, egress.ReasonPrivate}, {therePrivate, egress.ReasonPrivate},
-		{"169.254.169.254", egress.ReasonLink}, {"192.0.2.5", egress.ReasonSpecial},
+		{hostWorld, egress.ReasonOwn},
+		{hostPrivate, egress.ReasonPrivate},
+		{therePrivate, egress.ReasonPrivate},
+		{"169.254.169.254", egress.ReasonLink},
+		{"192.0.2.5", egress.ReasonSpecial},
 	} {
 		address, reason := refused[0], refused[1]
 		_, err := l.dial("tcp4", address+":8000")

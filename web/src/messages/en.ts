@@ -948,6 +948,8 @@ export const en = {
     'The layers in the data folder were unpacked for another way of mounting than {method}.',
   'code.no-loop-devices': 'A size of the container layer needs loop devices, which this host lacks.',
   'code.no-mkfs': 'A size of the container layer needs mkfs.ext4: install e2fsprogs.',
+  'code.no-runtime': 'The server has no runtime with which it could reach files of containers.',
+  'code.read-only': 'The root of container {container} is read-only: only its volumes take files.',
   'code.no-place': 'The layers of a folder lie in files of their own.',
   'code.name-taken': 'Another container is called {name}.',
   'code.name-too-long': 'A name is longer than the limit of {limit} bytes.',

@@ -878,6 +878,8 @@ export const zh: Record<keyof typeof en, string> = {
   'code.layers-other-ids': '数据目录中的层是为 {method} 以外的挂载方式解包的。',
   'code.no-loop-devices': '限制容器层的大小需要 loop 设备，而此主机没有。',
   'code.no-mkfs': '限制容器层的大小需要 mkfs.ext4：请安装 e2fsprogs。',
+  'code.no-runtime': '服务器没有可用来访问容器文件的运行时。',
+  'code.read-only': '容器 {container} 的根文件系统是只读的：只有它的卷可以写入文件。',
   'code.no-place': '文件夹中的各层位于各自的文件里。',
   'code.name-taken': '已有名为 {name} 的容器。',
   'code.name-too-long': '有名称超过了 {limit} 字节的上限。',
