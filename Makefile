@@ -133,7 +133,7 @@ site: web/src/io/imagecore.wasm web/src/io/cases.tar.gz bin/samples/sample.tar w
 ##@ Check
 
 .PHONY: test
-test: needs build lint test-go test-web test-e2e ## everything that has to hold: lint, Go with the race detector, page, browser
+test: needs build lint test-go test-compare test-web test-e2e ## everything that has to hold: lint, Go with the race detector, page, browser
 
 .PHONY: lint
 lint: ## go vet (for the module too), gofumpt, staticcheck
@@ -146,6 +146,12 @@ lint: ## go vet (for the module too), gofumpt, staticcheck
 .PHONY: test-go
 test-go: ## the Go tests with the race detector
 	$(GO) test -race ./...
+
+.PHONY: test-compare
+test-compare: embedded ## 300 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)
+	$(call apt,dockerd:docker.io runc:runc skopeo:skopeo ip:iproute2)
+	@/usr/bin/python3 -c 'import docker' 2>/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends python3-docker
+	$(GO) test -tags compare -count=1 -timeout 15m -v ./e2e/compare
 
 .PHONY: test-web
 test-web: web/node_modules/.ready web/src/io/imagecore.wasm web/src/io/cases.tar.gz ## Biome, svelte-check and vitest

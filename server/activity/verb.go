@@ -10,7 +10,8 @@ import (
 func verbs() map[string]string {
 	return map[string]string{
 		"GET /_ping": "ping", "HEAD /_ping": "ping", "GET /version": "version", "GET /info": "info", "GET /events": "events",
-		"GET /system/df": "system df",
+		"GET /system/df": "system df", "GET /plugins": "plugin ls", "GET /nodes": "node ls", "GET /services": "service ls",
+		"GET /tasks": "service ps", "GET /secrets": "secret ls", "GET /configs": "config ls", "GET /swarm": "swarm",
 
 		"GET /images/json": "images", "GET /images/get": "save", "GET /images/{}/get": "save", "GET /images/{}/save": "save",
 		"GET /images/{}/flatten": "flatten", "POST /images/load": "load", "POST /images": "load", "POST /images/create": "import",

@@ -13,7 +13,7 @@ import (
 func TestEveryCallIsRecorded(t *testing.T) {
 	recorder := activity.New(activity.Options{Now: time.Now})
 	h := New(Deps{Facts: Facts{Version: "test"}, Log: slog.New(slog.DiscardHandler), Activity: recorder})
-	for _, c := range [][2]string{{"GET", "/v1.41/version?x=1"}, {"GET", "/v1.41/swarm"}, {"POST", "/build"}} {
+	for _, c := range [][2]string{{"GET", "/v1.41/version?x=1"}, {"GET", "/v1.41/swarm/unlockkey"}, {"POST", "/build"}} {
 		r := httptest.NewRequest(c[0], c[1], nil)
 		r.Header.Set("User-Agent", "Docker-Client/28.2.2 (linux)")
 		h.ServeHTTP(httptest.NewRecorder(), r)
@@ -25,7 +25,7 @@ func TestEveryCallIsRecorded(t *testing.T) {
 	}
 	want := []string{
 		`docker "build" /build 501 false "Docker-Client"`,
-		`docker "" /v1.41/swarm 501 true "Docker-Client"`,
+		`docker "" /v1.41/swarm/unlockkey 501 true "Docker-Client"`,
 		`docker "version" /v1.41/version?x=1 200 true "Docker-Client"`,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {

@@ -37,6 +37,7 @@ func (h *Handler) containerArchive(c *call) error {
 	if err := c.statHead(st); err != nil {
 		return err
 	}
+	h.Containers.Act(c.r.Context(), name, "archive-path")
 	c.Header().Set("Content-Type", "application/x-tar")
 	c.head(http.StatusOK)
 	_, err = io.Copy(c, tar)
@@ -69,6 +70,7 @@ func (h *Handler) containerExtract(c *call) error {
 	if err != nil {
 		return pathError(name, asked, err)
 	}
+	h.Containers.Act(c.r.Context(), name, "extract-to-dir")
 	c.head(http.StatusOK)
 	return nil
 }

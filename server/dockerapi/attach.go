@@ -71,6 +71,7 @@ func (h *Handler) containerAttach(c *call) error {
 		return err
 	}
 	defer conn.Close()
+	h.Containers.Act(ctx, d.Container.ID, "attach")
 	out := muxed{conn, d.TTY}
 	if c.flag("logs") {
 		err := h.readLog(ctx, d.Container.ID, logRequest{tail: -1, stdout: w.stdout, stderr: w.stderr}, func(l jsonlog.Line) error { return out.write(l.Stream, l.Data) })

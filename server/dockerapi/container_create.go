@@ -2,6 +2,7 @@ package dockerapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -15,7 +16,7 @@ import (
 func (h *Handler) containerCreate(c *call) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(c, c.r.Body, 4<<20))
 	if err != nil {
-		return invalid("read the request: %v", err)
+		return fmt.Errorf("read the request: %w", err)
 	}
 	var req container.CreateRequest
 	if err := json.Unmarshal(raw, &req); err != nil {

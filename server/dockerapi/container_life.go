@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,7 +100,9 @@ func (h *Handler) containerRestart(c *call) error {
 			return containerError(name, err)
 		}
 	}
-	_, err = h.Containers.Start(c.r.Context(), d.Container.ID)
+	if _, err = h.Containers.Start(c.r.Context(), d.Container.ID); err == nil {
+		h.Containers.Act(c.r.Context(), d.Container.ID, "restart")
+	}
 	return c.done(name, err)
 }
 
@@ -116,7 +119,7 @@ func (h *Handler) containerPause(c *call) error {
 	name := c.path["name"]
 	_, err := h.Containers.Pause(c.r.Context(), name)
 	if code(err) == "container-paused" {
-		return conflict("container %s is already paused", name)
+		return conflict("container %s is already paused", args(err)["id"])
 	}
 	return c.done(name, err)
 }
@@ -125,7 +128,7 @@ func (h *Handler) containerUnpause(c *call) error {
 	name := c.path["name"]
 	_, err := h.Containers.Unpause(c.r.Context(), name)
 	if code(err) == "container-not-paused" {
-		return conflict("container %s is not paused", name)
+		return conflict("container %s is not paused", args(err)["id"])
 	}
 	return c.done(name, err)
 }
@@ -139,7 +142,7 @@ func (h *Handler) containerRename(c *call) error {
 			return conflict("Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+to, holder.Container.ID)
 		}
 	case "bad-name":
-		return invalid("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", to)
+		return invalid("Error when allocating new name: Invalid container name (/%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", to)
 	}
 	return c.done(name, err)
 }
@@ -161,6 +164,7 @@ func (h *Handler) containerResize(c *call) error {
 	if err := h.Containers.Resize(c.r.Context(), c.path["name"], cols, rows); err != nil {
 		return containerError(c.path["name"], err)
 	}
+	h.Containers.Act(c.r.Context(), c.path["name"], "resize", "width", strconv.Itoa(int(cols)), "height", strconv.Itoa(int(rows)))
 	c.head(http.StatusOK)
 	return nil
 }
@@ -258,5 +262,6 @@ func (h *Handler) containerPrune(c *call) error {
 		report.ContainersDeleted = append(report.ContainersDeleted, one.ID)
 		report.SpaceReclaimed += uint64(s.SizeRw)
 	}
+	h.pruned("container", report.SpaceReclaimed)
 	return c.json(http.StatusOK, report)
 }

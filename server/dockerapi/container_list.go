@@ -25,6 +25,11 @@ func (h *Handler) containerList(c *call) error {
 	if err != nil {
 		return err
 	}
+	for _, s := range f["status"] {
+		if !slices.Contains([]string{"created", "restarting", "running", "removing", "paused", "exited", "dead"}, s) {
+			return invalid("invalid filter 'status=%s'", s)
+		}
+	}
 	limit, err := c.number("limit", -1)
 	if err != nil {
 		return err
@@ -141,7 +146,7 @@ func (h *Handler) labels(ctx context.Context, d Container) map[string]string {
 			all[k] = v
 		}
 	}
-	for k, v := range d.Labels {
+	for k, v := range d.CreateRequest.Labels {
 		all[k] = v
 	}
 	return all

@@ -27,6 +27,9 @@ func (h *Handler) containerInspect(c *call) error {
 		return containerError(c.path["name"], err)
 	}
 	config, host := h.asked(d)
+	if c.version < 44 && askedDefault(d) {
+		host.NetworkMode = "default" // as it was asked for; newer answers say what that is
+	}
 	config.Labels = h.labels(ctx, d)
 	one := d.Container
 	v := container.InspectResponse{
@@ -80,6 +83,12 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	return config, host
 }
 
+// askedDefault reports whether a client left the network to the engine.
+func askedDefault(d Container) bool {
+	var req container.CreateRequest
+	return json.Unmarshal(d.Client, &req) == nil && req.HostConfig != nil && req.HostConfig.NetworkMode == "default"
+}
+
 func state(one wire.Container) *container.State {
 	never := time.Time{}.Format(time.RFC3339Nano)
 	s := &container.State{
@@ -126,6 +135,7 @@ func (h *Handler) containerExport(c *call) error {
 	err := h.Containers.Export(c.r.Context(), c.path["name"], func(v *tree.View, content func(int) (io.ReaderAt, error)) error {
 		c.Header().Set("Content-Type", "application/x-tar")
 		c.head(http.StatusOK)
+		h.Containers.Act(c.r.Context(), c.path["name"], "export")
 		return pack.Flatten(c, v, content)
 	})
 	return containerError(c.path["name"], err)
@@ -142,9 +152,19 @@ func (h *Handler) containerTop(c *call) error {
 	if len(args) == 0 {
 		args = []string{"-ef"}
 	}
-	cmd := exec.CommandContext(c.r.Context(), "ps", args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	out, err := cmd.Output()
+	list := make([]string, len(pids))
+	for i, pid := range pids {
+		list[i] = strconv.Itoa(pid)
+	}
+	ps := func(more ...string) ([]byte, error) {
+		cmd := exec.CommandContext(c.r.Context(), "ps", append(slices.Clone(args), more...)...)
+		cmd.Env = append(os.Environ(), "LC_ALL=C")
+		return cmd.Output()
+	}
+	out, err := ps("-q" + strings.Join(list, ","))
+	if err != nil {
+		out, err = ps() // some options do not go with -q
+	}
 	if err != nil {
 		return invalid("ps %s: %v", strings.Join(args, " "), err)
 	}

@@ -128,6 +128,8 @@ type Container struct {
 type Mount struct {
 	wire.MountSpec
 	Volume string // its name, "" for others
+	// Anonymous: the volume was made for the container, without a name.
+	Anonymous bool
 }
 
 // Exec is a further process of a container.
@@ -177,6 +179,8 @@ type Containers interface {
 	Rename(ctx context.Context, id, name string) (wire.Container, error)
 	// Delete removes a container, and its anonymous volumes if asked to.
 	Delete(ctx context.Context, id string, volumes bool) error
+	// Act is Events.Act for a container; more are attributes and values by turns.
+	Act(ctx context.Context, id, action string, more ...string)
 	Resize(ctx context.Context, id string, cols, rows uint16) error
 	Changes(ctx context.Context, id string) (wire.Changes, error)
 	Commit(ctx context.Context, id string, req wire.CommitContainer) (wire.Image, error)
@@ -203,4 +207,7 @@ type Events interface {
 	// Subscribe gives the kept events from a time on, zero for none of them,
 	// then what happens. next waits; done ends the subscription.
 	Subscribe(since time.Time) (next func(ctx context.Context) (wire.Event, error), done func(), err error)
+	// Act tells what a client did to an image, a volume or a network (of) that
+	// left it what it is, in Docker's words.
+	Act(of, id, action string, attributes map[string]string)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerlab/layerlab/imagecore"
@@ -44,6 +46,9 @@ var statuses = []struct { //nolint:gochecknoglobals // a table that nobody chang
 // answer gives an error's status and words. The socket is its owner's alone, so
 // that internal errors are told too.
 func answer(err error) (int, string) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return http.StatusRequestEntityTooLarge, "http: request body too large"
+	}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.status, r.message
 	}
@@ -75,11 +80,21 @@ func args(err error) map[string]string {
 
 // imageError words an error about the image that a client named.
 func imageError(ref string, err error) error {
-	if code(err) != "image-not-found" {
+	switch code(err) {
+	case "image-not-found":
+	case "image-ambiguous":
+		return invalid("multiple IDs found with provided prefix: %s", ref)
+	default:
 		return err
+	}
+	if ref != "" && !reference.MatchString(ref) {
+		return invalid("invalid reference format")
 	}
 	return &refusal{http.StatusNotFound, "No such image: " + withTag(ref)}
 }
+
+// reference is what a name, or an id, looks like from afar.
+var reference = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$`)
 
 // withTag adds the tag that Docker assumes, as its messages do.
 func withTag(ref string) string {
@@ -88,6 +103,30 @@ func withTag(ref string) string {
 		return ref
 	}
 	return ref + ":latest"
+}
+
+// unfit words a command that cannot be executed. Command lines up to 24 tell 126
+// by the words permission denied alone, which newer runtimes don't say of a
+// folder.
+func unfit(e *imagecore.Error) string {
+	words := e.Message
+	if e.Code == "bad-cwd" && e.Err != nil {
+		words = e.Error()
+	}
+	if strings.HasSuffix(words, "is a directory") {
+		words += ": permission denied"
+	}
+	return words + ": unknown"
+}
+
+// changeError words a line that docker commit and import don't take.
+func changeError(e *imagecore.Error) error {
+	word, _, _ := strings.Cut(strings.TrimSpace(e.Args["change"]), " ")
+	known := []string{"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+	if !slices.Contains(known, strings.ToUpper(word)) {
+		return invalid("%s is not a valid change command", strings.ToLower(word))
+	}
+	return invalid("%s", e.Message)
 }
 
 // containerError words an error about the container that a client named. The
@@ -99,10 +138,20 @@ func containerError(name string, err error) error {
 	}
 	const start = "failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: error during container init: "
 	switch e.Code {
+	case "container-ambiguous":
+		return invalid("multiple IDs found with provided prefix: %s", name)
 	case "container-not-found":
 		return &refusal{http.StatusNotFound, "No such container: " + name}
-	case "command-not-found", "command-not-executable":
-		return invalid("%s%s", start, e.Message)
+	case "command-not-found", "command-not-executable", "bad-cwd":
+		return invalid("%s%s", start, unfit(e))
+	case "user-not-found":
+		return invalid("unable to find user %s: no matching entries in passwd file", e.Args["user"])
+	case "bad-signal":
+		return invalid("invalid signal: %s", e.Args["signal"])
+	case "bad-working-dir":
+		return invalid("the working directory '%s' is invalid, it needs to be an absolute path", e.Args["path"])
+	case "bad-change":
+		return changeError(e)
 	case "port-taken":
 		return &refusal{http.StatusInternalServerError, "failed to set up container networking: " + e.Message}
 	case "network-not-found":

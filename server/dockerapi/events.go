@@ -1,8 +1,10 @@
 package dockerapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,13 +16,16 @@ import (
 )
 
 func (h *Handler) events(c *call) error {
-	f, err := c.filters("type", "event", "container", "image", "label", "label!", "scope", "daemon", "network", "volume", "plugin")
+	f, err := c.filters("type", "event", "container", "image", "label", "label!", "scope", "daemon", "network", "volume", "plugin", "node", "service", "secret", "config")
 	if err != nil {
 		return err
 	}
 	since, err := moment(c.query("since"), time.Now())
 	if err != nil {
 		return err
+	}
+	if c.query("since") == "0" { // all that are kept, as docker-py asks for them
+		since = time.Unix(0, 0)
 	}
 	until, err := moment(c.query("until"), time.Now())
 	if err != nil {
@@ -60,10 +65,46 @@ func (h *Handler) events(c *call) error {
 	}
 }
 
+// pruned tells that all that was unused of a kind has gone.
+func (h *Handler) pruned(of string, bytes uint64) {
+	h.Events.Act(of, "", "prune", map[string]string{"reclaimed": strconv.FormatUint(bytes, 10)})
+}
+
 // message gives an event Docker's words; ok is false for what Docker has none
 // for.
 func message(e wire.Event) (m events.Message, ok bool) {
-	actions := map[string]events.Action{
+	m.Actor = events.Actor{ID: e.ID, Attributes: map[string]string{}}
+	m.Scope, m.Time, m.TimeNano = "local", e.Time.Unix(), e.Time.UnixNano()
+	if e.Kind == wire.EventAction {
+		var a wire.Action
+		if json.Unmarshal(e.Data, &a) != nil {
+			return m, false
+		}
+		m.Type, m.Action = events.Type(a.Of), events.Action(a.Action)
+		maps.Copy(m.Actor.Attributes, a.Attributes)
+		return m, true
+	}
+	if m.Action, ok = actions()[e.Kind]; !ok {
+		return m, false
+	}
+	kind, _, _ := strings.Cut(e.Kind, ".")
+	m.Type = events.Type(kind)
+	switch m.Type {
+	case events.ImageEventType:
+		imageMessage(&m, e)
+	case events.VolumeEventType:
+		m.Actor.Attributes["driver"] = "local"
+	case events.NetworkEventType:
+		networkMessage(&m, e)
+	default:
+		containerMessage(&m, e)
+	}
+	return m, true
+}
+
+// actions are Docker's words for the kinds of events that have a thing's state.
+func actions() map[string]events.Action {
+	return map[string]events.Action{
 		wire.EventImageCreated: events.ActionLoad, wire.EventImageDeleted: events.ActionDelete,
 		wire.EventImageTagged: events.ActionTag, wire.EventImageUntagged: events.ActionUnTag,
 		wire.EventContainerCreated: events.ActionCreate, wire.EventContainerStarted: events.ActionStart,
@@ -72,48 +113,84 @@ func message(e wire.Event) (m events.Message, ok bool) {
 		wire.EventContainerRenamed: events.ActionRename, wire.EventContainerOOM: events.ActionOOM,
 		wire.EventContainerUpdated: events.ActionUpdate,
 		wire.EventVolumeCreated:    events.ActionCreate, wire.EventVolumeDeleted: events.ActionDestroy,
+		wire.EventNetworkCreated: events.ActionCreate, wire.EventNetworkDeleted: events.ActionDestroy,
+		wire.EventNetworkConnected: events.ActionConnect, wire.EventNetworkDisconnected: events.ActionDisconnect,
 	}
-	if m.Action, ok = actions[e.Kind]; !ok {
-		return m, false
-	}
-	m.Actor = events.Actor{ID: e.ID, Attributes: map[string]string{}}
-	m.Scope, m.Time, m.TimeNano = "local", e.Time.Unix(), e.Time.UnixNano()
-	if strings.HasPrefix(e.Kind, "image.") {
-		m.Type = events.ImageEventType
-		m.Actor.Attributes["name"] = e.ID
-		var img wire.Image
-		if json.Unmarshal(e.Data, &img) == nil && len(img.Refs) > 0 {
-			m.Actor.Attributes["name"] = img.Refs[0]
-		}
-		return m, true
-	}
-	if strings.HasPrefix(e.Kind, "volume.") {
-		m.Type = events.VolumeEventType
-		m.Actor.Attributes["driver"] = "local"
-		return m, true
-	}
-	m.Type = events.ContainerEventType
-	var one wire.Container
-	if json.Unmarshal(e.Data, &one) == nil && one.ID != "" {
-		m.Actor.Attributes["image"], m.Actor.Attributes["name"] = one.ImageRef, one.Name
-		if e.Kind == wire.EventContainerExited && one.ExitCode != nil {
-			m.Actor.Attributes["exitCode"] = strconv.Itoa(*one.ExitCode)
-		}
-	}
-	return m, true
 }
 
+// imageMessage names an image by the name that came or, as Docker does for one
+// that went, by its id.
+func imageMessage(m *events.Message, e wire.Event) {
+	m.Actor.Attributes["name"] = e.ID
+	var img wire.NamedImage
+	if json.Unmarshal(e.Data, &img) != nil || m.Action == events.ActionUnTag {
+		return
+	}
+	if img.Ref != "" {
+		m.Actor.Attributes["name"] = img.Ref
+	} else if len(img.Refs) > 0 {
+		m.Actor.Attributes["name"] = img.Refs[0]
+	}
+}
+
+func networkMessage(m *events.Message, e wire.Event) {
+	m.Actor.Attributes["type"] = "bridge"
+	var n struct {
+		Name, Driver, NetworkName, Container string
+	}
+	if json.Unmarshal(e.Data, &n) != nil {
+		return
+	}
+	m.Actor.Attributes["name"] = cmp.Or(n.NetworkName, n.Name)
+	if n.Container != "" {
+		m.Actor.Attributes["container"] = n.Container
+	}
+	if n.Driver != "" {
+		m.Actor.Attributes["type"] = n.Driver
+	}
+}
+
+func containerMessage(m *events.Message, e wire.Event) {
+	var one wire.Container
+	if json.Unmarshal(e.Data, &one) != nil || one.ID == "" {
+		return
+	}
+	maps.Copy(m.Actor.Attributes, one.Labels)
+	m.Actor.Attributes["image"], m.Actor.Attributes["name"] = one.ImageRef, one.Name
+	if m.Action == events.ActionDie && one.ExitCode != nil {
+		m.Actor.Attributes["exitCode"] = strconv.Itoa(*one.ExitCode)
+		if one.StartedAt != nil && one.FinishedAt != nil {
+			m.Actor.Attributes["execDuration"] = strconv.FormatInt(int64(one.FinishedAt.Sub(*one.StartedAt).Seconds()), 10)
+		}
+	}
+}
+
+// wants reports whether all filters hold. Who asks for a container, a network
+// and so on asks for events of that kind alone, but for images: a container's
+// event is one of its image, too.
 func wants(f filters, m events.Message) bool {
 	names := func(v string) bool {
 		return m.Actor.ID == v || m.Actor.Attributes["name"] == v || len(v) >= 4 && strings.HasPrefix(strings.TrimPrefix(m.Actor.ID, "sha256:"), v)
 	}
+	of := func(kind events.Type) func(string) bool {
+		return func(v string) bool { return m.Type == kind && names(v) }
+	}
+	for _, never := range []string{"daemon", "plugin", "node", "service", "secret", "config"} {
+		if f.has(never) {
+			return false
+		}
+	}
+	action, _, _ := strings.Cut(string(m.Action), ":") // "exec_create: sh"
 	return f.any("type", func(v string) bool { return v == string(m.Type) }) &&
-		f.any("event", func(v string) bool { return v == string(m.Action) }) &&
+		f.any("event", func(v string) bool { return v == string(m.Action) || v == action }) &&
 		f.any("scope", func(v string) bool { return v == m.Scope }) &&
-		f.any("container", func(v string) bool { return m.Type == events.ContainerEventType && names(v) }) &&
+		f.any("container", of(events.ContainerEventType)) &&
+		f.any("network", of(events.NetworkEventType)) &&
+		f.any("volume", of(events.VolumeEventType)) &&
 		f.any("image", func(v string) bool {
-			return m.Type == events.ImageEventType && names(v) || m.Actor.Attributes["image"] == v || repository(m.Actor.Attributes["image"]) == v
-		}) && !f.has("daemon") && !f.has("network") && f.any("volume", func(v string) bool { return m.Type == events.VolumeEventType && m.Actor.ID == v }) && !f.has("plugin") && f.labels(m.Actor.Attributes)
+			image := m.Actor.Attributes["image"]
+			return m.Type == events.ImageEventType && (names(v) || repository(m.Actor.Attributes["name"]) == v) || image != "" && (image == v || repository(image) == v)
+		}) && f.labels(m.Actor.Attributes)
 }
 
 // older adds what messages held until 1.51.

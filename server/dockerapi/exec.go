@@ -99,8 +99,10 @@ func execError(id string, err error) error {
 	switch e.Code {
 	case "exec-not-found":
 		return &refusal{http.StatusNotFound, "No such exec instance: " + id}
-	case "command-not-found", "command-not-executable":
-		return invalid("%s%s", start, e.Message)
+	case "command-not-found", "command-not-executable", "bad-cwd":
+		return invalid("%s%s", start, unfit(e))
+	case "user-not-found":
+		return invalid("unable to find user %s: no matching entries in passwd file", e.Args["user"])
 	case "container-not-running":
 		return conflict("container %s is not running", e.Args["id"])
 	}

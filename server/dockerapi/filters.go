@@ -64,7 +64,7 @@ func (f filters) truth(name string) (*bool, error) {
 	case "0", "false":
 		return new(false), nil
 	}
-	return nil, invalid("invalid filter '%s=%s'", name, f[name][0])
+	return nil, invalid("invalid filter '%s=%v'", name, f[name])
 }
 
 // labels reports whether all label filters hold, and none of label!.

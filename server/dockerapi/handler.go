@@ -213,7 +213,7 @@ func (h *Handler) fail(c *call, err error) {
 	status, message := answer(err)
 	if c.r.Context().Err() != nil || c.begun {
 		h.Log.Debug("docker answer cut short", "method", c.r.Method, "path", c.r.URL.Path, "error", err)
-	} else if status >= 500 && status != http.StatusNotImplemented {
+	} else if status >= 500 && status != http.StatusNotImplemented && status != http.StatusServiceUnavailable {
 		h.Log.Error("docker request failed", "method", c.r.Method, "path", c.r.URL.Path, "status", status, "error", err)
 	}
 	if c.begun {

@@ -26,7 +26,7 @@ func TestVersionsAndRoutesThatAreNotServed(t *testing.T) {
 		{"GET", "/v1.56/version", 200, `"ApiVersion":"1.56"`},
 		{"GET", "/v1.57/version", 400, "client version 1.57 is too new. Maximum supported API version is 1.56"},
 		{"GET", "/v1.21/version", 400, "client version 1.21 is too old. Minimum supported API version is 1.22, please upgrade your client to a newer version"},
-		{"GET", "/v1.41/swarm", 501, "GET /swarm is not served by layerlab"},
+		{"GET", "/v1.41/swarm/unlockkey", 501, "GET /swarm/unlockkey is not served by layerlab"},
 		{"POST", "/build", 501, "building images is not served by layerlab yet"},
 		{"POST", "/images/a/b:1/push", 501, "pushing to a registry"},
 	} {

@@ -172,8 +172,11 @@ func mountPoints(list []Mount) []container.MountPoint {
 		default:
 			p.Type = "tmpfs"
 		}
-		if m.ReadOnly && p.Type != "tmpfs" {
+		switch {
+		case m.ReadOnly && p.Type != "tmpfs":
 			p.Mode = "ro"
+		case p.Type == "volume" && !m.Anonymous:
+			p.Mode = "z" // Docker's default for what has a name
 		}
 		out = append(out, p)
 	}

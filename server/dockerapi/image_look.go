@@ -16,7 +16,7 @@ func (h *Handler) imageInspect(c *call) error {
 	}
 	config := readConfig(&img)
 	v := image.InspectResponse{
-		ID: img.ID.String(), RepoTags: append([]string{}, img.Refs...), RepoDigests: repoDigests(&img, img.Refs),
+		ID: img.ID.String(), RepoTags: byRepository(img.Refs), RepoDigests: repoDigests(&img, img.Refs),
 		Created: img.Created.Format(time.RFC3339Nano), Author: config.Author, Config: &config.Config,
 		Architecture: config.Architecture, Variant: config.Variant, Os: config.OS, OsVersion: config.OSVersion,
 		Size: img.Size(), GraphDriver: &storage.DriverData{Name: "overlay2", Data: map[string]string{}},

@@ -1,7 +1,9 @@
 package dockerapi
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/moby/moby/api/types/jsonstream"
 
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -22,8 +25,11 @@ func (h *Handler) imageSave(c *call) error {
 	var list []Named
 	for _, name := range names {
 		img, err := h.Images.Find(c.r.Context(), name)
+		if code(err) == "image-not-found" {
+			return &refusal{http.StatusNotFound, "No such image: " + name}
+		}
 		if err != nil {
-			return imageError(name, err)
+			return err
 		}
 		var refs []string
 		if ref := h.nameOf(&img, name); ref != "" {
@@ -35,6 +41,9 @@ func (h *Handler) imageSave(c *call) error {
 		} else if len(refs) > 0 && !slices.Contains(list[at].Refs, refs[0]) {
 			list[at].Refs = append(list[at].Refs, refs...)
 		}
+	}
+	for _, n := range list {
+		h.Events.Act("image", n.ID.String(), "save", map[string]string{"name": n.ID.String()})
 	}
 	return h.Images.Save(c.r.Context(), list, func() io.Writer {
 		c.Header().Set("Content-Type", "application/x-tar")
@@ -112,9 +121,13 @@ func (h *Handler) imageCreate(c *call) error {
 	id, err := h.Images.Make(c.r.Context(), c.r.Body, ImportRequest{
 		Ref: ref, Message: c.query("message"), Platform: c.query("platform"), Changes: c.r.URL.Query()["changes"],
 	})
+	if e, ok := errors.AsType[*imagecore.Error](err); ok && e.Code == "bad-change" {
+		return changeError(e)
+	}
 	if err != nil {
 		return s.fail(err)
 	}
+	h.Events.Act("image", id, "import", map[string]string{"name": cmp.Or(ref, id)})
 	s.send(jsonstream.Message{Status: id})
 	return s.err
 }
@@ -134,6 +147,7 @@ func (h *Handler) pull(c *call, from string) error {
 	if err != nil {
 		return &refusal{http.StatusNotImplemented, fmt.Sprintf("pulling %s from a registry is not served by layerlab yet: load it from an archive", withTag(ref))}
 	}
+	h.Events.Act("image", withTag(ref), "pull", map[string]string{"name": repository(ref)})
 	s := &stream{c: c}
 	s.send(jsonstream.Message{ID: strings.TrimPrefix(withTag(ref), repository(withTag(ref))+":"), Status: "Pulling from " + repository(ref)})
 	s.send(jsonstream.Message{Status: "Digest: " + img.Manifest.Digest.String()})

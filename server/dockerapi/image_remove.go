@@ -184,6 +184,7 @@ func (h *Handler) imagePrune(c *call) error {
 		return err
 	}
 	report.SpaceReclaimed = uint64(max(0, before-after))
+	h.pruned("image", report.SpaceReclaimed)
 	return c.json(http.StatusOK, report)
 }
 

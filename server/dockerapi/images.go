@@ -79,7 +79,7 @@ func (h *Handler) summaries(ctx context.Context, f imageFilter) ([]image.Summary
 		s := image.Summary{
 			ID: img.ID.String(), ParentID: img.Parent.String(), Created: img.Created.Unix(), Size: img.Size(), SharedSize: -1,
 			Containers: int64(len(users[img.ID.String()])), Labels: config.Config.Labels,
-			RepoTags: append([]string{}, refs...), RepoDigests: repoDigests(img, refs),
+			RepoTags: byRepository(refs), RepoDigests: repoDigests(img, refs),
 		}
 		if f.sharedSize {
 			s.SharedSize = shared(images, img)
@@ -154,6 +154,24 @@ func repository(ref string) string {
 		return ref[:i]
 	}
 	return ref
+}
+
+// byRepository sorts names as Docker does: by what they are in full, with host
+// and folder.
+func byRepository(refs []string) []string {
+	full := func(ref string) string {
+		host, _, more := strings.Cut(ref, "/")
+		switch {
+		case !more:
+			return "docker.io/library/" + ref
+		case !strings.ContainsAny(host, ".:") && host != "localhost":
+			return "docker.io/" + ref
+		}
+		return ref
+	}
+	out := append([]string{}, refs...)
+	slices.SortFunc(out, func(a, b string) int { return strings.Compare(full(a), full(b)) })
+	return out
 }
 
 // readConfig reads an image's config; what it does not say is zero. The store

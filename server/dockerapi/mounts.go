@@ -63,7 +63,7 @@ func parseBind(spec string) (wire.MountSpec, error) {
 		m.Type, m.Source, m.MakeSource = wire.MountBind, path.Clean(parts[0]), true
 	}
 	if !path.IsAbs(m.Target) {
-		return m, badSpec(spec, fmt.Sprintf("invalid mount path: '%s' mount path must be absolute", m.Target))
+		return m, badSpec(spec, fmt.Sprintf("invalid mount config for type %q: invalid mount path: '%s' mount path must be absolute", m.Type, m.Target))
 	}
 	if path.Clean(m.Target) == "/" {
 		return m, badSpec(spec, fmt.Sprintf("invalid mount config for type %q: invalid specification: destination can't be '/'", m.Type))
@@ -157,8 +157,10 @@ func parseMount(m mount.Mount) (wire.MountSpec, error) {
 				out.Options = append(out.Options, strings.Join(kv, "="))
 			}
 		}
-	default:
+	case mount.TypeImage, mount.TypeCluster, mount.TypeNamedPipe:
 		return out, invalidMount(kind, "mount type %q is not served by layerlab", kind)
+	default:
+		return out, invalidMount(kind, "mount type unknown")
 	}
 	return out, nil
 }

@@ -187,6 +187,7 @@ func (h *Handler) networkPrune(c *call) error {
 	if err != nil {
 		return err
 	}
+	h.pruned("network", 0)
 	return c.json(http.StatusOK, network.PruneReport{NetworksDeleted: slices.Clone(names)})
 }
 

@@ -78,7 +78,7 @@ func TestNetworkRoutesAnswerAsDockerDoes(t *testing.T) {
 		{"POST", "/networks/front/connect", `{"Container":"no"}`, refuse(imagecore.ErrNotFound, "container-not-found", "x"), 404, "No such container: no"},
 		{"POST", "/networks/front/disconnect", `{"Container":"web"}`, refuse(imagecore.ErrConflict, "network-not-joined", "is not connected"), 403, "is not connected"},
 	} {
-		h := New(Deps{Networks: &oneNetwork{refuse: c.refuse}, Log: slog.New(slog.DiscardHandler)})
+		h := New(Deps{Networks: &oneNetwork{refuse: c.refuse}, Events: deaf{}, Log: slog.New(slog.DiscardHandler)})
 		w := httptest.NewRecorder()
 		var body io.Reader
 		if c.body != "" {
@@ -93,7 +93,7 @@ func TestNetworkRoutesAnswerAsDockerDoes(t *testing.T) {
 
 func TestNetworkCreateAndConnectPassOnWhatWasAsked(t *testing.T) {
 	o := &oneNetwork{}
-	h := New(Deps{Networks: o, Log: slog.New(slog.DiscardHandler)})
+	h := New(Deps{Networks: o, Events: deaf{}, Log: slog.New(slog.DiscardHandler)})
 	ask := func(path, body string) {
 		t.Helper()
 		w := httptest.NewRecorder()
@@ -175,3 +175,8 @@ func TestInspectAndListShowPorts(t *testing.T) {
 		}
 	}
 }
+
+// deaf is a bus that nobody listens to.
+type deaf struct{ Events }
+
+func (deaf) Act(_, _, _ string, _ map[string]string) {}

@@ -74,6 +74,12 @@ func (h *Handler) table() []route {
 		{method: post, pattern: "/build/prune", do: empty(map[string]any{"CachesDeleted": []string{}, "SpaceReclaimed": 0})},
 	}
 	list = append(list, h.networkTable()...)
+	list = append(list, route{method: get, pattern: "/plugins", do: empty([]struct{}{})})
+	for _, pattern := range []string{"/nodes", "/services", "/tasks", "/secrets", "/configs", "/swarm"} {
+		list = append(list, route{method: get, pattern: pattern, do: func(*call) error {
+			return &refusal{http.StatusServiceUnavailable, `This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.`}
+		}})
+	}
 	for _, r := range []struct{ method, pattern, what string }{
 		{post, "/build", "building images"},
 		{post, "/images/{name}/push", "pushing to a registry"},

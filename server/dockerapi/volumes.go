@@ -152,6 +152,7 @@ func (h *Handler) volumePrune(c *call) error {
 		report.VolumesDeleted = append(report.VolumesDeleted, v.Name)
 		report.SpaceReclaimed += uint64(size)
 	}
+	h.pruned("volume", report.SpaceReclaimed)
 	return c.json(http.StatusOK, report)
 }
 

@@ -77,6 +77,7 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 		return wire.Image{}, fmt.Errorf("commit container %s: %w", bundle.ShortID(c.id), err)
 	}
 	noteCommit(ctx, began, made, len(items))
+	s.act(c, "commit", "comment", req.Message, "imageID", made.ID, "imageRef", req.Ref)
 	return made, nil
 }
 

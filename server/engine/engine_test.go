@@ -277,15 +277,15 @@ func TestNamesAndRangesAreOnesOwn(t *testing.T) {
 
 func TestCreateThatFailsLeavesNothing(t *testing.T) {
 	l := newLab(t, `{"config":{}}`)
-	_, err := l.Create(t.Context(), wire.CreateContainer{Image: "lab:1", Name: "x"})
+	_, err := l.Create(t.Context(), wire.CreateContainer{Image: "lab:1", Name: "xy"})
 	wantCode(t, err, "no-command")
-	_, err = l.Create(t.Context(), wire.CreateContainer{Image: "lab:1", Name: "x", Command: []string{"a"}, User: "eve"})
+	_, err = l.Create(t.Context(), wire.CreateContainer{Image: "lab:1", Name: "xy", Command: []string{"a"}, User: "eve"})
 	wantCode(t, err, "user-not-found")
 	left, err := os.ReadDir(filepath.Join(l.o.Data, "containers"))
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v (%v)", left, err)
 	}
-	if _, err := l.Create(t.Context(), wire.CreateContainer{Image: "lab:1", Name: "x", Command: []string{"a"}}); err != nil {
+	if _, err := l.Create(t.Context(), wire.CreateContainer{Image: "lab:1", Name: "xy", Command: []string{"a"}}); err != nil {
 		t.Errorf("the name is not free again: %v", err)
 	}
 }

@@ -243,6 +243,9 @@ type bus struct {
 }
 
 func (b *bus) Publish(kind, _ string, _ any) error {
+	if kind == wire.EventAction {
+		return nil // tests look at what changes a container's state
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.kinds = append(b.kinds, kind)

@@ -5,6 +5,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/shim"
@@ -48,6 +50,7 @@ func (s *Service) PrepareExec(ctx context.Context, id string, req wire.ExecConta
 	}
 	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Stdin: stdin}}
 	s.remember(e)
+	s.act(c, "exec_create: "+strings.Join(req.Command, " "), "execID", e.info.ID)
 	return e.info, nil
 }
 
@@ -113,6 +116,7 @@ func (s *Service) StartExec(ctx context.Context, id string, cols, rows uint16) (
 	if cols > 0 && rows > 0 {
 		req.Cols, req.Rows = cols, rows
 	}
+	s.act(c, "exec_start: "+strings.Join(req.Command, " "), "execID", id)
 	sh, err := s.enter(ctx, c, req, shim.ExecOptions{ID: id, Cols: req.Cols, Rows: req.Rows, Stdin: e.info.Stdin, Hold: true})
 	if err != nil {
 		code := startFailure(err)
@@ -169,8 +173,9 @@ func (s *Service) watchExec(e *execution, sh Shim) {
 		code = exit.Code
 	}
 	e.c.mu.Lock()
-	defer e.c.mu.Unlock()
 	e.info.ExitCode = &code
+	e.c.mu.Unlock()
+	s.act(e.c, "exec_die", "execID", e.info.ID, "exitCode", strconv.Itoa(code))
 }
 
 // running lists the further processes of a container that run.

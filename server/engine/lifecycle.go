@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,6 +59,7 @@ func (s *Service) Stop(ctx context.Context, id string, req wire.StopContainer) (
 	}
 	select {
 	case <-exited:
+		s.act(c, "stop")
 		return c.view(), nil
 	case <-s.ctx.Done():
 		return c.view(), nil
@@ -66,7 +68,9 @@ func (s *Service) Stop(ctx context.Context, id string, req wire.StopContainer) (
 	if _, _, err := s.signal(ctx, c, unix.SIGKILL, true); err != nil {
 		return wire.Container{}, err
 	}
-	err = s.awaitEnd(c, exited)
+	if err = s.awaitEnd(c, exited); err == nil {
+		s.act(c, "stop")
+	}
 	return c.view(), err
 }
 
@@ -131,6 +135,7 @@ func (s *Service) signal(ctx context.Context, c *container, sig unix.Signal, all
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
+	s.act(c, "kill", "signal", strconv.Itoa(int(sig))) // before the end that it causes
 	began := s.o.Now()
 	err := sh.Signal(ctx, "", sig, all)
 	noteSignal(ctx, began, sig, all, err)

@@ -120,6 +120,7 @@ func (s *Service) finish(c *container, exit *shim.Exit) {
 		return
 	}
 	s.tell(wire.EventContainerExited, c.id, view)
+	s.tellVolumes(c.record(), "unmount")
 }
 
 // trace is what GET /containers/{id}/{plan,trace} answer once the container has

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -157,6 +158,20 @@ func (s *Service) openSource(rec record, m Mount) (*os.File, error) {
 func closeSources(list []shim.Mount) {
 	for _, m := range list {
 		m.Source.Close()
+	}
+}
+
+// tellVolumes tells that a run has begun to use volumes, or no longer does.
+func (s *Service) tellVolumes(rec record, action string) {
+	for _, m := range rec.Mounts {
+		if m.Volume == "" {
+			continue
+		}
+		a := map[string]string{"container": rec.ID, "driver": "local"}
+		if action == "mount" {
+			a["destination"], a["propagation"], a["read/write"] = path.Clean(m.Target), "", strconv.FormatBool(!m.ReadOnly)
+		}
+		s.tell(wire.EventAction, m.Volume, wire.Action{Of: "volume", Action: action, Attributes: a})
 	}
 }
 

@@ -61,7 +61,7 @@ func (r *record) view() wire.Container {
 	c := wire.Container{
 		ID: r.ID, Name: r.Name, Image: r.Image.String(), ImageRef: r.ImageRef, Command: r.Command,
 		State: r.State, TTY: r.TTY, ExitCode: r.ExitCode, Error: r.Error,
-		RestartCount: r.Restarts, OOMKilled: r.OOMKilled,
+		RestartCount: r.Restarts, OOMKilled: r.OOMKilled, Labels: r.Settings.Labels,
 		CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
 	if r.alive() {
@@ -95,7 +95,7 @@ func (r *record) fail(err error, at time.Time) {
 	switch problem.Code {
 	case "command-not-found":
 		code = 127
-	case "command-not-executable":
+	case "command-not-executable", "bad-cwd", "user-not-found":
 		code = 126
 	}
 	r.end(code, at)

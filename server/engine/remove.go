@@ -65,7 +65,7 @@ func (s *Service) DeleteWith(ctx context.Context, id string, withVolumes bool) e
 	if s.o.Networks != nil {
 		s.o.Networks.Forget(rec.ID)
 	}
-	s.tell(wire.EventContainerDeleted, rec.ID, nil)
+	s.tell(wire.EventContainerDeleted, rec.ID, rec.view())
 	if withVolumes {
 		s.dropVolumes(rec)
 	}

@@ -306,6 +306,27 @@ func (s *Service) tell(kind, id string, data any) {
 	}
 }
 
+// act tells what was done to a container that left it what it is.
+func (s *Service) act(c *container, action string, more ...string) {
+	rec := c.record()
+	a := wire.Action{Of: "container", Action: action, Attributes: map[string]string{"name": rec.Name, "image": rec.ImageRef}}
+	for k, v := range rec.Settings.Labels {
+		a.Attributes[k] = v
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		a.Attributes[more[i]] = more[i+1]
+	}
+	s.tell(wire.EventAction, c.id, a)
+}
+
+// Act tells what was done to a container from outside; more are attributes and
+// their values by turns.
+func (s *Service) Act(ctx context.Context, id, action string, more ...string) {
+	if c, err := s.find(ctx, id); err == nil {
+		s.act(c, action, more...)
+	}
+}
+
 func (s *Service) folder(id string) string { return filepath.Join(s.o.Data, "containers", id) }
 
 // socket's name is short: sun_path holds 108 bytes (unix(7)).

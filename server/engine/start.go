@@ -101,6 +101,7 @@ func (s *Service) start(ctx context.Context, c *container, again bool) (wire.Con
 		release()
 		return wire.Container{}, err
 	}
+	s.tellVolumes(rec, "mount")
 	s.tell(wire.EventContainerStarted, rec.ID, view)
 	s.adopt(c, sh, release)
 	return view, nil

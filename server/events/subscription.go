@@ -159,3 +159,23 @@ func (s *Subscription) wake() {
 	default:
 	}
 }
+
+// Kept reads up to limit of the kept events after a sequence number, oldest
+// first; none is the end. gone says that some after it are no longer kept.
+func (b *Bus) Kept(after uint64, limit int) (list []wire.Event, gone bool, err error) {
+	err = b.bucket.View(func(k *bolt.Bucket) error {
+		c := k.Cursor()
+		for at, value := c.Seek(key(after + 1)); at != nil && len(list) < limit; at, value = c.Next() {
+			var e wire.Event
+			if err := json.Unmarshal(value, &e); err != nil {
+				return err
+			}
+			list = append(list, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("read events: %w", err)
+	}
+	return list, len(list) > 0 && list[0].Seq != after+1, nil
+}

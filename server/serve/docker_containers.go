@@ -4,6 +4,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -35,7 +36,7 @@ func (d dockerContainers) Detail(ctx context.Context, id string) (dockerapi.Cont
 	m := c.Settings
 	var mounts []dockerapi.Mount
 	for _, one := range c.Mounts {
-		mounts = append(mounts, dockerapi.Mount{MountSpec: one.MountSpec, Volume: one.Volume})
+		mounts = append(mounts, dockerapi.Mount{MountSpec: one.MountSpec, Volume: one.Volume, Anonymous: one.Anonymous})
 	}
 	return dockerapi.Container{
 		Container: c.Container,
@@ -129,14 +130,69 @@ func (d dockerContainers) InspectExec(ctx context.Context, id string) (dockerapi
 // dockerEvents shows the bus as the Docker API wants it.
 type dockerEvents struct{ bus *events.Bus }
 
+func (d dockerEvents) Act(of, id, action string, attributes map[string]string) {
+	// That an event is lost must not undo what it tells of.
+	_ = d.bus.Publish(wire.EventAction, id, wire.Action{Of: of, Action: action, Attributes: attributes})
+}
+
 func (d dockerEvents) Subscribe(since time.Time) (func(context.Context) (wire.Event, error), func(), error) {
-	var from uint64
+	last := d.bus.Seq()
 	if !since.IsZero() {
-		from = d.bus.Oldest()
+		last = 0
 	}
-	sub, err := d.bus.Subscribe(from)
+	live, err := d.bus.Subscribe(0)
 	if err != nil {
 		return nil, nil, err
 	}
-	return sub.Next, sub.Close, nil
+	w := &dockerWatch{bus: d.bus, last: last, anyStart: !since.IsZero(), behind: true, live: live}
+	return w.next, live.Close, nil
+}
+
+// dockerWatch reads kept events from a number on, and those that happen. One
+// that falls behind what is queued for it goes back to what is kept, so that it
+// misses none; what is not kept is none of Docker's.
+type dockerWatch struct {
+	bus      *events.Bus
+	live     *events.Subscription
+	last     uint64
+	anyStart bool         // the first that is kept will do
+	behind   bool         // kept events come first
+	page     []wire.Event // of them
+}
+
+const watchPage = 256
+
+func (w *dockerWatch) next(ctx context.Context) (wire.Event, error) {
+	for {
+		if len(w.page) > 0 {
+			e := w.page[0]
+			w.page, w.last = w.page[1:], e.Seq
+			return e, nil
+		}
+		if w.behind {
+			page, gone, err := w.bus.Kept(w.last, watchPage)
+			if err != nil {
+				return wire.Event{}, err
+			}
+			if gone && !w.anyStart {
+				return wire.Event{}, errors.New("events were lost: the reader is too slow")
+			}
+			w.page, w.anyStart, w.behind = page, false, len(page) > 0
+			continue
+		}
+		e, err := w.live.Next(ctx)
+		switch {
+		case err != nil:
+			return e, err
+		case e.Kind == wire.EventResync:
+			w.behind = true
+		case e.Seq > w.last: // those that are not kept carry the last one's number
+			if e.Seq > w.last+1 {
+				w.behind = true
+				continue
+			}
+			w.last = e.Seq
+			return e, nil
+		}
+	}
 }

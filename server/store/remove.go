@@ -44,7 +44,7 @@ func (s *Store) Tag(ctx context.Context, ref, name string) (wire.Image, error) {
 		return wire.Image{}, err
 	}
 	out.Containers = s.users(digest.Digest(out.ID))
-	s.publish(wire.EventImageTagged, out.ID, out)
+	s.publish(wire.EventImageTagged, out.ID, wire.NamedImage{Image: out, Ref: name})
 	return out, nil
 }
 
@@ -86,7 +86,7 @@ func (s *Store) untag(name string) (wire.Image, error) {
 		return wire.Image{}, err
 	}
 	out.Containers = s.users(digest.Digest(out.ID))
-	s.publish(wire.EventImageUntagged, out.ID, out)
+	s.publish(wire.EventImageUntagged, out.ID, wire.NamedImage{Image: out, Ref: name})
 	return out, nil
 }
 

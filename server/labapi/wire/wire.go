@@ -71,6 +71,8 @@ type Container struct {
 	// RestartCount is how often its policy has started it again.
 	RestartCount int  `json:"restartCount,omitempty"`
 	OOMKilled    bool `json:"oomKilled,omitempty"` // a process of the last run was killed for lack of memory
+	// Labels are the container's own, without the image's.
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // ContainerList answers GET /containers, newest first.
@@ -174,22 +176,25 @@ type Changes struct {
 // Event kinds. Data is the Image or Container concerned, but for those noted.
 const (
 	EventImageCreated     = "image.created"
-	EventImageDeleted     = "image.deleted" // data null
-	EventImageTagged      = "image.tagged"
-	EventImageUntagged    = "image.untagged"
+	EventImageDeleted     = "image.deleted"   // data null
+	EventImageTagged      = "image.tagged"    // data NamedImage
+	EventImageUntagged    = "image.untagged"  // data NamedImage
 	EventUploadProgress   = "upload.progress" // data UploadProgress; never replayed
 	EventContainerCreated = "container.created"
 	EventContainerStarted = "container.started"
 	EventContainerPaused  = "container.paused"
 	EventContainerResumed = "container.resumed"
 	EventContainerExited  = "container.exited"
-	EventContainerDeleted = "container.deleted" // data null
+	EventContainerDeleted = "container.deleted"
 	EventContainerChanges = "container.changes" // data Changes; never replayed
 	EventContainerRenamed = "container.renamed"
 	EventContainerOOM     = "container.oom" // the kernel killed a process for lack of memory
 	EventContainerUpdated = "container.updated"
 	EventVolumeCreated    = "volume.created" // data Volume
 	EventVolumeDeleted    = "volume.deleted" // data Volume
+	// EventAction is what was done to something and left it what it is: a signal
+	// was sent, a process executed, a file copied. Data is Action.
+	EventAction = "action"
 	// EventResync says that events are missing here: read the lists anew.
 	// Its ID is empty, its data null.
 	EventResync = "resync"
@@ -203,6 +208,20 @@ type Event struct {
 	Kind string          `json:"kind"`
 	ID   string          `json:"id"` // of the image, container or upload
 	Data json.RawMessage `json:"data"`
+}
+
+// Action is the data of the event action; the event's id is that of the
+// container, image, volume or network.
+type Action struct {
+	Of         string            `json:"of"`         // container, image, volume or network
+	Action     string            `json:"action"`     // in Docker's words: "kill", "exec_create: sh"
+	Attributes map[string]string `json:"attributes"` // "name", "image", "signal", …
+}
+
+// NamedImage is an image and the name that was given to it or taken away.
+type NamedImage struct {
+	Image
+	Ref string `json:"ref"` // "name:tag"
 }
 
 // Upload phases.

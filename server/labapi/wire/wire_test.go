@@ -45,6 +45,8 @@ var roots = []any{
 	wire.Change{},
 	wire.Changes{},
 	wire.Event{},
+	wire.Action{},
+	wire.NamedImage{},
 	wire.UploadProgress{},
 	wire.SessionRequest{},
 	wire.Session{},

@@ -34,6 +34,7 @@ export type EventKind =
   | 'container.updated'
   | 'volume.created'
   | 'volume.deleted'
+  | 'action'
   | 'resync';
 
 export type UploadPhase =
@@ -79,6 +80,7 @@ export interface Container {
   finishedAt: string | null;
   restartCount?: number;
   oomKilled?: boolean;
+  labels?: Record<string, string>;
 }
 
 export interface ContainerList {
@@ -187,6 +189,24 @@ export interface ApiEvent {
   kind: EventKind;
   id: string;
   data: unknown;
+}
+
+export interface Action {
+  of: string;
+  action: string;
+  attributes: Record<string, string>;
+}
+
+export interface NamedImage {
+  id: string;
+  refs: string[];
+  platform: string;
+  created: string;
+  size: number;
+  layers: ImageLayer[];
+  containers: number;
+  sample: boolean;
+  ref: string;
 }
 
 export interface UploadProgress {
