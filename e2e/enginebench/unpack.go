@@ -84,13 +84,6 @@ type files struct {
 func (f files) archive() string    { return filepath.Join(f.dir, "image.tar") }
 func (f files) layout() string     { return filepath.Join(f.dir, "oci") }
 func (f files) layer(i int) string { return filepath.Join(f.dir, fmt.Sprint(i, ".tar")) }
-func (f files) all() (list []string) {
-	list = []string{f.archive(), filepath.Join(f.layout(), "index.json")}
-	for i := range f.Layers {
-		list = append(list, f.layer(i))
-	}
-	return list
-}
 
 // prepare makes what is not in the cache yet, and reads all of it once.
 func (f files) prepare(ctx context.Context, layerlab string) error {

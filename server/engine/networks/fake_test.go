@@ -3,7 +3,6 @@
 package networks_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -297,7 +296,6 @@ type lab struct {
 	helpers *fakeHelpers
 	egress  *fakeEgress
 	events  *heard
-	log     *bytes.Buffer
 }
 
 func newLab(t *testing.T) *lab {
