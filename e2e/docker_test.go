@@ -74,7 +74,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 // start runs the server until it serves.
 func (s *scriptServer) start(ts *testscript.TestScript) {
 	args := append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--no-samples",
+		"serve", "--listen", "127.0.0.1:0", "--no-samples", "--read", "native", // a new data folder costs the guest's translation
 		"--data", ts.MkAbs("data"), "--run", ts.MkAbs("run"), "--docker-socket", ts.MkAbs("d.sock"),
 	}, s.flags...)
 	cmd := exec.Command(filepath.Join(bin, "layerlab"), args...)

@@ -53,7 +53,7 @@ export class Server {
   }
 
   #run(listen: string): Promise<void> {
-    const child = spawn(binary, ['serve', '--listen', listen, '--data', this.data], {
+    const child = spawn(binary, ['serve', '--read', 'native', '--listen', listen, '--data', this.data], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;

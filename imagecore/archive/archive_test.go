@@ -263,6 +263,8 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 		return tarOf(append(more, member{name: "c.json", content: configOf(layer)}, member{name: "manifest.json", content: manifest})...)
 	}
 	good := `[{"Config":"c.json","Layers":["l.tar"]}]`
+	few := imagecore.DefaultLimits()
+	few.Images = 2
 	small := imagecore.DefaultLimits()
 	small.Entries, small.Document, small.Layers, small.Nesting, small.Images = 3, 200, 2, 1, 2
 	for name, c := range map[string]struct {
@@ -286,7 +288,7 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 		"compress":            {"\x1f\x9d\x90" + strings.Repeat("x", 100), imagecore.Limits{}, "not yet: compress"},
 		"too many entries":    {tarOf(member{name: "1"}, member{name: "2"}, member{name: "3"}, member{name: "4"}), small, `tar entry "4" at byte 1536: more entries than the limit (4 > 3)`},
 		"large document":      {save(good + strings.Repeat(" ", 200)), small, `tar entry "manifest.json": the list of images is larger than the limit (240 > 200)`},
-		"too many images":     {save(`[{},{},{}]`), small, `tar entry "manifest.json": more images than the limit (3 > 2)`},
+		"too many images":     {save(`[{},{},{}]`), few, `tar entry "manifest.json": more images than the limit (3 > 2)`},
 		"digest of nothing":   {tarOf(member{name: "oci-layout"}, member{name: "index.json", content: `{"manifests":[{"digest":"../x"}]}`}), imagecore.Limits{}, `tar entry "index.json": manifest 0 has no valid digest: "../x"`},
 		"an empty layout":     {tarOf(member{name: "oci-layout"}, member{name: "index.json", content: `{}`}), imagecore.Limits{}, "the archive holds no image"},
 		"parents in a circle": {tarOf(member{name: "a/json", content: `{"parent":"b"}`}, member{name: "a/layer.tar"}, member{name: "b/json", content: `{"parent":"a"}`}, member{name: "b/layer.tar"}, member{name: "repositories", content: `{"n":{"t":"a"}}`}), imagecore.Limits{}, `tar entry "a/json": an image is its own ancestor`},

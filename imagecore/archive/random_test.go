@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -46,12 +47,12 @@ func fast(s string) string {
 // metered counts what is read of an archive.
 type metered struct {
 	r io.ReaderAt
-	n int64
+	n atomic.Int64
 }
 
 func (m *metered) ReadAt(p []byte, off int64) (int, error) {
 	n, err := m.r.ReadAt(p, off)
-	m.n += int64(n)
+	m.n.Add(int64(n))
 	return n, err
 }
 
@@ -101,7 +102,7 @@ func TestReadsOfACompressedLayerUnpackAPieceOfIt(t *testing.T) {
 		if err != nil || size != int64(len(layer)) {
 			t.Fatal(name, size, err)
 		}
-		src.n = 0
+		src.n.Store(0)
 		got := make([]byte, 1000)
 		const reads = 8
 		for i := range int64(reads) {
@@ -112,9 +113,9 @@ func TestReadsOfACompressedLayerUnpackAPieceOfIt(t *testing.T) {
 		}
 		// From the start, the reads would cost half the archive each; a point is a
 		// megabyte away at most, whether in one stream or in two.
-		t.Logf("%s: %d kB of %d read for %d reads, %d spools", name, src.n>>10, len(s)>>10, reads, all.n)
-		if src.n > reads*3/2<<20 || all.n > 0 {
-			t.Errorf("%s: %d reads cost %d bytes of %d, and %d spools", name, reads, src.n, len(s), all.n)
+		t.Logf("%s: %d kB of %d read for %d reads, %d spools", name, src.n.Load()>>10, len(s)>>10, reads, all.n)
+		if src.n.Load() > reads*3/2<<20 || all.n > 0 {
+			t.Errorf("%s: %d reads cost %d bytes of %d, and %d spools", name, reads, src.n.Load(), len(s), all.n)
 		}
 		// All of it, in pieces in any order and at the same time.
 		var readers sync.WaitGroup
