@@ -190,7 +190,8 @@ func sparseSum(name string, size int64) (digest.Digest, error) {
 			return "", err
 		}
 		if !bytes.Equal(buf[:n], zero[:n]) {
-			fmt.Fprintf(sum.Hash(), "%d %x", at, buf[:n])
+			fmt.Fprint(sum.Hash(), at, " ")
+			sum.Hash().Write(buf[:n])
 		}
 		at += int64(n)
 	}
@@ -255,7 +256,11 @@ func TestUploadsAreStoredAlikeBothWays(t *testing.T) {
 		if err != nil || d.IsDir() || !strings.Contains(name, ".tar") {
 			return err
 		}
-		if files++; !all && files%16 != 0 {
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if files++; !all && (files%16 != 0 || info.Size() > 1<<20) {
 			return nil
 		}
 		b, err := os.ReadFile(name)
@@ -269,7 +274,7 @@ func TestUploadsAreStoredAlikeBothWays(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d archives of the corpus and the hostile ones: %d stored, %d refused, alike both ways (every 16th; all with LAYERLAB_CORPUS_ALL=1)", tested, stored, refused)
+	t.Logf("%d archives of the corpus and the hostile ones: %d stored, %d refused, alike both ways (every 16th up to 1 MiB; all with LAYERLAB_CORPUS_ALL=1)", tested, stored, refused)
 }
 
 // BenchmarkImport shows what the walls cost: an upload in all.
