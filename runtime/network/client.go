@@ -4,12 +4,14 @@ package network
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -87,8 +89,9 @@ func (c *Client) End(ctx context.Context) error {
 }
 
 // Watch calls tell for each event, from the moment on that it calls ready. It
-// returns when ctx ends or the helper goes, with ErrGone then. While somebody
-// watches the helper does not end by itself.
+// returns when ctx ends or the helper goes, with ErrGone then: its process has
+// ended, so the ports that it had are free. While somebody watches the helper
+// does not end by itself.
 func (c *Client) Watch(ctx context.Context, ready func(), tell func(Event)) error {
 	conn, release, err := c.open(ctx, &request{Op: "watch"})
 	if err != nil {
@@ -101,13 +104,55 @@ func (c *Client) Watch(ctx context.Context, ready func(), tell func(Event)) erro
 	if err := lines.Decode(&a); err != nil {
 		return c.trail(ctx, err)
 	}
+	process, err := peer(conn)
+	if err != nil {
+		return c.trail(ctx, err)
+	}
+	defer unix.Close(process)
 	ready()
 	for {
 		var e Event
 		if err := lines.Decode(&e); err != nil {
+			if ctx.Err() == nil {
+				awaitEnd(process)
+			}
 			return c.trail(ctx, err)
 		}
 		tell(e)
+	}
+}
+
+// endWithin bounds the wait for a process whose connection has ended: the kernel
+// closes the descriptors of one that is killed in their order, so the ports of a
+// helper outlive its connections by an instant.
+const endWithin = 5 * time.Second
+
+// peer returns a pidfd of the process that listens at the other end.
+func peer(conn *net.UnixConn) (fd int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var failed error
+	err = raw.Control(func(s uintptr) {
+		var cred *unix.Ucred
+		if cred, failed = unix.GetsockoptUcred(int(s), unix.SOL_SOCKET, unix.SO_PEERCRED); failed == nil {
+			fd, failed = unix.PidfdOpen(int(cred.Pid), 0)
+		}
+	})
+	if err = cmp.Or(err, failed); err != nil {
+		return -1, fmt.Errorf("process of the network helper: %w", err)
+	}
+	return fd, nil
+}
+
+func awaitEnd(process int) {
+	poll := []unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}
+	for deadline := time.Now().Add(endWithin); ; {
+		left := time.Until(deadline)
+		if n, err := unix.Poll(poll, int(max(left, 0).Milliseconds())); n > 0 || err != unix.EINTR || left <= 0 {
+			return
+		}
 	}
 }
 

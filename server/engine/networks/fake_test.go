@@ -93,10 +93,15 @@ type fakeHelper struct {
 	once      sync.Once
 }
 
-// kill ends it as kill -9 does.
+// kill ends it as kill -9 does: its ports are free.
 func (h *fakeHelper) kill() {
 	h.all.mu.Lock()
 	delete(h.all.live, h.state.Network.Socket)
+	for _, e := range h.endpoints {
+		for _, p := range e.Ports {
+			delete(h.all.taken, p.Bound)
+		}
+	}
 	h.all.mu.Unlock()
 	h.once.Do(func() { close(h.gone) })
 }

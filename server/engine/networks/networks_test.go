@@ -165,9 +165,6 @@ func TestAHelperThatDiesIsReplacedWithItsPorts(t *testing.T) {
 	l := newLab(t)
 	l.mustUp("a", wire.ContainerNetwork{PublishAll: true, Exposed: []string{"80/tcp"}})
 	l.helpers.of("bridge").kill()
-	l.helpers.mu.Lock()
-	clear(l.helpers.taken) // a killed process has none
-	l.helpers.mu.Unlock()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) { // the fake tells nobody
 		if h := l.helpers.of("bridge"); h != nil && len(h.list()) == 1 {
 			break
