@@ -68,7 +68,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		{"POST", "/containers/create", `{"Image":""}`, 404, "No such image"},
 		{"POST", "/containers/create", `{"Image":"../../etc"}`, 400, "invalid reference format"},
 		{"POST", "/containers/create?name=a/b", `{"Image":"lab:1","Cmd":["true"]}`, 400, "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"},
-		{"POST", "/containers/create?name=_x", `{"Image":"lab:1","Cmd":["true"]}`, 400, "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"},
+		{"POST", "/containers/create?name=x", `{"Image":"lab:1","Cmd":["true"]}`, 400, "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"},
 		{"POST", "/containers/create", `{"Image":"lab:1","HostConfig":{"IpcMode":"host"}}`, 400, "HostConfig.IpcMode=host"},
 		{"GET", "/containers/" + double + "/json", "", 400, "multiple IDs found with provided prefix: " + double},
 		{"GET", "/containers/nobody/json", "", 404, "No such container: nobody"},

@@ -11,7 +11,7 @@ import (
 // Docker's.
 func Valid(name string) bool { return valid.MatchString(name) }
 
-var valid = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+var valid = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}$`)
 
 // Pick returns a name that taken refuses to know. n returns a random number
 // below its argument. After some tries a number is appended.
