@@ -25,7 +25,7 @@ import (
 // links, attributes. LAYERLAB_STACKS says how many.
 func TestTheKernelShowsTheSpecTreeOfRandomStacks(t *testing.T) {
 	needRoot(t)
-	stacks := 200
+	stacks := 500
 	if n, err := strconv.Atoi(os.Getenv("LAYERLAB_STACKS")); err == nil {
 		stacks = n
 	}
