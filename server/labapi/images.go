@@ -1,6 +1,7 @@
 package labapi
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"mime"
@@ -31,11 +32,17 @@ func (h *Handler) image(c echo.Context) error {
 }
 
 func (h *Handler) index(c echo.Context) error {
+	return sendIndex(c, h.d.Images.Index)
+}
+
+// sendIndex sends the binary index of what the path names, through the lens
+// that the query names.
+func sendIndex(c echo.Context, of func(ctx context.Context, id string, lens tree.Lens) ([]byte, error)) error {
 	lens, err := tree.ParseLens(c.QueryParam("lens"))
 	if err != nil {
 		return err
 	}
-	b, err := h.d.Images.Index(c.Request().Context(), c.Param("id"), lens)
+	b, err := of(c.Request().Context(), c.Param("id"), lens)
 	if err != nil {
 		return err
 	}

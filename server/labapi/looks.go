@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -40,16 +39,7 @@ func (h *Handler) account(c echo.Context) error {
 }
 
 func (h *Handler) containerIndex(c echo.Context) error {
-	lens, err := tree.ParseLens(c.QueryParam("lens"))
-	if err != nil {
-		return err
-	}
-	b, err := h.d.Looks.ContainerIndex(c.Request().Context(), c.Param("id"), lens)
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set("Content-Length", strconv.Itoa(len(b)))
-	return c.Blob(http.StatusOK, echo.MIMEOctetStream, b)
+	return sendIndex(c, h.d.Looks.ContainerIndex)
 }
 
 // containerContent sends bytes of a file that the container wrote.

@@ -69,11 +69,7 @@ func (n notedImages) Load(ctx context.Context, body io.Reader, progress func(wir
 	if err == nil {
 		call := activity.Of(ctx)
 		for _, l := range list {
-			name := ""
-			if len(l.Names) > 0 {
-				name = l.Names[0]
-			}
-			call.Image(name, l.ID)
+			call.Image(first(l.Names), l.ID)
 		}
 		call.Did(began, "stored", "images", strconv.Itoa(len(list)))
 	}
@@ -93,11 +89,7 @@ func (n notedImages) Make(ctx context.Context, layer io.Reader, req dockerapi.Im
 func (n notedImages) Save(ctx context.Context, list []dockerapi.Named, open func() io.Writer) error {
 	call, began := activity.Of(ctx), time.Now()
 	for _, i := range list {
-		name := ""
-		if len(i.Refs) > 0 {
-			name = i.Refs[0]
-		}
-		call.Image(name, i.ID.String())
+		call.Image(first(i.Refs), i.ID.String())
 	}
 	sent := &counter{}
 	err := n.dockerImages.Save(ctx, list, func() io.Writer { sent.w = open(); return sent })
@@ -105,6 +97,14 @@ func (n notedImages) Save(ctx context.Context, list []dockerapi.Named, open func
 		call.Did(began, "sent", "bytes", strconv.FormatInt(sent.n, 10))
 	}
 	return err
+}
+
+// first is the name by which an image is told, "" of one without.
+func first(refs []string) string {
+	if len(refs) == 0 {
+		return ""
+	}
+	return refs[0]
 }
 
 // notedStore notes what the page asks of the store.
@@ -116,11 +116,7 @@ func (n notedStore) Import(ctx context.Context, body io.Reader, size int64, prog
 	if err == nil {
 		call := activity.Of(ctx)
 		for _, i := range list {
-			name := ""
-			if len(i.Refs) > 0 {
-				name = i.Refs[0]
-			}
-			call.Image(name, i.ID)
+			call.Image(first(i.Refs), i.ID)
 		}
 		call.Did(began, "stored", "images", strconv.Itoa(len(list)))
 	}

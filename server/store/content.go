@@ -85,6 +85,21 @@ func (s *Store) open(ctx context.Context, r *record) (*opened, func(), error) {
 	}), nil
 }
 
+// look holds an image, opens it, and gives the function that lets go of both,
+// and the image's references.
+func (s *Store) look(ctx context.Context, ref string) (*opened, []string, func(), error) {
+	r, refs, release, err := s.hold(ref)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	o, give, err := s.open(ctx, r)
+	if err != nil {
+		release()
+		return nil, nil, nil, err
+	}
+	return o, refs, func() { give(); release() }, nil
+}
+
 // scan reads an image of the store. ctx ends the scan; the archive outlives it.
 func (s *Store) scan(ctx context.Context, fsys fs.FS) (*archive.Archive, error) {
 	var scanned atomic.Bool
@@ -128,12 +143,7 @@ func (s *Store) forget(id digest.Digest) {
 // Tree gives the merged tree of an image's layers through the spec lens. It is
 // shared and must not be changed.
 func (s *Store) Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error) {
-	r, _, release, err := s.hold(id.String())
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	o, give, err := s.open(ctx, r)
+	o, _, give, err := s.look(ctx, id.String())
 	if err != nil {
 		return nil, err
 	}

@@ -18,12 +18,7 @@ import (
 
 // Account says what an image wastes; compare reads the files of equal size.
 func (s *Store) Account(ctx context.Context, ref string, compare bool) (*account.Account, error) {
-	r, _, release, err := s.hold(ref)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	o, give, err := s.open(ctx, r)
+	o, _, give, err := s.look(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -47,12 +42,7 @@ func (s *Store) Account(ctx context.Context, ref string, compare bool) (*account
 // IndexWith gives the binary index of an image with one more layer on top, such
 // as a container's own: what Index would give after a commit.
 func (s *Store) IndexWith(ctx context.Context, id digest.Digest, top imagecore.Layer, lens tree.Lens) ([]byte, error) {
-	r, refs, release, err := s.hold(id.String())
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	o, give, err := s.open(ctx, r)
+	o, refs, give, err := s.look(ctx, id.String())
 	if err != nil {
 		return nil, err
 	}

@@ -44,18 +44,20 @@ func (w *writer) image(a Archive, report *imagecore.Report, i int) (*record, err
 		return nil, mismatch("config", img.ID, got)
 	}
 	layers := make([]layerRecord, len(img.Layers))
+	broken := make([]error, len(img.Layers))
 	var work errgroup.Group
 	work.SetLimit(parallel)
 	for l := range img.Layers {
-		work.Go(func() (err error) {
-			if layers[l], err = w.layer(a, img, i, l); err != nil {
-				err = fmt.Errorf("store layer %d: %w", l, err)
-			}
-			return err
+		work.Go(func() error {
+			layers[l], broken[l] = w.layer(a, img, i, l)
+			return nil
 		})
 	}
-	if err := work.Wait(); err != nil {
-		return nil, err
+	work.Wait()
+	for l, err := range broken { // the lowest is told, whichever was read first
+		if err != nil {
+			return nil, fmt.Errorf("store layer %d: %w", l, err)
+		}
 	}
 	var chain digest.Digest
 	for l := range layers {
