@@ -121,7 +121,8 @@ func (b *builder) apply() error {
 		case e.Kind == imagecore.Whiteout || e.Kind == imagecore.Opaque:
 			b.doubt = b.doubt || b.first || oddName(e)
 		default:
-			b.doubt = b.doubt || oddName(e) || oddXattrs(e)
+			odd, passed := oddXattrs(e)
+			b.doubt, b.passed = b.doubt || odd || oddName(e), b.passed || passed
 			b.entry(e, id, e.Path)
 		}
 		if b.derived > b.limit {

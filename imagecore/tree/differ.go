@@ -16,6 +16,11 @@ func (t *Tree) compareLenses() {
 	differ := map[Lens]bool{}
 	var found []difference
 	for _, l := range Lenses()[1:] {
+		if !t.doubt {
+			found = append(found, (&comparison{a: t, b: t, lens: l, keeps: l.unpacker().Keeps}).run()...)
+			differ[l] = len(found) > 0 && found[len(found)-1].lens == l
+			continue
+		}
 		other, err := Build(t.layers, l)
 		var e *imagecore.Error
 		switch {
@@ -24,7 +29,7 @@ func (t *Tree) compareLenses() {
 		case err != nil: // too much is made on the way: another lens may have less to make
 			found = append(found, difference{lens: l, layer: -1, reason: err.Error()})
 		default:
-			found = append(found, (&comparison{a: t, b: other}).run()...)
+			found = append(found, (&comparison{a: t, b: other, lens: l}).run()...)
 		}
 		differ[l] = len(found) > 0 && found[len(found)-1].lens == l
 	}
@@ -113,7 +118,11 @@ func within(p, dir string) bool { return dir == "" || strings.HasPrefix(p, dir+"
 
 // comparison walks two trees of the same layers side by side.
 type comparison struct {
-	a, b  *Tree
+	a, b *Tree
+	lens Lens // of b
+	// keeps, if set, says that b is a but for the attributes which it is false
+	// of.
+	keeps func(key string) bool
 	found []difference
 }
 
@@ -192,6 +201,9 @@ func (c *comparison) differ(a, b int32) (layer int, deep bool) {
 func (c *comparison) same(va, vb, n int32) bool {
 	a, b := &c.a.versions[va], &c.b.versions[vb]
 	x, y := c.a.attr(a), c.b.attr(b)
+	if c.keeps != nil {
+		return !slices.ContainsFunc(x.Xattrs, func(x imagecore.Xattr) bool { return !c.keeps(x.Key) })
+	}
 	x.ModTime, x.ModNano, y.ModTime, y.ModNano = 0, 0, 0, 0
 	if !equalAttr(x, y) {
 		return false
@@ -220,7 +232,7 @@ func (c *comparison) same(va, vb, n int32) bool {
 // in either tree, else the first of the layer that names it, or something above
 // or beneath.
 func (c *comparison) place(a, b int32, path string, layer int) difference {
-	d := difference{lens: c.b.lens, path: path, layer: layer, offset: -1}
+	d := difference{lens: c.lens, path: path, layer: layer, offset: -1}
 	at := -1
 	for _, side := range []struct {
 		t *Tree

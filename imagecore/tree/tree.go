@@ -17,8 +17,10 @@ type Tree struct {
 	inodes   []inode
 	warnings []imagecore.Warning
 	// doubt says that engines might make another tree of these layers; see
-	// doubtful.go. Warnings finds out.
+	// doubtful.go. Warnings finds out. passed says that there are attributes
+	// which engines may pass over.
 	doubt   bool
+	passed  bool
 	checked sync.Once
 
 	touched sync.Once
@@ -123,7 +125,7 @@ func (t *Tree) Layers() int { return len(t.layers) }
 // separated by spaces. No lens is named that shows the same tree. Where the
 // layers leave room for doubt, the first call builds the trees of all lenses.
 func (t *Tree) Warnings() []imagecore.Warning {
-	if t.doubt {
+	if t.doubt || t.passed {
 		t.checked.Do(t.compareLenses)
 	}
 	return t.warnings

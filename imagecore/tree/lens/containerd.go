@@ -25,6 +25,11 @@ type containerd struct {
 // Done has nothing to say: each layer stood for itself.
 func (c *containerd) Done() error { return nil }
 
+// Keeps implements Unpacker.
+func (c *containerd) Keeps(key string) bool {
+	return supported(key) && !strings.HasPrefix(key, "trusted.")
+}
+
 func (c *containerd) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	c.fs, c.layer, c.unpacked = newFS(&c.steps), layer, nil
 	c.steps += stepsPerEntry * len(entries)
@@ -199,10 +204,10 @@ func (c *containerd) create(e *imagecore.Entry, id int, at string) string {
 	}
 	in.chown(e.UID, e.GID)
 	for _, x := range e.Xattrs {
-		if strings.HasPrefix(x.Key, "trusted.") {
+		if !c.Keeps(x.Key) {
 			continue
 		}
-		if err := in.setXattr(x); err != ok && err != enotsup && !strings.HasPrefix(x.Key, "user.") {
+		if err := in.setXattr(x); err != ok && !strings.HasPrefix(x.Key, "user.") {
 			return step("setxattr", err)
 		}
 	}

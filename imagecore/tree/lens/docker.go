@@ -24,6 +24,9 @@ type docker struct {
 // Done has nothing to say: each layer stood for itself.
 func (d *docker) Done() error { return nil }
 
+// Keeps implements Unpacker.
+func (d *docker) Keeps(key string) bool { return supported(key) }
+
 func (d *docker) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	d.fs, d.layer = newFS(&d.steps), layer
 	d.steps += stepsPerEntry * len(entries)

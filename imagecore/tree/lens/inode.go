@@ -93,18 +93,20 @@ func (in *Inode) dropXattr(key string) {
 	}
 }
 
+// supported says whether there is a namespace for the name of an attribute.
+func supported(key string) bool {
+	space, _, dot := strings.Cut(key, ".")
+	return dot && (space == "user" || space == "trusted" || space == "security")
+}
+
 // setXattr answers as setxattr(2) does for root: which namespaces there are,
 // and which kinds of file may have them (xattr(7)).
 func (in *Inode) setXattr(x imagecore.Xattr) errno {
-	space, _, _ := strings.Cut(x.Key, ".")
-	switch space {
-	case "user":
-		if in.Kind != imagecore.File && in.Kind != imagecore.Dir {
-			return eperm
-		}
-	case "trusted", "security":
-	default:
+	if !supported(x.Key) {
 		return enotsup
+	}
+	if strings.HasPrefix(x.Key, "user.") && in.Kind != imagecore.File && in.Kind != imagecore.Dir {
+		return eperm
 	}
 	at, found := slices.BinarySearchFunc(in.Attr.Xattrs, x, func(a, b imagecore.Xattr) int { return strings.Compare(a.Key, b.Key) })
 	in.Attr.Xattrs = slices.Clone(in.Attr.Xattrs)

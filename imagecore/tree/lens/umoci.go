@@ -35,6 +35,15 @@ func (u *umoci) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	return Folder{Root: u.fs.root, Touched: u.fs.log}, nil
 }
 
+// Keeps implements Unpacker.
+func (u *umoci) Keeps(key string) bool {
+	switch key {
+	case "security.selinux", "system.nfs4_acl", "trusted.overlay.opaque":
+		return false
+	}
+	return supported(key)
+}
+
 // Done lists what was unpacked, as umoci does for its mtree file: a root that a
 // whiteout took away is missed there.
 func (u *umoci) Done() error {
@@ -144,10 +153,10 @@ func (u *umoci) create(e *imagecore.Entry, id int, at string) string {
 	}
 	in.Attr.Xattrs = nil
 	for _, x := range e.Xattrs {
-		if x.Key == "security.selinux" || x.Key == "system.nfs4_acl" || x.Key == "trusted.overlay.opaque" {
+		if !u.Keeps(x.Key) {
 			continue
 		}
-		if err := in.setXattr(x); err != ok && err != enotsup {
+		if err := in.setXattr(x); err != ok {
 			return step("restore xattr metadata", err)
 		}
 	}

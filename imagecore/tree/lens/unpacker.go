@@ -14,6 +14,10 @@ type Unpacker interface {
 	// Done ends the unpacking after the last layer. A *Refusal is what the
 	// engine says of the whole; its Layer counts then.
 	Done() error
+	// Keeps says whether the engine gives a file an attribute of that name, if
+	// the file may have it. What it does not keep it passes over, and nothing
+	// else comes of it.
+	Keeps(key string) bool
 }
 
 // Folder is what a layer was unpacked into.
