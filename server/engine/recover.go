@@ -69,7 +69,7 @@ func (s *Service) sweep() error {
 		if s.containers[e.Name()] != nil {
 			continue
 		}
-		s.o.Log.Info("remove what is left of a container", "container", e.Name())
+		s.o.Log.Info("cleaned up what is left of a container", "container", e.Name())
 		// A shim may hold it, if the record was lost by hand.
 		if err := s.o.Shims.Clean(cgroupOf(e.Name())); err != nil {
 			s.o.Log.Error("cgroup left behind", "container", e.Name(), "err", err)
@@ -88,6 +88,7 @@ func (s *Service) sweep() error {
 			if err := snapshot.Remove(filepath.Join(trash, e.Name())); err != nil {
 				return err
 			}
+			s.o.Log.Info("cleaned up a removal that the end of the server cut short", "folder", e.Name())
 		}
 	}
 	return nil
