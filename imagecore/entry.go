@@ -86,7 +86,7 @@ type Entry struct {
 	// order, without overlap. What lies between them reads as zeros.
 	Sparse []Fragment
 
-	Xattrs []Xattr // sorted by key
+	Xattrs []Xattr // sorted by key; neighbours may share them, so they are never changed
 }
 
 // Fragment is a stored piece of a sparse file.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"path"
 	"strings"
 	"testing"
@@ -239,5 +240,33 @@ func TestWarningsAreBounded(t *testing.T) {
 	entries, warnings, err := scan(t, Options{}, headers...)
 	if err != nil || len(entries) != len(headers) || len(warnings) != maxWarnings+1 || warnings[maxWarnings].Code != "more-warnings" || warnings[maxWarnings].Args["count"] != "5" {
 		t.Errorf("%d entries, %d warnings, %v", len(entries), len(warnings), err)
+	}
+}
+
+// Files of one folder mostly have the same label: it is kept once.
+func TestNeighboursShareEqualAttributes(t *testing.T) {
+	labels := []map[string]string{
+		{"SCHILY.xattr.security.selinux": "etc_t"}, {"SCHILY.xattr.security.selinux": "etc_t"}, nil,
+		{"SCHILY.xattr.security.selinux": "etc_t", "SCHILY.xattr.user.k": "v"}, {"SCHILY.xattr.security.selinux": "etc_t"}, {"SCHILY.xattr.security.selinux": "bin_t"},
+	}
+	headers := make([]tar.Header, len(labels))
+	for i, l := range labels {
+		headers[i] = tar.Header{Name: "f", Typeflag: tar.TypeReg, PAXRecords: l}
+	}
+	all, _, err := scan(t, Options{}, headers...)
+	if err != nil || len(all) != len(labels) {
+		t.Fatalf("%d entries of %d, %v", len(all), len(labels), err)
+	}
+	for i, l := range labels {
+		got := map[string]string{}
+		for _, x := range all[i].Xattrs {
+			got["SCHILY.xattr."+x.Key] = x.Value
+		}
+		if !maps.Equal(got, l) {
+			t.Errorf("entry %d has %v, want %v", i, got, l)
+		}
+	}
+	if &all[0].Xattrs[0] != &all[1].Xattrs[0] {
+		t.Error("two neighbours have the same attribute, each for itself")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -188,6 +189,13 @@ func (p *pax) sortedXattrs(a *arena) ([]imagecore.Xattr, *imagecore.Error) {
 		return nil, nil
 	}
 	return xattrs, nil
+}
+
+// sameXattrs says whether the records are those that attributes were made of.
+func (p *pax) sameXattrs(made []imagecore.Xattr) bool {
+	return slices.EqualFunc(p.xattrs, made, func(x paxXattr, m imagecore.Xattr) bool {
+		return !x.encoded && string(x.key) == m.Key && string(x.value) == m.Value
+	})
 }
 
 // pad64 completes base64 whose padding libarchive leaves off.

@@ -146,11 +146,15 @@ func (s *Scanner) finish(e *imagecore.Entry, h *header, link string) error {
 	if ok != [4]bool{true, true, true, true} {
 		return place(imagecore.NewError(imagecore.ErrInvalid, "id-too-large", "an owner or device number does not fit into 32 bits"))
 	}
-	xattrs, xerr := s.pax.sortedXattrs(&s.names)
-	if xerr != nil {
-		return place(xerr)
+	if len(s.pax.xattrs) > 0 && !s.pax.sameXattrs(s.xattrs) {
+		var xerr *imagecore.Error
+		if s.xattrs, xerr = s.pax.sortedXattrs(&s.names); xerr != nil {
+			return place(xerr)
+		}
 	}
-	e.Xattrs = xattrs
+	if len(s.pax.xattrs) > 0 {
+		e.Xattrs = s.xattrs
+	}
 	kind := e.Kind
 	code := classify(e, s.o.Whiteouts)
 	if e.Kind != kind {

@@ -27,6 +27,7 @@ type Scanner struct {
 	dropped  int // warnings beyond maxWarnings
 
 	names   arena
+	xattrs  []imagecore.Xattr // of the last record that had some: neighbours often have the same
 	pax     pax
 	long    []byte // GNU long name for the next record
 	longTo  []byte // GNU long link

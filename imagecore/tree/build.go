@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/layerlab/layerlab/imagecore"
-	"github.com/layerlab/layerlab/imagecore/tree/lens"
 )
 
 // builder holds what is needed only while layers are applied.
@@ -32,7 +31,6 @@ type builder struct {
 	pending []pending        // hard links whose target was not there yet
 	parents []passed         // folders that the layer did not list, see note
 	counts  map[string]int   // warnings by code
-	groups  map[*lens.Inode]int32
 }
 
 // passed is a folder that a name of the layer passes through, with that name's

@@ -24,7 +24,6 @@ func (b *builder) applyAs(u lens.Unpacker) error {
 		case err != nil:
 			return err
 		case f.Alone:
-			b.groups = map[*lens.Inode]int32{}
 			b.stack(0, f.Root)
 		default:
 			b.replay(f)
@@ -44,7 +43,7 @@ func (b *builder) applyAs(u lens.Unpacker) error {
 // opaque, anything else hides what is below. The mark has no effect on a
 // layer's root.
 func (b *builder) stack(n int32, dir *lens.Inode) {
-	by := -1
+	by := int32(-1)
 	if n == 0 {
 		by = dir.Entry
 		if v := b.open(0); !b.same(v, dir) {
@@ -59,7 +58,7 @@ func (b *builder) stack(n int32, dir *lens.Inode) {
 		switch {
 		case k.IsWhiteout():
 			b.vacate(c, ByWhiteout)
-			b.add(c, version{entry: int32(k.By), home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
+			b.add(c, version{entry: k.By, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
 		case k.Kind != imagecore.Dir:
 			b.vacate(c, Replaced)
 			b.enter(c, k.Inode, k.By)
@@ -94,28 +93,28 @@ func equalAttr(a, b Attr) bool {
 // replay enters what a layer changed in the one folder of all layers. Only the
 // end counts: a name is looked at once, where it was touched first.
 func (b *builder) replay(f lens.Folder) {
-	if b.groups == nil {
-		b.groups = map[*lens.Inode]int32{}
+	if f.Root.Node < 0 {
 		f.Root.Node, f.Root.Version = 0, b.open(0)
 	}
 	type place struct {
 		dir  *lens.Inode
 		name string
 	}
-	last := make(map[place]lens.Touched, len(f.Touched))
-	for _, t := range f.Touched {
+	last := map[place]int32{}
+	for i, t := range f.Touched {
 		p := place{t.Dir, t.Name}
-		if t.Removed || t.By >= 0 || last[p].Dir == nil {
-			last[p] = t
+		if _, again := last[p]; t.Removed || t.By >= 0 || !again {
+			last[p] = int32(i)
 		}
 	}
 	for _, t := range f.Touched {
 		p := place{t.Dir, t.Name}
-		end, todo := last[p]
+		at, todo := last[p]
 		if !todo {
 			continue
 		}
 		delete(last, p)
+		end := f.Touched[at]
 		if t.Dir == nil {
 			b.close(f.Root.Version, Replaced)
 			f.Root.Version = b.enter(0, f.Root, end.By)
@@ -158,7 +157,7 @@ func (b *builder) settle(c int32, k *lens.Name, end lens.Touched) {
 			b.vacate(c, ByWhiteout)
 		}
 		if e.Kind == imagecore.Whiteout && v >= 0 {
-			b.add(c, version{entry: int32(end.By), home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
+			b.add(c, version{entry: end.By, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
 		} else if v >= 0 {
 			b.unlist(c)
 		}
@@ -169,41 +168,45 @@ func (b *builder) settle(c int32, k *lens.Name, end lens.Touched) {
 		}
 	default:
 		b.vacate(c, Replaced)
-		k.Version = b.enter(c, k.Inode, k.By)
-		if k.Kind == imagecore.Dir {
-			k.Node = c
+		if v := b.enter(c, k.Inode, k.By); k.Kind == imagecore.Dir {
+			k.Node, k.Version = c, v
 		}
 	}
 }
 
 // enter adds the version that an inode is, under one of its names.
-func (b *builder) enter(n int32, in *lens.Inode, by int) int32 {
-	v := version{entry: int32(by), home: none(), inode: -1, opaque: int32(in.Opaque), kind: in.Kind}
+func (b *builder) enter(n int32, in *lens.Inode, by int32) int32 {
+	v := version{entry: by, home: none(), inode: -1, opaque: in.Opaque, kind: in.Kind}
 	if in.Entry >= 0 {
-		v.home = ref{int32(in.Layer), int32(in.Entry)}
+		v.home = ref{in.Layer, in.Entry}
 	}
 	if by < 0 {
 		v.flags = flagImplicit
 	}
 	id := b.add(n, v)
-	ver := &b.versions[id]
-	set := Attr(in.Attr)
-	if in.Kind == imagecore.Dir {
-		if !equalAttr(b.attr(ver), set) {
-			b.join(id, b.newInode(v.home))
-			b.inodes[b.versions[id].inode].set = &set
+	if in.Kind != imagecore.Dir {
+		switch { // most files have one name
+		case in.Group >= 0:
+			b.join(id, in.Group)
+			b.inodes[in.Group].set = nil
+		case in.Version >= 0:
+			in.Group = b.newInode(v.home)
+			b.join(in.Version, in.Group)
+			b.join(id, in.Group)
 		}
+		in.Version = id
+	}
+	if b.same(id, in) {
 		return id
 	}
-	group, known := b.groups[in]
-	if !known {
-		group = b.newInode(v.home)
-		b.groups[in] = group
+	if b.versions[id].inode < 0 {
+		group := b.newInode(v.home)
+		b.join(id, group)
+		if in.Kind != imagecore.Dir {
+			in.Group = group
+		}
 	}
-	b.join(id, group)
-	b.inodes[group].set = nil
-	if !equalAttr(b.attr(&b.versions[id]), set) {
-		b.inodes[group].set = &set
-	}
+	set := Attr(in.Attr)
+	b.inodes[b.versions[id].inode].set = &set
 	return id
 }

@@ -11,10 +11,10 @@ import (
 type Attr struct {
 	Mode     uint32 // permission bits with setuid, setgid and sticky; 0777 for symbolic links
 	UID, GID uint32
-	ModTime  int64 // seconds since 1970
-	ModNano  int32 // nanoseconds
 	Major    uint32
 	Minor    uint32
+	ModNano  int32             // nanoseconds
+	ModTime  int64             // seconds since 1970
 	Xattrs   []imagecore.Xattr // sorted by key; not to be changed
 }
 

@@ -19,7 +19,7 @@ type containerd struct {
 	steps  int
 	lowers []*fs // the uppermost first
 	// unpacked are the paths that entries of the base wrote.
-	unpacked map[string]bool
+	unpacked *paths // nil above the base
 }
 
 // Done has nothing to say: each layer stood for itself.
@@ -35,7 +35,7 @@ func (c *containerd) Layer(layer int, entries []imagecore.Entry) (Folder, error)
 	c.steps += stepsPerEntry * len(entries)
 	c.fs.host = true
 	if len(c.lowers) == 0 {
-		c.unpacked = map[string]bool{}
+		c.unpacked = newPaths()
 	}
 	var dirs []int
 	for i := range entries {
@@ -86,7 +86,7 @@ func (c *containerd) entry(e *imagecore.Entry, id int) (isDir bool, reason strin
 	case name == opaqueName && c.unpacked == nil:
 		in, err := c.fs.stat(path.Dir(at))
 		if err == ok {
-			in.Opaque = id
+			in.Opaque = int32(id)
 		}
 		return false, step("setxattr", err)
 	case name == opaqueName:
@@ -111,7 +111,7 @@ func (c *containerd) entry(e *imagecore.Entry, id int) (isDir bool, reason strin
 		return false, reason
 	}
 	if c.unpacked != nil {
-		c.unpacked[at] = true
+		c.unpacked.add(at)
 	}
 	return kindOf(e) == imagecore.Dir, ""
 }
@@ -120,9 +120,9 @@ func (c *containerd) entry(e *imagecore.Entry, id int) (isDir bool, reason strin
 func (c *containerd) clear(dir *Inode, at string, id int) {
 	for _, name := range dir.Names() {
 		p := path.Join(at, name)
-		if !c.unpacked[p] {
+		if !c.unpacked.holds(p) {
 			c.fs.remove(dir, name, id)
-		} else if in := dir.names[name].Inode; in.isDir() {
+		} else if in := dir.folder.names[name].Inode; in.isDir() {
 			c.clear(in, p, id)
 		}
 	}
@@ -199,8 +199,8 @@ func (c *containerd) create(e *imagecore.Entry, id int, at string) string {
 	p, _ := c.fs.walk(at, false)
 	in := p.node
 	if kind == imagecore.Dir {
-		in.Layer, in.Entry = c.layer, id
-		p.dir.names[p.name].By = id
+		in.Layer, in.Entry = int32(c.layer), int32(id)
+		p.dir.folder.names[p.name].By = int32(id)
 	}
 	in.chown(e.UID, e.GID)
 	for _, x := range e.Xattrs {

@@ -30,15 +30,14 @@ func (d *docker) Keeps(key string) bool { return supported(key) }
 func (d *docker) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	d.fs, d.layer = newFS(&d.steps), layer
 	d.steps += stepsPerEntry * len(entries)
-	seen := make(map[string]bool, len(entries))
+	seen := newPaths()
 	var dirs []int
 	for i := range entries {
 		e := &entries[i]
 		name := clean(e)
-		if seen[name] {
+		if !seen.add(name) {
 			return Folder{}, &Refusal{Entry: i, Reason: "duplicates of file paths not supported"}
 		}
-		seen[name] = true
 		isDir, reason := d.entry(e, i, name)
 		if reason != "" {
 			return Folder{}, &Refusal{Entry: i, Reason: reason}
@@ -86,7 +85,7 @@ func (d *docker) entry(e *imagecore.Entry, id int, name string) (isDir bool, rea
 		if err != ok {
 			return false, step("setxattr", err)
 		}
-		in.Opaque = id
+		in.Opaque = int32(id)
 		return false, ""
 	}
 	if hidden, is := strings.CutPrefix(base, prefix); is {
@@ -116,15 +115,15 @@ func (d *docker) create(e *imagecore.Entry, id int, at string) string {
 	p, _ := d.fs.walk(at, false)
 	in := p.node
 	if kind == imagecore.Dir {
-		in.Layer, in.Entry = d.layer, id
+		in.Layer, in.Entry = int32(d.layer), int32(id)
 		if p.dir != nil {
-			p.dir.names[p.name].By = id
+			p.dir.folder.names[p.name].By = int32(id)
 		}
 	}
 	in.chown(e.UID, e.GID)
 	for _, x := range e.Xattrs {
 		if x.Key == "trusted.overlay.opaque" && x.Value == "y" {
-			in.Opaque = id
+			in.Opaque = int32(id)
 			continue
 		}
 		in.setXattr(x) // "not supported" and "not permitted" are passed over

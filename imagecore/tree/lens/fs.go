@@ -55,7 +55,11 @@ func newFS(steps *int) *fs {
 }
 
 func newInode(kind imagecore.Kind, layer, entry int, mode uint32) *Inode {
-	return &Inode{Kind: kind, Layer: layer, Entry: entry, Attr: Attr{Mode: mode}, Opaque: -1, Node: -1, Version: -1}
+	in := &Inode{Kind: kind, Layer: int32(layer), Entry: int32(entry), Attr: Attr{Mode: mode}, Opaque: -1, Node: -1, Version: -1, Group: -1}
+	if kind == imagecore.Dir {
+		in.folder = &folder{names: map[string]*Name{}}
+	}
+	return in
 }
 
 // place is where a path leads: node is nil if nothing is there, dir nil for the
@@ -92,14 +96,14 @@ func (f *fs) walk(path string, follow bool) (place, errno) {
 		case ".":
 			continue
 		case "..":
-			if cur.parent != nil {
-				cur = cur.parent
+			if cur.folder.parent != nil {
+				cur = cur.folder.parent
 			} else if f.host {
 				return place{}, enoent
 			}
 			continue
 		}
-		next := cur.names[name]
+		next := cur.folder.names[name]
 		switch {
 		case next == nil && rest == "":
 			return place{dir: cur, name: name}, enoent
@@ -147,12 +151,10 @@ func (f *fs) free(path string) (place, errno) {
 }
 
 func (f *fs) put(p place, in *Inode, by int) {
-	if p.dir.names == nil {
-		p.dir.names = map[string]*Name{}
-	}
-	p.dir.names[p.name] = &Name{Inode: in, By: by}
+	p.name = strings.Clone(p.name) // else the whole path stays
+	p.dir.folder.names[p.name] = &Name{Inode: in, By: int32(by)}
 	if in.isDir() {
-		in.parent = p.dir
+		in.folder.parent = p.dir
 	}
 	p.dir.touch()
 	f.note(p.dir, p.name, by, false)
@@ -221,7 +223,7 @@ func (f *fs) removeAll(path string, by int) errno {
 	case err != ok:
 		return err
 	case p.dir == nil:
-		p.node.names = nil
+		clear(p.node.folder.names)
 		return ebusy // the root
 	}
 	f.remove(p.dir, p.name, by)
@@ -229,8 +231,8 @@ func (f *fs) removeAll(path string, by int) errno {
 }
 
 func (f *fs) remove(dir *Inode, name string, by int) {
-	forget(dir.names[name].Inode)
-	delete(dir.names, name)
+	forget(dir.folder.names[name].Inode)
+	delete(dir.folder.names, name)
 	dir.touch()
 	f.note(dir, name, by, true)
 }
@@ -240,7 +242,7 @@ func forget(in *Inode) {
 		return
 	}
 	in.gone = true
-	for _, n := range in.names {
+	for _, n := range in.folder.names {
 		forget(n.Inode)
 	}
 }
@@ -249,7 +251,7 @@ func forget(in *Inode) {
 type Touched struct {
 	Dir  *Inode
 	Name string // "" is the root itself
-	By   int    // the entry, -1 for a folder made on the way
+	By   int32  // the entry, -1 for a folder made on the way
 	// Removed is how it ended; an entry may have put something else there
 	// since.
 	Removed bool
@@ -257,6 +259,6 @@ type Touched struct {
 
 func (f *fs) note(dir *Inode, name string, by int, removed bool) {
 	if f.logs {
-		f.log = append(f.log, Touched{Dir: dir, Name: name, By: by, Removed: removed})
+		f.log = append(f.log, Touched{Dir: dir, Name: name, By: int32(by), Removed: removed})
 	}
 }

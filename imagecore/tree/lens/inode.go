@@ -8,24 +8,32 @@ import (
 )
 
 // Inode is a file of any kind in a Folder.
+//
+// There is one for each entry, and more than one tree of them at a time, so it
+// is kept small: 112 bytes.
 type Inode struct {
 	// Kind is Dir, File, Symlink, Char, Block or Fifo; a character device
 	// 0:0 is a Char here, whatever overlayfs makes of it.
 	Kind imagecore.Kind
+	gone bool
 	// Layer and Entry name the entry with the content or the link's target;
 	// Entry is -1 for a folder that no entry lists.
-	Layer, Entry int
-	Attr         Attr
+	Layer, Entry int32
 	// Opaque is the entry that marked a folder with trusted.overlay.opaque,
 	// -1 for none.
-	Opaque int
-	// Node and Version are the caller's; both begin as -1.
-	Node, Version int32
+	Opaque int32
+	// Node, Version and Group are the caller's; they begin as -1.
+	Node, Version, Group int32
+	Attr                 Attr
 
 	target string
-	parent *Inode // of a folder
+	folder *folder // nil for what is none
+}
+
+// folder is what only folders have.
+type folder struct {
+	parent *Inode // nil for the root
 	names  map[string]*Name
-	gone   bool
 }
 
 // Attr is the metadata that an unpacker gave to an inode. A modification time
@@ -33,10 +41,10 @@ type Inode struct {
 type Attr struct {
 	Mode     uint32 // permission bits with setuid, setgid and sticky
 	UID, GID uint32
-	ModTime  int64 // seconds since 1970
-	ModNano  int32
 	Major    uint32
 	Minor    uint32
+	ModNano  int32
+	ModTime  int64             // seconds since 1970
 	Xattrs   []imagecore.Xattr // sorted by key; not to be changed
 }
 
@@ -44,7 +52,7 @@ type Attr struct {
 // layer at hand that wrote it, -1 for a folder made on the way.
 type Name struct {
 	*Inode
-	By int
+	By int32
 }
 
 // IsWhiteout says whether overlayfs takes the inode for a whiteout.
@@ -56,12 +64,20 @@ func (in *Inode) IsWhiteout() bool {
 func (in *Inode) Gone() bool { return in.gone }
 
 // Lookup returns what a folder has under a name, nil for nothing.
-func (in *Inode) Lookup(name string) *Name { return in.names[name] }
+func (in *Inode) Lookup(name string) *Name {
+	if in.folder == nil {
+		return nil
+	}
+	return in.folder.names[name]
+}
 
 // Names returns the names in a folder, sorted bytewise.
 func (in *Inode) Names() []string {
-	names := make([]string, 0, len(in.names))
-	for n := range in.names {
+	if in.folder == nil {
+		return nil
+	}
+	names := make([]string, 0, len(in.folder.names))
+	for n := range in.folder.names {
 		names = append(names, n)
 	}
 	slices.Sort(names)

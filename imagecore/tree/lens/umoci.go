@@ -17,7 +17,7 @@ type umoci struct {
 	steps int
 	// upper are the paths that entries of the layer wrote, and the folders
 	// above them.
-	upper map[string]bool
+	upper *paths
 	// rootless says that a whiteout took the root itself away and nothing
 	// was made since; last is that whiteout.
 	rootless bool
@@ -25,7 +25,7 @@ type umoci struct {
 }
 
 func (u *umoci) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
-	u.layer, u.upper, u.fs.log = layer, map[string]bool{}, nil
+	u.layer, u.upper, u.fs.log = layer, newPaths(), nil
 	u.steps += stepsPerEntry * len(entries)
 	for i := range entries {
 		if reason := u.entry(&entries[i], i); reason != "" {
@@ -106,8 +106,7 @@ func (u *umoci) entry(e *imagecore.Entry, id int) (reason string) {
 	if reason := u.create(e, id, at); reason != "" {
 		return reason
 	}
-	for p := at; p != "/"; p = path.Dir(p) {
-		u.upper[p] = true
+	for p := at; p != "/" && u.upper.add(p); p = path.Dir(p) { // those above one that is there are, too
 	}
 	return ""
 }
@@ -141,9 +140,9 @@ func (u *umoci) create(e *imagecore.Entry, id int, at string) string {
 	}
 	in := p.node
 	if kind == imagecore.Dir {
-		in.Layer, in.Entry = u.layer, id
+		in.Layer, in.Entry = int32(u.layer), int32(id)
 		if p.dir != nil {
-			p.dir.names[p.name].By = id
+			p.dir.folder.names[p.name].By = int32(id)
 		}
 		u.fs.note(p.dir, p.name, id, false)
 	}
@@ -178,7 +177,7 @@ func (u *umoci) whiteout(dir, base string, id int) string {
 	if err != ok {
 		return step("check whiteout target", err)
 	}
-	if !u.upper[at] && !isOpaque {
+	if !u.upper.holds(at) && !isOpaque {
 		if p.dir == nil {
 			u.removeRoot(id)
 			return ""
@@ -207,10 +206,10 @@ func (u *umoci) purge(dir *Inode, at string, id int) {
 		return
 	}
 	for _, name := range dir.Names() {
-		if p := path.Join(at, name); !u.upper[p] {
+		if p := path.Join(at, name); !u.upper.holds(p) {
 			u.fs.remove(dir, name, id)
 		} else {
-			u.purge(dir.names[name].Inode, p, id)
+			u.purge(dir.folder.names[name].Inode, p, id)
 		}
 	}
 }
