@@ -61,8 +61,11 @@ func (c *crashLab) holding() holding {
 type request struct {
 	name, method, path, header string
 	body                       []byte
-	claim                      int // bytes that the body is said to have
-	read                       int // bytes of the answer that the client still takes
+	claim                      int    // bytes that the body is said to have
+	read                       int    // bytes of the answer that the client still takes
+	more                       string // that it sends then
+	exec                       string // the command of an exec that is started, in place of a path
+	lives                      int    // 1: that command lives on, and the server waits for its end by a descriptor
 }
 
 // leave sends what there is of the request, takes a part of the answer, and
@@ -86,6 +89,9 @@ func (c *crashLab) leave(r request) {
 			c.t.Errorf("%s: %v", r.name, err)
 		}
 	}
+	if _, err := io.WriteString(conn, r.more); err != nil {
+		c.t.Errorf("%s: %v", r.name, err)
+	}
 }
 
 // TestClientThatGoesAwayLeavesNothing leaves each kind of request in its
@@ -95,14 +101,21 @@ func TestClientThatGoesAwayLeavesNothing(t *testing.T) {
 	c := lab(t)
 	c.load()
 	id := c.run("none")
-	exec := func() string {
-		status, text := c.post("/containers/"+id+"/exec", strings.NewReader(`{"Cmd":["cat"],"AttachStdin":true,"AttachStdout":true}`))
+	made := func(path, body string) string {
+		status, text := c.post(path, strings.NewReader(body))
 		if status != 201 {
-			t.Fatalf("exec: %d %s", status, text)
+			t.Fatalf("%s: %d %s", path, status, text)
 		}
 		return strings.Split(text, `"`)[3]
 	}
+	started := func(r request) request { // an exec can be started once
+		if r.exec != "" {
+			r.path = "/exec/" + made("/containers/"+id+"/exec", `{"Cmd":[`+r.exec+`],"AttachStdin":true,"AttachStdout":true}`) + "/start"
+		}
+		return r
+	}
 	archive, _ := savedImage(3)
+	created := c.create("none")
 	const upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
 	const answer = 12 // "HTTP/1.1 200": it has begun
 	requests := []request{
@@ -115,26 +128,24 @@ func TestClientThatGoesAwayLeavesNothing(t *testing.T) {
 		{name: "cp out", method: "GET", path: "/containers/" + id + "/archive?path=/bin", read: 64 << 10},
 		{name: "cp in", method: "PUT", path: "/containers/" + id + "/archive?path=/tmp", body: archive[:len(archive)/2], claim: len(archive)},
 		{name: "logs -f", method: "GET", path: "/containers/" + id + "/logs?follow=1&stdout=1", read: answer},
-		{name: "exec", method: "POST", path: "exec", header: upgrade, body: []byte(`{"Detach":false,"Tty":false}`), read: answer},
+		{name: "attach, silent", method: "POST", path: "/containers/" + id + "/attach?stream=1&stdout=1&stderr=1", header: upgrade, read: answer},
+		{name: "attach before a start", method: "POST", path: "/containers/" + created + "/attach?stream=1&stdin=1&stdout=1", header: upgrade, read: answer},
+		{name: "exec that waits for input", method: "POST", exec: `"cat"`, header: upgrade, body: []byte(`{"Detach":false,"Tty":false}`), read: answer},
+		{name: "exec that reads nothing", method: "POST", exec: `"sleep","1000"`, header: upgrade, body: []byte(`{"Detach":false,"Tty":false}`), read: answer, more: "typed", lives: 1},
 		{name: "events", method: "GET", path: "/events", read: answer},
 		{name: "stats", method: "GET", path: "/containers/" + id + "/stats", read: answer},
 		{name: "wait", method: "POST", path: "/containers/" + id + "/wait", read: answer},
 	}
 	var before state
 	for _, r := range requests {
-		if r.path == "exec" {
-			r.path = "/exec/" + exec() + "/start"
-		}
-		c.leave(r) // once for what stays open from then on, as meta.db's pages do
+		c.leave(started(r)) // once for what stays open from then on, as meta.db's pages do
 		c.settle(r.name, holding{1 << 20, 1 << 20})
 		was := c.holding()
 		before = c.state()
 		for range 3 {
-			if r.name == "exec" {
-				r.path = "/exec/" + exec() + "/start"
-			}
-			c.leave(r)
+			c.leave(started(r))
 		}
+		was.Descriptors += 3 * r.lives
 		c.settle(r.name, was)
 		after := c.state()
 		for id, names := range before.images {
@@ -144,7 +155,9 @@ func TestClientThatGoesAwayLeavesNothing(t *testing.T) {
 			}
 		}
 	}
-	c.remove(id)
+	for _, id := range []string{id, created} {
+		c.remove(id)
+	}
 	if status, text := c.post("/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D", nil); status != 200 {
 		t.Fatalf("prune: %d %s", status, text)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package dockerapi
 
 import (
@@ -14,14 +16,32 @@ import (
 	"github.com/layerlab/layerlab/runtime/jsonlog"
 )
 
+// viewer is a connection that was taken over.
+type viewer struct {
+	net.Conn
+	in   *bufio.Reader   // what the client sends
+	gone <-chan struct{} // closed when it is there no more
+	stop func()          // ends the watch for that
+}
+
+func (v *viewer) Close() error {
+	v.stop()
+	return v.Conn.Close()
+}
+
 // hijack takes the connection over. With "Upgrade: tcp" the answer is 101, as
 // proxies want it, else 200 without a length.
-func (c *call) hijack(tty bool) (net.Conn, *bufio.Reader, error) {
+func (c *call) hijack(tty bool) (*viewer, error) {
 	conn, rw, err := http.NewResponseController(c.ResponseWriter).Hijack()
 	if err != nil {
-		return nil, nil, fmt.Errorf("take over the connection: %w", err)
+		return nil, fmt.Errorf("take over the connection: %w", err)
 	}
 	c.begun = true
+	v := &viewer{Conn: conn, in: rw.Reader}
+	if v.gone, v.stop, err = hangup(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	kind := "application/vnd.docker.raw-stream"
 	if !tty && c.version >= 42 {
 		kind = "application/vnd.docker.multiplexed-stream"
@@ -30,11 +50,11 @@ func (c *call) hijack(tty bool) (net.Conn, *bufio.Reader, error) {
 	if c.r.Header.Get("Upgrade") != "" {
 		head = "HTTP/1.1 101 UPGRADED\r\nContent-Type: " + kind + "\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 	}
-	if _, err := conn.Write([]byte(head)); err != nil {
-		conn.Close()
-		return nil, nil, err
+	if _, err := v.Write([]byte(head)); err != nil {
+		v.Close()
+		return nil, err
 	}
-	return conn, rw.Reader, nil
+	return v, nil
 }
 
 // wanted says which streams a viewer asked for.
@@ -66,7 +86,7 @@ func (h *Handler) containerAttach(c *call) error {
 	if err != nil {
 		return containerError(name, err)
 	}
-	conn, in, err := c.hijack(d.TTY)
+	conn, err := c.hijack(d.TTY)
 	if err != nil {
 		return err
 	}
@@ -82,30 +102,41 @@ func (h *Handler) containerAttach(c *call) error {
 	if !c.flag("stream") {
 		return nil
 	}
+	begun := make(chan struct{})
+	go func() {
+		select {
+		case <-conn.gone:
+			cancel() // there may never be a start
+		case <-begun:
+		}
+	}()
 	s, err := wait()
+	close(begun)
 	if err != nil {
 		return nil // the start's own answer says why
 	}
 	defer s.Close()
-	return view(s, conn, in, out, w)
+	return view(s, conn, out, w)
 }
 
 // view carries bytes between a client and a process until one of them ends.
-func view(s Stream, conn net.Conn, in *bufio.Reader, out muxed, w wanted) error {
-	over := make(chan struct{})
-	if w.stdin {
-		go func() {
-			defer close(over)
-			err := feed(s, in, w.detach, s.TTY())
-			if err == nil && w.closeStdin {
-				_ = s.CloseWrite()
+func view(s Stream, conn *viewer, out muxed, w wanted) error {
+	ended, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		defer s.Close() // the viewer has gone, or wants to: Next ends
+		if w.stdin {
+			err := feed(s, conn.in, w.detach, s.TTY())
+			if err != nil || !w.closeStdin {
 				return
 			}
-			s.Close() // the viewer has gone, or wants to: Next ends
-		}()
-	} else {
-		close(over)
-	}
+			_ = s.CloseWrite()
+		}
+		select { // all that it sent has been delivered by now
+		case <-conn.gone:
+		case <-ended:
+		}
+	}()
 	skip := s.Skip()
 	for {
 		chunk, err := s.Next()
@@ -122,6 +153,7 @@ func view(s Stream, conn net.Conn, in *bufio.Reader, out muxed, w wanted) error 
 			break
 		}
 	}
+	close(ended)
 	conn.Close() // ends feed
 	<-over
 	return nil

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package dockerapi answers the Docker Engine API, so that the docker command
 // line drives the same images and containers as the page. It keeps nothing of
 // its own but requests under way: what things are and do is the services'.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package dockerapi
 
 import (
@@ -69,7 +71,7 @@ func (h *Handler) execStart(c *call) error {
 	if e.Started {
 		return conflict("exec %s has already been started", id)
 	}
-	conn, in, err := c.hijack(e.Request.TTY)
+	conn, err := c.hijack(e.Request.TTY)
 	if err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (h *Handler) execStart(c *call) error {
 	if err != nil {
 		return err
 	}
-	return view(s, conn, in, out, wanted{stdin: e.Stdin, stdout: true, stderr: true, closeStdin: !e.Request.TTY, detach: keys})
+	return view(s, conn, out, wanted{stdin: e.Stdin, stdout: true, stderr: true, closeStdin: !e.Request.TTY, detach: keys})
 }
 
 // execError words what the command line makes 126 and 127 of.

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -64,6 +65,7 @@ func (c *container) tellWaiters() {
 
 // Waiting is a viewer of the next run of a container.
 type Waiting struct {
+	c    *container
 	ctx  context.Context // of the viewer
 	come chan viewing    // capacity 1
 }
@@ -81,7 +83,7 @@ func (s *Service) AttachNext(ctx context.Context, id string) (*Waiting, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Waiting{ctx: ctx, come: make(chan viewing, 1)}
+	w := &Waiting{c: c, ctx: ctx, come: make(chan viewing, 1)}
 	c.mu.Lock()
 	sh, removed := c.shim, c.removed
 	if sh == nil && !removed {
@@ -107,6 +109,9 @@ func (w *Waiting) Stream() (Stream, error) {
 	case v := <-w.come:
 		return v.stream, v.err
 	case <-w.ctx.Done():
+		w.c.mu.Lock()
+		w.c.waiting = slices.DeleteFunc(w.c.waiting, func(other *Waiting) bool { return other == w })
+		w.c.mu.Unlock()
 		return nil, w.ctx.Err()
 	}
 }
