@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/layerlab/layerlab/imagecore/command"
 	"github.com/layerlab/layerlab/imagecore/imagetest"
 )
 
@@ -88,6 +90,7 @@ func params(dir string) testscript.Params {
 			"image":   makeImage,
 			"hostile": makeHostile,
 			"exits":   exits,
+			"every":   everyCommand,
 			"cut":     cutFile,
 			"ids":     sameIDs,
 			"diffids": sameDiffIDs,
@@ -189,6 +192,36 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if fmt.Sprint(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// everyCommand runs each archive command on an image with further arguments. It
+// must end with the code, one line on standard error that has the words in it,
+// and nothing on standard output: every CODE WORDS IMAGE ARG….
+func everyCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: every CODE WORDS IMAGE ARG…")
+	}
+	code, words, image, more := args[0], args[1], args[2], args[3:]
+	for _, name := range command.Names() {
+		argv := append([]string{"layerlab", name}, more...)
+		argv = append(argv, "--", image)
+		switch name {
+		case command.Why, command.Cat:
+			argv = append(argv, "etc")
+		case command.Flatten:
+			argv = slices.Insert(argv, 2, "-o", "written")
+		case command.Convert:
+			argv = slices.Insert(argv, 2, "-o", "written", "--to", "oci")
+		}
+		exits(ts, false, append([]string{code}, argv...))
+		said := ts.ReadFile("stderr")
+		if !strings.HasPrefix(said, "layerlab: ") || strings.Count(said, "\n") != 1 || !strings.Contains(said, words) || ts.ReadFile("stdout") != "" {
+			ts.Fatalf("%q prints %q, want one line with %q", argv, said, words)
+		}
+		if _, err := os.Stat(ts.MkAbs("written")); err == nil {
+			ts.Fatalf("%q left a file", argv)
+		}
 	}
 }
 

@@ -6,52 +6,35 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"sort"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/imagetest/real"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // corpus returns the folder of real archives, or skips.
 func corpus(t testing.TB) string {
-	dir := os.Getenv("LAYERLAB_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "images")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
-		t.Skipf("no corpus of real archives: set LAYERLAB_CORPUS (%v)", err)
+	dir, err := real.Dir()
+	if err != nil {
+		t.Skip(err)
 	}
 	return dir
 }
 
 // corpusFiles lists the archives of the corpus, sorted.
 func corpusFiles(t testing.TB, dir string) []string {
-	var names []string
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, _ := filepath.Rel(dir, p)
-		switch filepath.Ext(rel) {
-		case ".md", ".json", ".py":
-		default:
-			names = append(names, filepath.ToSlash(rel))
-		}
-		return nil
-	})
+	names, err := real.Files(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sort.Strings(names)
 	return names
 }
 

@@ -31,7 +31,7 @@ func OpenFS(fsys fs.FS, o Options) (*Archive, error) {
 		r.source.Format = formatSave
 	default:
 		return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format",
-			"not yet: folders that are not an OCI image layout (no index.json)", "format", "folder")
+			"the folder is not an OCI image layout: it has no index.json; other folders are read as a tar of them", "format", "folder")
 	}
 	if err := r.read(r.source.Format); err != nil {
 		folder.Close()

@@ -128,7 +128,8 @@ func (l *layoutReader) descriptor(d v1.Descriptor, refs []string, depth int) ([]
 	}
 	switch {
 	case len(doc.FSLayers) > 0:
-		return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format", "not yet: docker-schema1", "format", "docker-schema1").At(path, -1)
+		return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format",
+			"a manifest of schema version 1 is not read, since it has no config: have a newer program pull the image", "format", "docker-schema1").At(path, -1)
 	case doc.Manifests != nil && doc.Layers == nil:
 		found, err := l.index(path, doc.Manifests, refs, depth+1)
 		l.seen[d.Digest] = found
@@ -178,7 +179,8 @@ func (l *layoutReader) image(d v1.Descriptor, doc *layoutDocument, manifest []by
 				"the layer has no valid digest: "+strconv.Quote(ld.Digest.String()), "digest", ld.Digest.String()).At(path, -1).In(i)
 		}
 		if strings.HasSuffix(ld.MediaType, "+encrypted") {
-			return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format", "not yet: encrypted layers", "format", "encrypted").At(path, -1).In(i)
+			return nil, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format",
+				"the layer is encrypted: decrypt the image first", "format", "encrypted").At(path, -1).In(i)
 		}
 		layers[i].Digest, layers[i].MediaType, layers[i].Size, layers[i].Annotations = ld.Digest, ld.MediaType, ld.Size, ld.Annotations
 		f, ok, err := l.files.Lookup(blobPath(ld.Digest))

@@ -132,7 +132,8 @@ func (a *Archive) toSum(img *image) ([]*sumJob, error) {
 		k := keyOf(&img.Layers[i], b)
 		for _, alg := range []digest.Algorithm{k.stored, k.tar} {
 			if alg != "" && !alg.Available() {
-				err := imagecore.NewError(imagecore.ErrUnsupported, "unsupported-digest", "not yet: digests by "+alg.String(), "algorithm", alg.String())
+				err := imagecore.NewError(imagecore.ErrUnsupported, "unsupported-digest",
+					"digests by "+alg.String()+" cannot be computed: sha256, sha384 and sha512 can", "algorithm", alg.String())
 				return nil, err.In(i)
 			}
 		}

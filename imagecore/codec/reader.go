@@ -56,7 +56,8 @@ func open(r io.Reader, l imagecore.Limits, mark func(inflate.Point) int64) (io.R
 	case Bzip2:
 		c.r = bzip2.NewReader(in)
 	default:
-		return nil, c.name, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format", "not yet: "+c.name, "format", c.name)
+		return nil, c.name, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format",
+			"the bytes are packed by "+c.name+", which is not read: unpack them first, or pack them by gzip, zstd, xz or bzip2", "format", c.name)
 	}
 	return c, c.name, nil
 }

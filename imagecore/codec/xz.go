@@ -167,7 +167,8 @@ func (z *xzReader) beginBlock(size byte) error {
 	}
 	var filter [3]byte // LZMA2's id, the size of its properties, the dictionary's size
 	if _, err := io.ReadFull(r, filter[:]); err != nil || flags&0x3f != 0 || filter[0] != 0x21 || filter[1] != 1 {
-		return imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format", "not yet: xz with filters other than LZMA2", "format", "xz-filter")
+		return imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format",
+			"xz with filters other than LZMA2 is not read: pack the bytes by xz without a filter for programs", "format", "xz-filter")
 	}
 	bits := filter[2]
 	if bits > 40 {

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/audit/ci"
 	"github.com/layerlab/layerlab/imagecore/choose"
 	"github.com/layerlab/layerlab/imagecore/command"
+	"github.com/layerlab/layerlab/imagecore/imagetest/real"
 	"github.com/layerlab/layerlab/imagecore/repack"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
@@ -31,25 +31,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // corpusFiles returns the folder of real archives and the files in it, or skips.
 func corpusFiles(t *testing.T) (dir string, names []string) {
 	t.Helper()
-	dir = os.Getenv("LAYERLAB_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "images")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
-		t.Skipf("no corpus of real archives: set LAYERLAB_CORPUS (%v)", err)
-	}
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || slices.Contains([]string{".md", ".json", ".py"}, filepath.Ext(p)) {
-			return err
-		}
-		rel, err := filepath.Rel(dir, p)
-		names = append(names, filepath.ToSlash(rel))
-		return err
-	})
+	dir, err := real.Dir()
 	if err != nil {
+		t.Skip(err)
+	}
+	if names, err = real.Files(dir); err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(names)
 	return dir, names
 }
 

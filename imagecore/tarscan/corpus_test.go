@@ -13,16 +13,14 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/imagetest/real"
 )
 
 // corpus returns the folder of real archives, or skips.
 func corpus(t testing.TB) string {
-	dir := os.Getenv("LAYERLAB_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "images")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
-		t.Skipf("no corpus of real archives: set LAYERLAB_CORPUS (%v)", err)
+	dir, err := real.Dir()
+	if err != nil {
+		t.Skip(err)
 	}
 	return dir
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/imagetest/real"
 )
 
 // fact is what both readers say about a record.
@@ -229,7 +230,11 @@ func dropExtra(got, want map[string]string) {
 }
 
 func FuzzScanner(f *testing.F) {
-	for _, b := range seeds() {
+	found, err := real.Seeds(16 << 10)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, b := range append(found, seeds()...) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -100,7 +100,7 @@ func (t *Tar) Lookup(name string) (File, bool, error) {
 		case imagecore.File:
 			if e.Sparse != nil {
 				return File{}, false, imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format",
-					"not yet: sparse files that hold layers or documents", "format", "sparse-member").At(e.Name, e.Offset)
+					"a layer or document that is a sparse file is not read: pack the archive without --sparse", "format", "sparse-member").At(e.Name, e.Offset)
 			}
 			return File{Path: e.Path, Offset: e.DataOffset, Size: e.Size}, true, nil
 		case imagecore.Symlink:

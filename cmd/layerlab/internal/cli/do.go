@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,9 @@ func (r *run) do(ctx context.Context, c *common, j command.Job, w io.Writer, ima
 		}
 	}()
 	for _, image := range images {
+		if slices.Contains([]string{"", "docker-daemon:", "store:"}, image) {
+			return usageError{fmt.Errorf("%q names no image: IMAGE is a file, an OCI folder, -, docker-daemon:NAME or a stored name", image)}
+		}
 		s, err := source.Locate(ctx, image, o)
 		if err != nil {
 			return which(err, len(sources), len(images))

@@ -88,8 +88,37 @@ func (l *layerNumber) String() string {
 // Type is what help calls the value.
 func (*layerNumber) Type() string { return "N" }
 
+// count is the value of a flag that is a number from 0.
+type count int
+
+// Set implements pflag.Value.
+func (c *count) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return errors.New("not a number from 0")
+	}
+	*c = count(n)
+	return nil
+}
+
+func (c *count) String() string { return strconv.Itoa(int(*c)) }
+
+// Type is what help calls the value.
+func (*count) Type() string { return "N" }
+
+// addCount adds such a flag.
+func addCount(f *pflag.FlagSet, n *int, name string, otherwise int, usage string) {
+	*n = otherwise
+	f.Var((*count)(n), name, usage)
+}
+
 // choice is what picks one image out of several.
 func (c *common) choice() (choose.Choice, error) {
+	for name, value := range map[string]string{"ref": c.ref, "platform": c.platform} {
+		if value == "" && c.limits.flags.Changed(name) {
+			return choose.Choice{}, usageError{fmt.Errorf("--%s is empty: give it a value, or leave it out", name)}
+		}
+	}
 	if c.platform != "" && !platformPattern().MatchString(c.platform) {
 		return choose.Choice{}, usageError{fmt.Errorf("--platform %q: os/arch or os/arch/variant is needed, such as linux/amd64", c.platform)}
 	}
@@ -117,8 +146,7 @@ func (c *common) lens() (tree.Lens, error) {
 // two of the sandbox.
 type limitFlags struct {
 	archive, layer, ratioFree, document, xattrs, memory, restarts, text settings.Size
-	ratio                                                               int64
-	entries, path, name, depth, layers, nesting, images                 int
+	ratio, entries, path, name, depth, layers, nesting, images          int
 	time                                                                time.Duration
 	flags                                                               *pflag.FlagSet
 }
@@ -131,17 +159,17 @@ func addLimits(f *pflag.FlagSet) *limitFlags {
 	}
 	f.Var(&l.archive, "limit-archive", "bytes of an archive")
 	f.Var(&l.layer, "limit-layer", "bytes of a layer, unpacked")
-	f.Int64Var(&l.ratio, "limit-ratio", d.Ratio, "unpacked bytes for each packed one")
+	addCount(f, &l.ratio, "limit-ratio", int(d.Ratio), "unpacked bytes for each packed one")
 	f.Var(&l.ratioFree, "limit-ratio-free", "bytes unpacked before the ratio counts")
-	f.IntVar(&l.entries, "limit-entries", d.Entries, "tar entries of an image")
-	f.IntVar(&l.path, "limit-path", d.Path, "bytes of a path")
-	f.IntVar(&l.name, "limit-name", d.Name, "bytes of a name")
-	f.IntVar(&l.depth, "limit-depth", d.Depth, "components of a path")
-	f.IntVar(&l.layers, "limit-layers", d.Layers, "layers of an image")
+	addCount(f, &l.entries, "limit-entries", d.Entries, "tar entries of an image")
+	addCount(f, &l.path, "limit-path", d.Path, "bytes of a path")
+	addCount(f, &l.name, "limit-name", d.Name, "bytes of a name")
+	addCount(f, &l.depth, "limit-depth", d.Depth, "components of a path")
+	addCount(f, &l.layers, "limit-layers", d.Layers, "layers of an image")
 	f.Var(&l.document, "limit-document", "bytes of a manifest or config")
 	f.Var(&l.xattrs, "limit-xattrs", "bytes of an entry's extended attributes")
-	f.IntVar(&l.nesting, "limit-nesting", d.Nesting, "indexes within indexes")
-	f.IntVar(&l.images, "limit-images", d.Images, "images of an archive")
+	addCount(f, &l.nesting, "limit-nesting", d.Nesting, "indexes within indexes")
+	addCount(f, &l.images, "limit-images", d.Images, "images of an archive")
 	f.Var(&l.text, "limit-text", "bytes of all names, link targets and attributes, beyond 200 for each entry")
 	f.Var(&l.restarts, "limit-restarts", "bytes to remember of where compressed layers can begin anew")
 	f.Var(&l.memory, "limit-memory", "bytes of memory of the sandbox (default 64MiB + 700 an entry)")
@@ -156,7 +184,7 @@ func addLimits(f *pflag.FlagSet) *limitFlags {
 // limits returns the limits of native reading.
 func (l *limitFlags) limits() imagecore.Limits {
 	return imagecore.Limits{
-		Archive: int64(l.archive), Layer: int64(l.layer), Ratio: l.ratio, RatioFree: int64(l.ratioFree),
+		Archive: int64(l.archive), Layer: int64(l.layer), Ratio: int64(l.ratio), RatioFree: int64(l.ratioFree),
 		Entries: l.entries, Path: l.path, Name: l.name, Depth: l.depth, Layers: l.layers,
 		Document: int64(l.document), Xattrs: int(l.xattrs), Nesting: l.nesting, Images: l.images, Restarts: int64(l.restarts), Text: int64(l.text),
 	}

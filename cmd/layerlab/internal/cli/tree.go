@@ -49,7 +49,7 @@ func (r *run) wasteCommand() *cobra.Command {
 		return nil
 	})
 	cmd.Flags().BoolVar(&noContents, "no-contents", false, "read no file: a rewrite with the same bytes is not told from a change")
-	cmd.Flags().IntVar(&top, "top", 20, "paths in the text, 0 for all")
+	addCount(cmd.Flags(), &top, "top", 20, "paths in the text, 0 for all")
 	return cmd
 }
 
