@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -186,6 +187,7 @@ func TestLifeCycle(t *testing.T) {
 	b.until("c1", "running")
 	b.want(0, "c1", "list", "-q")
 	b.want(0, `"status":"running"`, "list", "--format", "json")
+	b.want(0, `"owner":"root"`, "list", "--format", "json")
 	b.want(0, "/bin/probe wait", "ps", "c1")
 	b.want(3, "", "exec", "c1", "/bin/probe", "exit", "3")
 	b.want(0, "hello\n", "exec", "--env", "A=b", "c1", "/bin/probe", "print", "hello")
@@ -311,9 +313,8 @@ func TestConsoleSocketGetsTheMaster(t *testing.T) {
 	}
 	defer master.Close()
 	b.want(0, "", "start", "t1")
-	buf := make([]byte, 16)
-	n, err := master.Read(buf)
-	if err != nil || string(buf[:n]) != "ready\r\n" {
+	buf := make([]byte, len("ready\r\n")) // may come in pieces
+	if n, err := io.ReadFull(master, buf); err != nil || string(buf) != "ready\r\n" {
 		t.Errorf("%q %v", buf[:n], err)
 	}
 	b.want(0, "", "delete", "--force", "t1")

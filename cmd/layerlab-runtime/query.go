@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/container"
 )
 
 // described is a container as state and list print it, with runc's fields.
@@ -25,6 +27,18 @@ type described struct {
 	Rootfs  string    `json:"rootfs"`
 	Created time.Time `json:"created"`
 	Owner   string    `json:"owner"`
+}
+
+func describe(c *container.Container) described {
+	return described{c.OCI(), c.Spec.Root.Path, c.Created, owner(c.Owner)}
+}
+
+// owner is the user's name, "#1000" of one that the host does not know.
+func owner(uid string) string {
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return "#" + uid
 }
 
 func (g *global) json1(v any) error {
@@ -42,7 +56,7 @@ func state(_ context.Context, g *global, args []string) error {
 	if err != nil {
 		return err
 	}
-	return g.json1(described{c.OCI(), c.Spec.Root.Path, c.Created, c.Owner})
+	return g.json1(describe(c))
 }
 
 func list(_ context.Context, g *global, args []string) error {
@@ -61,7 +75,7 @@ func list(_ context.Context, g *global, args []string) error {
 	if format == "json" {
 		all := []described{}
 		for _, c := range l {
-			all = append(all, described{c.OCI(), c.Spec.Root.Path, c.Created, c.Owner})
+			all = append(all, describe(c))
 		}
 		return json.NewEncoder(g.out).Encode(all)
 	}
@@ -75,7 +89,7 @@ func list(_ context.Context, g *global, args []string) error {
 	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, c := range l {
 		st := c.OCI()
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", c.ID, st.Pid, st.Status, c.Bundle, c.Created.Format(time.RFC3339Nano), c.Owner)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", c.ID, st.Pid, st.Status, c.Bundle, c.Created.Format(time.RFC3339Nano), owner(c.Owner))
 	}
 	return w.Flush()
 }

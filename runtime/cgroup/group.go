@@ -145,14 +145,9 @@ func (g *Group) Files() []string {
 	return slices.Compact(files)
 }
 
-// Sole returns the group's only folder, "" if it has one in each of several
-// hierarchies.
-func (g *Group) Sole() string {
-	if !g.alone {
-		return ""
-	}
-	return g.unified
-}
+// Unified returns the group's folder in cgroup2, "" on a host without one. A
+// process can be born there; all the other hierarchies it has to join.
+func (g *Group) Unified() string { return g.unified }
 
 // base returns the folder that stands for all of them: a process joins every
 // hierarchy or none.

@@ -98,7 +98,7 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 	if t.Cgroup != nil {
 		o.CgroupFiles = t.Cgroup.Files()
 		if canShare {
-			o.CgroupFolder = t.Cgroup.Sole()
+			o.CgroupFolder = t.Cgroup.Unified()
 		}
 	}
 	spec := t.Spec

@@ -111,7 +111,7 @@ func create(ctx context.Context, c Config, spec *specs.Spec) (*Process, error) {
 	if c.Cgroup != nil {
 		o.CgroupFiles = c.Cgroup.Files()
 		if canShare {
-			o.CgroupFolder = c.Cgroup.Sole()
+			o.CgroupFolder = c.Cgroup.Unified()
 		}
 	}
 	if spec.Linux != nil && spec.Linux.MountLabel != "" {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -149,13 +151,14 @@ func (b *builder) session() {
 }
 
 // bornInCgroup opens the folder of the cgroup that the child is born in. To move
-// there later it would have to wait until nobody forks or ends.
+// there later it would have to wait until nobody forks or ends; a thread that
+// moves itself in a hierarchy of cgroup v1 waits for nobody.
 func (b *builder) bornInCgroup() {
 	dir := b.opt.CgroupFolder
 	if dir == "" {
 		return
 	}
-	b.opt.CgroupFiles = nil
+	b.opt.CgroupFiles = slices.DeleteFunc(slices.Clone(b.opt.CgroupFiles), func(f string) bool { return path.Dir(f) == dir })
 	b.step(Host, "open-cgroup", []string{"path", dir}, 0,
 		call("openat", here(), str(dir), flags("O_PATH|O_DIRECTORY|O_CLOEXEC")).as(CgroupFolder))
 	if b.plan.Clone != "" {

@@ -82,9 +82,9 @@ type Options struct {
 	// CgroupFiles are the files of the container's cgroups (tasks or
 	// cgroup.procs) that the child writes itself into.
 	CgroupFiles []string
-	// CgroupFolder is the folder of the container's one cgroup, on a host with
-	// cgroup2 alone: the process that the launcher starts is born in it
-	// (CLONE_INTO_CGROUP, clone(2)) and CgroupFiles is not needed.
+	// CgroupFolder is the folder of the container's cgroup in cgroup2: the process
+	// that the launcher starts is born in it (CLONE_INTO_CGROUP, clone(2)), and
+	// its file among the CgroupFiles is not needed.
 	CgroupFolder string
 	// Hierarchies are the cgroup v1 hierarchies of the host as mount options
 	// ("cpu,cpuacct", "name=systemd"); empty on a host with cgroup2 alone.
