@@ -1,8 +1,11 @@
 package archive
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
+	"maps"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -36,7 +39,7 @@ type v1Image struct {
 // the way Docker made them when it loaded such archives later, so that the
 // image's id is the one that `docker load` shows; for that all layers are read.
 func (r *reader) dockerV1() error {
-	tops, refs, err := r.v1Tops()
+	tops, refs, ids, err := r.v1Tops()
 	if err != nil {
 		return err
 	}
@@ -48,7 +51,12 @@ func (r *reader) dockerV1() error {
 		}
 		for _, l := range stacks[i] {
 			all[l.blob] = ""
+			delete(ids, l.id)
 		}
+	}
+	// An image is a top, or some top's ancestor, unless its parents lead back to it.
+	if len(ids) > 0 {
+		return parentLoop(slices.Min(slices.Collect(maps.Keys(ids))))
 	}
 	if err := r.hashBlobs(all); err != nil {
 		return err
@@ -67,20 +75,22 @@ func (r *reader) dockerV1() error {
 }
 
 // v1Tops returns the ids of the images to read and their names: those that
-// repositories names, else those that are nobody's parent.
-func (r *reader) v1Tops() ([]string, map[string][]string, error) {
+// repositories names, which may be others' parents, and those that are nobody's
+// parent, as "docker save ID" leaves them. ids are those of all images, empty in
+// a folder, which is not listed.
+func (r *reader) v1Tops() (tops []string, refs map[string][]string, ids map[string]bool, err error) {
 	const name = "repositories"
-	refs := map[string][]string{}
+	refs = map[string][]string{}
 	if _, ok, err := r.files.Lookup(name); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	} else if ok {
 		raw, err := r.document(name, "the list of names")
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		var repositories map[string]map[string]string
 		if err := r.decode(name, raw, &repositories); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		for repository, tags := range repositories {
 			for tag, id := range tags {
@@ -88,61 +98,69 @@ func (r *reader) v1Tops() ([]string, map[string][]string, error) {
 			}
 		}
 	}
-	tops := make([]string, 0, len(refs))
+	ids, heads, err := r.v1Heads(len(refs) > 0)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, id := range heads {
+		if _, named := refs[id]; !named {
+			refs[id] = nil
+		}
+	}
+	tops = make([]string, 0, len(refs))
 	for id := range refs {
 		sort.Strings(refs[id])
 		tops = append(tops, id)
 	}
-	if len(tops) == 0 {
-		ids, err := r.v1Heads()
-		if err != nil {
-			return nil, nil, err
+	slices.SortFunc(tops, func(i, j string) int { // those with names first, by their names
+		a, b := refs[i], refs[j]
+		if len(a) == 0 || len(b) == 0 {
+			return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(i, j))
 		}
-		tops = ids
-	}
-	sort.Slice(tops, func(i, j int) bool {
-		a, b := refs[tops[i]], refs[tops[j]]
-		if len(a) > 0 && len(b) > 0 && a[0] != b[0] {
-			return a[0] < b[0]
-		}
-		return tops[i] < tops[j]
+		return strings.Compare(a[0], b[0])
 	})
 	if n, l := len(tops), r.o.Limits.Images; n > l {
-		return nil, nil, tooLarge("too-many-images", "more images than the limit", int64(n), int64(l))
+		return nil, nil, nil, tooLarge("too-many-images", "more images than the limit", int64(n), int64(l))
 	}
-	return tops, refs, nil
+	return tops, refs, ids, nil
 }
 
-// v1Heads returns the ids that are nobody's parent.
-func (r *reader) v1Heads() ([]string, error) {
+// v1Heads returns the ids of all images, and those that are nobody's parent.
+func (r *reader) v1Heads(named bool) (all map[string]bool, heads []string, err error) {
 	t, ok := r.files.(*outer.Tar)
 	if !ok {
-		return nil, missing("repositories", "the list of names")
+		if named {
+			return nil, nil, nil
+		}
+		return nil, nil, missing("repositories", "the list of names")
 	}
+	all = map[string]bool{}
 	parents := map[string]bool{}
-	var ids []string
 	for i := range t.Entries {
 		id, base, _ := strings.Cut(t.Entries[i].Path, "/")
 		if base != "json" || !t.Last(i) {
 			continue
 		}
-		if n, l := len(ids), r.o.Limits.Images*r.o.Limits.Layers; n >= l {
-			return nil, tooLarge("too-many-images", "more images than the limit", int64(n), int64(l))
+		if n, l := len(all), r.o.Limits.Images*r.o.Limits.Layers; n >= l {
+			return nil, nil, tooLarge("too-many-images", "more images than the limit", int64(n), int64(l))
 		}
 		img, err := r.v1Document(id)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		ids = append(ids, id)
+		all[id] = true
 		parents[img.Parent] = true
 	}
-	var heads []string
-	for _, id := range ids {
+	for id := range all {
 		if !parents[id] {
 			heads = append(heads, id)
 		}
 	}
-	return heads, nil
+	return all, heads, nil
+}
+
+func parentLoop(id string) error {
+	return imagecore.NewError(imagecore.ErrInvalid, "parent-loop", "an image is its own ancestor", "id", id).At(id+"/json", -1)
 }
 
 func (r *reader) v1Document(id string) (*v1Image, error) {
@@ -168,7 +186,7 @@ func (r *reader) v1Stack(top string) ([]v1Layer, error) {
 	seen := map[string]bool{}
 	for id := top; id != ""; {
 		if seen[id] {
-			return nil, imagecore.NewError(imagecore.ErrInvalid, "parent-loop", "an image is its own ancestor", "id", id).At(id+"/json", -1)
+			return nil, parentLoop(id)
 		}
 		seen[id] = true
 		if n, l := len(stack)+1, r.o.Limits.Layers; n > l {
