@@ -53,6 +53,12 @@ func (s *Service) DeleteWith(ctx context.Context, id string, withVolumes bool) e
 	c.tellWaiters()
 	c.mu.Unlock()
 	c.dismiss(notFound(rec.ID))
+	defer func() { // whoever waits for its removal finds nothing of it
+		c.mu.Lock()
+		c.gone = true
+		c.tellWaiters()
+		c.mu.Unlock()
+	}()
 
 	s.mu.Lock()
 	delete(s.containers, rec.ID)

@@ -38,7 +38,7 @@ func (s *Service) Await(ctx context.Context, id string, until Until) (wait func(
 			case NextExit:
 				reached = c.ends > before || c.removed
 			case Removed:
-				reached = c.removed
+				reached = c.gone
 			default:
 				reached = !c.rec.alive() && !c.rec.Starting || c.removed
 			}
