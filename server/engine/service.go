@@ -114,8 +114,8 @@ type container struct {
 	shim      Shim          // nil unless alive
 	exited    chan struct{} // closed once the end is recorded and the shim gone; else nil
 	execs     []*execution  // oldest first; see keptExecs
-	removed   bool // nobody may use it any more
-	gone      bool // and nothing of it is left
+	removed   bool          // nobody may use it any more
+	gone      bool          // and nothing of it is left
 	ends      int           // how many runs have ended since the server began
 	changed   chan struct{} // closed and made anew at each change of what stands here
 	waiting   []*Waiting    // viewers of the next run
