@@ -178,10 +178,11 @@ test-interop: bin/layerlab-runtime ## podman, containerd and Docker with our run
 	$(GO) test -tags interop -count=1 -v ./e2e/interop
 
 .PHONY: test-engines
-test-engines: ## random images through Docker, containerd and umoci: each engine lens equals its engine, docker diff is ours, skopeo and umoci read what we write (root)
-	$(call apt,containerd:containerd dockerd:docker.io umoci:umoci runc:runc skopeo:skopeo)
+test-engines: ## random images through Docker, containerd and umoci: each engine lens equals its engine, docker diff is ours; skopeo, umoci, crane, podman, containerd and Docker read what we write (root)
+	$(call apt,containerd:containerd dockerd:docker.io umoci:umoci runc:runc skopeo:skopeo podman:podman)
+	GOBIN='$(CURDIR)/bin/engines' CGO_ENABLED=0 GOWORK=off $(GO) install github.com/google/go-containerregistry/cmd/crane@v0.22.1
 	CGO_ENABLED=0 $(GO) build -o bin/engines/layerlab ./cmd/layerlab
-	LAYERLAB='$(CURDIR)/bin/engines/layerlab' $(GO) test -tags engines -count=1 -timeout 60m -v ./e2e/engines
+	LAYERLAB='$(CURDIR)/bin/engines/layerlab' PATH='$(CURDIR)/bin/engines:'"$$PATH" $(GO) test -tags engines -count=1 -timeout 60m -v ./e2e/engines
 
 .PHONY: test-long
 test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with random kills, an image of a million entries, where `make test` takes hundreds or a few thousand (root)

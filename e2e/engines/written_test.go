@@ -5,12 +5,16 @@ package engines
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/imagetest"
 	"github.com/layerlab/layerlab/imagecore/tree"
@@ -168,4 +172,156 @@ func TestUmociReadsWhatWeWrite(t *testing.T) {
 	bundle := filepath.Join(w.dir, "bundle")
 	w.run("umoci", "unpack", "--image", w.dir1+":"+reference, bundle)
 	w.holds("umoci unpack", filepath.Join(bundle, "rootfs"))
+}
+
+// TestCraneReadsWhatWeWrite validates the archive and flattens it.
+func TestCraneReadsWhatWeWrite(t *testing.T) {
+	w := write(t)
+	w.run("crane", "validate", "--tarball", w.save)
+	in, err := os.Open(w.save)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	cmd := exec.Command("crane", "export", "-", filepath.Join(w.dir, "crane.tar"))
+	cmd.Stdin = in
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	names := func(file string) []string {
+		list := strings.Fields(w.run("tar", "-tf", file))
+		for i := range list {
+			list[i] = strings.Trim(list[i], "/")
+		}
+		slices.Sort(list)
+		return list
+	}
+	if got, want := names(filepath.Join(w.dir, "crane.tar")), names(w.flat); !slices.Equal(got, want) {
+		t.Errorf("crane export has\n%q\nflatten\n%q", got, want)
+	}
+}
+
+func TestPodmanReadsWhatWeWrite(t *testing.T) {
+	w := write(t)
+	policy := filepath.Join(w.dir, "policy.json")
+	if err := os.WriteFile(policy, []byte(`{"default":[{"type":"insecureAcceptAnything"}]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	podman := func(args ...string) string {
+		return w.run(append([]string{"podman", "--root", w.dir + "/p-root", "--runroot", w.dir + "/p-run", "--tmpdir", w.dir + "/p-tmp", "--storage-driver", "overlay"}, args...)...)
+	}
+	for _, file := range []string{w.save, w.oci} {
+		podman("load", "--signature-policy", policy, "-i", file)
+		w.same("podman load "+file, podman("image", "inspect", "--format", "sha256:{{.Id}}", reference), w.id)
+		w.same("podman's layers of "+file, podman("image", "inspect", "--format", "{{json .RootFS.Layers}}", reference), w.diffIDs...)
+		root := strings.TrimSpace(podman("image", "mount", reference))
+		w.holds("podman's tree of "+file, root)
+		podman("image", "unmount", reference)
+		podman("rmi", reference)
+	}
+	podman("import", "--signature-policy", policy, w.flat, "layerlab.test/flat:1")
+	w.holds("podman's tree of what it imported", strings.TrimSpace(podman("image", "mount", "layerlab.test/flat:1")))
+	podman("image", "unmount", "layerlab.test/flat:1")
+}
+
+func TestContainerdReadsWhatWeWrite(t *testing.T) {
+	w := write(t)
+	socket := startContainerd(t, w.dir)
+	root := filepath.Join(w.dir, "m")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{w.save, w.oci} {
+		for _, args := range [][]string{
+			{"images", "import", "--no-unpack", file},
+			{"images", "mount", "--snapshotter", "overlayfs", reference, root},
+		} {
+			if out, ok := ctr(t, socket, args...); !ok {
+				t.Fatalf("ctr %v: %s", args, out)
+			}
+		}
+		w.holds("containerd's tree of "+file, root)
+		if err := unix.Unmount(root, unix.MNT_DETACH); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"snapshots", "--snapshotter", "overlayfs", "rm", root}, {"images", "rm", reference}} {
+			if out, ok := ctr(t, socket, args...); !ok {
+				t.Fatalf("ctr %v: %s", args, out)
+			}
+		}
+	}
+}
+
+// TestDockerReadsWhatWeWrite loads both forms of docker save, that of version 1
+// too, and imports the flattened tree.
+func TestDockerReadsWhatWeWrite(t *testing.T) {
+	w := write(t)
+	d := startDocker(t, w.dir)
+	root := filepath.Join(w.dir, "m")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	look := func(what, ref string) (id string, layers []string) {
+		status, out := d.call("GET", "/images/"+ref+"/json", nil)
+		var m struct {
+			ID     string
+			RootFS struct{ Layers []string }
+		}
+		if err := json.Unmarshal(out, &m); err != nil || status != http.StatusOK {
+			t.Fatalf("%s: %d %s", what, status, out)
+		}
+		lowers, _ := d.lowers(ref)
+		// A single folder cannot be stacked alone: an empty one lies beneath it.
+		empty := filepath.Join(w.dir, "empty")
+		if err := os.MkdirAll(empty, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount("overlay", root, "overlay", unix.MS_RDONLY, "index=off,lowerdir="+lowers+":"+empty); err != nil {
+			t.Fatal(err)
+		}
+		w.holds("Docker's tree of "+what, root)
+		if err := unix.Unmount(root, unix.MNT_DETACH); err != nil {
+			t.Fatal(err)
+		}
+		return m.ID, m.RootFS.Layers
+	}
+	for what, file := range map[string]string{"docker-save": w.save, "docker-v1": w.v1} {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if message := d.load(raw); message != "" {
+			t.Fatalf("%s: %s", what, message)
+		}
+		id, layers := look(what, reference)
+		if what == "docker-save" {
+			w.same("Docker's id", id, w.id)
+		} else {
+			// The id that we show of the archive is the one that Docker gives it.
+			w.same("Docker's id of the image of version 1", id, v1ID(t, w))
+		}
+		w.same("Docker's layers of "+what, strings.Join(layers, " "), w.diffIDs...)
+		if status, out := d.call("DELETE", "/images/"+reference, nil); status != http.StatusOK {
+			t.Fatalf("%s: %s", what, out)
+		}
+	}
+	raw, err := os.ReadFile(w.flat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, out := d.call("POST", "/images/create?fromSrc=-&repo="+url.QueryEscape("layerlab.test/flat")+"&tag=1", raw); status != http.StatusOK {
+		t.Fatalf("import: %s", out)
+	}
+	if _, layers := look("what it imported", "layerlab.test/flat:1"); len(layers) != 1 {
+		t.Errorf("what was imported has %d layers", len(layers))
+	}
+}
+
+func v1ID(t *testing.T, w *written) string {
+	t.Helper()
+	var report struct{ Images []struct{ ID string } }
+	if err := json.Unmarshal([]byte(w.run(w.layerlab, "inspect", "--json", w.v1)), &report); err != nil {
+		t.Fatal(err)
+	}
+	return report.Images[0].ID
 }

@@ -337,7 +337,7 @@ func TestIndexesWithinIndexesAreBounded(t *testing.T) {
 func TestV1ImagesGetTheIDsOfDockerLoad(t *testing.T) {
 	base, top := tarOf(member{name: "a", content: "1"}), tarOf(member{name: "b", content: "2"})
 	a := open(t, tarOf(
-		member{name: "t/json", content: `{"id":"t","parent":"b","created":"2014-01-02T03:04:05Z","container_config":{"Cmd":["/bin/sh","-c","#(nop) ADD b"]},"config":{"Cmd":["sh"]},"architecture":"amd64","os":"linux","Size":5}`},
+		member{name: "t/json", content: `{"id":"t","parent":"b","created":"2014-01-02T03:04:05Z","container_config":{"Cmd":["/bin/sh","-c","#(nop) ADD b"]},"config":{"Cmd":["sh"]},"docker_version":"1.9.1","architecture":"amd64","os":"linux","Size":5}`},
 		member{name: "t/layer.tar", content: top},
 		member{name: "b/json", content: `{"id":"b","comment":"base","architecture":"amd64","os":"linux"}`},
 		member{name: "b/layer.tar", content: base},
@@ -345,7 +345,7 @@ func TestV1ImagesGetTheIDsOfDockerLoad(t *testing.T) {
 	), Options{})
 	img := a.Report().Images[0]
 	want := `{"architecture":"amd64","config":{"Cmd":["sh"]},"container_config":{"Cmd":["/bin/sh","-c","#(nop) ADD b"]},"created":"2014-01-02T03:04:05Z",` +
-		`"history":[{"comment":"base"},{"created":"2014-01-02T03:04:05Z","created_by":"/bin/sh -c #(nop) ADD b"}],"os":"linux",` +
+		`"docker_version":"1.9.1","history":[{"created":"0001-01-01T00:00:00Z","comment":"base"},{"created":"2014-01-02T03:04:05Z","created_by":"/bin/sh -c #(nop) ADD b"}],"os":"linux",` +
 		`"rootfs":{"type":"layers","diff_ids":["` + sha(base).String() + `","` + sha(top).String() + `"]}}`
 	if img.Config.Raw != want || img.ID != sha(want) || strings.Join(img.Refs, " ") != "n:1 n:2" || img.Layers[1].CreatedBy != "/bin/sh -c #(nop) ADD b" {
 		t.Errorf("%s\nwant %s\n%v", img.Config.Raw, want, img.Refs)

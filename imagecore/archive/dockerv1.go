@@ -2,7 +2,6 @@ package archive
 
 import (
 	"cmp"
-	"encoding/json"
 	"io"
 	"maps"
 	"slices"
@@ -15,19 +14,19 @@ import (
 	"github.com/layerlab/layerlab/imagecore/archive/outer"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // v1Image is what is needed of an image's JSON (Docker's image specification
 // v1.0, "Image JSON Description"). Each image is one layer over its parent.
 type v1Image struct {
-	Parent          string     `json:"parent"`
-	Checksum        string     `json:"checksum"`
-	Created         *time.Time `json:"created"`
-	Author          string     `json:"author"`
-	Comment         string     `json:"comment"`
+	Parent          string    `json:"parent"`
+	Checksum        string    `json:"checksum"`
+	Created         time.Time `json:"created"`
+	Author          string    `json:"author"`
+	Comment         string    `json:"comment"`
+	DockerVersion   string    `json:"docker_version"`
 	ContainerConfig struct {
-		Cmd []string
+		Cmd argv
 	} `json:"container_config"`
 
 	raw []byte
@@ -212,36 +211,15 @@ func (r *reader) v1Stack(top string) ([]v1Layer, error) {
 	return stack, nil
 }
 
-// v1Image makes an image of a stack. The config is the top's JSON without what
-// images of then had and configs have not, with its keys sorted.
+// v1Image makes an image of a stack.
 func (r *reader) v1Image(top string, stack []v1Layer, diffIDs map[*blob]digest.Digest) (*image, error) {
-	rootfs := v1.RootFS{Type: "layers"}
-	var history []v1.History
 	layers := make([]imagecore.Layer, len(stack))
 	blobs := make([]*blob, len(stack))
 	for i, l := range stack {
 		blobs[i] = l.blob
-		rootfs.DiffIDs = append(rootfs.DiffIDs, diffIDs[l.blob])
-		history = append(history, v1.History{
-			Created: l.Created, Author: l.Author, CreatedBy: strings.Join(l.ContainerConfig.Cmd, " "), Comment: l.Comment,
-		})
 	}
 	path, document := top+"/json", stack[len(stack)-1].raw
-	var fields map[string]json.RawMessage
-	if err := decode(path, document, &fields); err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"id", "parent", "Size", "parent_id", "layer_id", "throwaway"} {
-		delete(fields, name)
-	}
-	for name, value := range map[string]any{"rootfs": rootfs, "history": history} {
-		raw, err := json.Marshal(value)
-		if err != nil {
-			return nil, err
-		}
-		fields[name] = raw
-	}
-	raw, err := json.Marshal(fields)
+	raw, err := v1Loaded(path, stack, diffIDs)
 	if err != nil {
 		return nil, err
 	}

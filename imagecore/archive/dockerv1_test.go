@@ -130,3 +130,29 @@ func TestV1LayersMayBeLinks(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+// What Dockers before 1.8.3 wrote passes through a struct of Docker's that drops
+// what it does not know and adds what it never leaves out; "make test-engines"
+// holds the ids against Docker itself.
+func TestV1JSONOfOldDockersIsMadeWhole(t *testing.T) {
+	const settings = `"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,` +
+		`"Env":null,"Cmd":%s,"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null`
+	whole := `{"config":{` + fmt.Sprintf(settings, `["sh"]`) + `},"container_config":{` + fmt.Sprintf(settings, "null") + `},"created":"0001-01-01T00:00:00Z",%s"history":[{"created":"0001-01-01T00:00:00Z"}],"os":"linux",`
+	for version, want := range map[string]string{
+		"":       fmt.Sprintf(whole, ""),
+		"1.0.0":  fmt.Sprintf(whole, `"docker_version":"1.0.0",`),
+		"1.8.2":  fmt.Sprintf(whole, `"docker_version":"1.8.2",`),
+		"1.8.3":  `{"config":{"Cmd":"sh","Memory":7},"docker_version":"1.8.3","history":[{"created":"0001-01-01T00:00:00Z"}],"os":"linux",`,
+		"1.12.0": `{"config":{"Cmd":"sh","Memory":7},"docker_version":"1.12.0","history":[{"created":"0001-01-01T00:00:00Z"}],"os":"linux",`,
+	} {
+		files := v1Files("top", "")
+		files[1].content = fmt.Sprintf(`{"id":"top","os":"linux","docker_version":%q,"config":{"Cmd":"sh","Memory":7}}`, version)
+		if version == "" {
+			files[1].content = `{"id":"top","os":"linux","config":{"Cmd":"sh","Memory":7}}`
+		}
+		img := open(t, tarOf(files...), Options{}).Report().Images[0]
+		if got, _, _ := strings.Cut(img.Config.Raw, `"rootfs"`); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", version, got, want)
+		}
+	}
+}
