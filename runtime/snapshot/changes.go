@@ -27,14 +27,18 @@ const (
 type Change struct {
 	Kind byte           // Added, Changed or Deleted
 	Path string         // without a leading slash; need not be UTF-8
-	Type imagecore.Kind // of what is there now; of what was there for Deleted
+	Type imagecore.Kind // of what is there now, 0 for a socket; of what was there for Deleted
 	Size int64          // bytes of a file now
 	// CopiedUp is the size of the layers' file that overlayfs copied into the
 	// upper before the first write, in bytes. A file that was replaced by a
 	// new one of the same name was not copied, and has 0.
 	CopiedUp int64
 	Mode     uint32
-	Opaque   bool // of a folder: emptied and made anew, the layers no longer show through
+	// Passed: it lies in the upper and is as it was below, like a file that was
+	// opened for writing and a folder of which the time alone changed; or a
+	// folder that holds nothing but such. `docker diff` leaves them out.
+	Passed bool
+	Opaque bool // of a folder: emptied and made anew, the layers no longer show through
 }
 
 // Listing is what a container's layer holds.
@@ -51,8 +55,8 @@ const walkBudget = 200_000
 
 // Changes compares an upper with the layers below it (tree.Tree.Top; nil:
 // nothing is below), with the meaning of `docker diff`: a folder above a change
-// is Changed, and one that was only touched in passing is not listed. At most
-// limit changes are listed. The container may run meanwhile.
+// is Changed. At most limit changes are listed; a limit of 0 is none, and
+// nothing is left out then. The container may run meanwhile.
 func Changes(ctx context.Context, upper string, lower *tree.View, ids IDs, limit int) (*Listing, error) {
 	w, err := walkUpper(ctx, upper, lower, ids, limit, false)
 	if err != nil {
@@ -75,6 +79,9 @@ func walkUpper(ctx context.Context, upper string, lower *tree.View, ids IDs, lim
 		ctx: ctx, at: newBeneath(int(root.Fd())), lower: lower, ids: ids, full: full,
 		limit: limit, budget: walkBudget, inodes: map[uint64]string{},
 	}
+	if limit == 0 {
+		w.limit, w.budget = math.MaxInt, math.MaxInt
+	}
 	var b below
 	if lower != nil {
 		b = below{lower.Root(), true}
@@ -93,7 +100,7 @@ func walkUpper(ctx context.Context, upper string, lower *tree.View, ids IDs, lim
 // an item opens the file again, below upper and by descriptors, and fails if it
 // is not of the size that was listed.
 func Items(ctx context.Context, upper string, lower *tree.View, ids IDs) ([]pack.Item, error) {
-	w, err := walkUpper(ctx, upper, lower, ids, math.MaxInt, true)
+	w, err := walkUpper(ctx, upper, lower, ids, 0, true)
 	if err != nil {
 		return nil, fmt.Errorf("container layer %s: %w", upper, err)
 	}

@@ -94,6 +94,9 @@ func (l *lab) text(t testing.TB) string {
 		if c.Opaque {
 			b.WriteString(" opaque")
 		}
+		if c.Passed {
+			b.WriteString(" passed")
+		}
 		b.WriteByte('\n')
 	}
 	return b.String()
@@ -166,6 +169,15 @@ func TestChangesSayWhatDockerDiffSays(t *testing.T) {
 		{"made and removed", "echo > new; rm new", ""},
 		{"name order", "mkdir a; : > a/x; : > a-b; : > a.c", "A a dir\nA a/x file 0\nA a-b file 0\nA a.c file 0\n"},
 		{"hard link counts once", "echo 12345 > one; ln one two", "A one file 6\nA two file 6\n"},
+		{"opened for writing", ": >> etc/passwd", "C etc dir passed\nC etc/passwd file 1000 copied 1000 passed\n"},
+		{"rights as they were", "chmod 755 etc/passwd; chown 1000:1000 home/mine", "C etc dir passed\nC etc/passwd file 1000 copied 1000 passed\nC home dir passed\nC home/mine file 10 copied 10 passed\n"},
+		{"opened, and another is new", ": >> etc/passwd; : > etc/new", "C etc dir\nA etc/new file 0\nC etc/passwd file 1000 copied 1000 passed\n"},
+		{"touched", "touch etc/passwd; touch etc/conf.d; touch -h bin/link", "C bin dir\nC bin/link symlink\nC etc dir\nC etc/conf.d dir passed\nC etc/passwd file 1000 copied 1000\n"},
+		{"made and removed below", ": > etc/conf.d/new; rm etc/conf.d/new", "C etc dir passed\nC etc/conf.d dir passed\n"},
+		{"other content, other time", "cat etc/passwd > copy; cat copy > etc/passwd; rm copy", "C etc dir\nC etc/passwd file 1000 copied 1000\n"},
+		{"a copy in its place", "cp -p etc/passwd copy; mv copy etc/passwd", "C etc dir passed\nC etc/passwd file 1000 passed\n"},
+		{"capabilities lost", "chown 0:0 bin/tool", "C bin dir\nC bin/tool file 5000 copied 5000\n"},
+		{"a second name", "ln etc/passwd etc/second", "C etc dir\nC etc/passwd file 1000 copied 1000 passed\nA etc/second file 1000\n"},
 		{"renamed", "mv bin/tool bin/t", "C bin dir\nA bin/t file 5000\nD bin/tool file\n"},
 	}
 	for _, c := range cases {
@@ -189,8 +201,10 @@ func TestChangesCountBytesOnceAndStopListingAtTheLimit(t *testing.T) {
 	if want := int64(6 + 1002 + 18); got.Bytes != want || got.CopiedUp != 1000 {
 		t.Errorf("%d bytes, %d copied up; want %d, 1000", got.Bytes, got.CopiedUp, want)
 	}
-	if all := l.changes(t, 100); all.Truncated {
-		t.Error("truncated without need")
+	for _, most := range []int{100, 0} {
+		if all := l.changes(t, most); all.Truncated || len(all.Changes) != 14 {
+			t.Errorf("of at most %d: %d changes, truncated %v", most, len(all.Changes), all.Truncated)
+		}
 	}
 }
 
@@ -362,13 +376,21 @@ func TestCommitRefusesWhiteoutNamesAndForeignOwners(t *testing.T) {
 	}
 }
 
-func TestASocketIsLeftOut(t *testing.T) {
+func TestASocketIsListedAndInNoLayer(t *testing.T) {
 	l := newLab(t, base(t))
 	if err := unix.Mknod(filepath.Join(l.root, "etc/sock"), unix.S_IFSOCK|0o755, 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.text(t); got != "C etc dir\n" {
-		t.Errorf("got %q", got)
+	changes := l.changes(t, 0).Changes
+	if len(changes) != 2 || changes[1].Path != "etc/sock" || changes[1].Kind != Added || changes[1].Type != 0 {
+		t.Errorf("got %+v", changes)
+	}
+	items, err := Items(t.Context(), l.upper, l.tree.Top(), testIDs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(items) != 1 || items[0].Path != "etc" {
+		t.Errorf("the layer holds %+v", items)
 	}
 }
 

@@ -48,6 +48,15 @@ type delta struct {
 	link   string // the first name of the same inode
 }
 
+// extent says how far something in the upper differs from what is below it.
+type extent int
+
+const (
+	asBelow extent = iota
+	passed         // it is there, and as below: copied up for nothing, or a folder with another time
+	differs
+)
+
 // walk compares an upper with the view below it.
 type walk struct {
 	ctx   context.Context
@@ -109,32 +118,37 @@ func (w *walk) add(d delta) {
 }
 
 // folder compares one folder of the upper and all below it. merged says that
-// the layers show through its parent. It returns whether anything differs.
-func (w *walk) folder(path string, lower below, merged bool) (bool, error) {
+// the layers show through its parent.
+func (w *walk) folder(path string, lower below, merged bool) (extent, error) {
 	if len(path) >= unix.PathMax {
 		if w.full {
-			return false, imagecore.NewError(imagecore.ErrTooLarge, "path-too-long",
+			return 0, imagecore.NewError(imagecore.ErrTooLarge, "path-too-long",
 				fmt.Sprintf("the path of %d bytes is longer than 4,095", len(path)), "path", path[:200]+"…")
 		}
 		w.truncated = true
-		return true, nil
+		return differs, nil
 	}
 	fd, err := w.at.open(path, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if w.vanished(err) {
-		return false, nil
+		return asBelow, nil
 	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	dir := os.NewFile(uintptr(fd), path)
 	defer dir.Close()
 	self, opaque, err := w.self(fd, path)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	same := merged && lower.dir() && !opaque && w.sameAttr(self.attr, lower.node.Attr())
-	if path == "" && w.lower == nil {
-		same = true // nothing to compare the root with
+	own := differs
+	switch {
+	case path == "" && w.lower == nil:
+		own = asBelow // nothing to compare the root with
+	case merged && lower.dir() && !opaque:
+		own = w.compare(&self.attr, lower.node.Attr())
+	case lower.dir() && !w.full: // made anew
+		own = max(passed, w.compare(&self.attr, lower.node.Attr()))
 	}
 	mark := len(w.list)
 	if path != "" || w.full {
@@ -146,17 +160,20 @@ func (w *walk) folder(path string, lower below, merged bool) (bool, error) {
 			attr: self.attr,
 		})
 	}
-	changed, err := w.children(dir, path, lower, merged && lower.dir() && !opaque)
+	within, err := w.children(dir, path, lower, merged && lower.dir() && !opaque)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	if same && (!changed || path == "") {
-		// Only passed through: the folder itself goes, what was found below stays.
-		if len(w.list) > mark && w.list[mark].Path == path {
+	all := max(own, within)
+	if len(w.list) > mark && w.list[mark].Path == path {
+		if own == asBelow && (within == asBelow || path == "") {
+			// Only on the way: the folder itself goes, what was found below stays.
 			w.list = slices.Delete(w.list, mark, mark+1)
+		} else {
+			w.list[mark].Passed = all == passed
 		}
 	}
-	return changed || !same, nil
+	return all, nil
 }
 
 // self reads a folder's own metadata; attr holds the image's ids.
@@ -198,9 +215,63 @@ func (w *walk) attr(path string, st *unix.Stat_t, names []string, read func(stri
 	return a, err
 }
 
-func (w *walk) sameAttr(a, b tree.Attr) bool {
-	return a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && a.ModTime == b.ModTime && a.ModNano == b.ModNano &&
-		slices.Equal(a.Xattrs, b.Xattrs)
+// compare compares a folder with the one below. What a folder holds moves its
+// time: only a layer has to say so.
+func (w *walk) compare(a *tree.Attr, b tree.Attr) extent {
+	switch {
+	case a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID || !slices.Equal(a.Xattrs, b.Xattrs):
+		return differs
+	case a.ModTime == b.ModTime && a.ModNano == b.ModNano:
+		return asBelow
+	case w.full:
+		return differs
+	}
+	return passed
+}
+
+// copied says whether a file of the upper is as it is below, by its metadata, as
+// Docker compares: content that changed has another time.
+func (w *walk) copied(c *child, path string, lower below) (extent, error) {
+	n := lower.node
+	if w.full || !lower.ok || n.Kind() != kindOf(&c.st) {
+		return differs, nil
+	}
+	a := n.Attr()
+	size := n.Size()
+	switch n.Kind() {
+	case imagecore.Symlink:
+		size = int64(len(n.Target()))
+	case imagecore.Char, imagecore.Block:
+		if a.Major != unix.Major(c.st.Rdev) || a.Minor != unix.Minor(c.st.Rdev) {
+			return differs, nil
+		}
+	}
+	if size != c.st.Size || a.ModTime != c.st.Mtim.Sec || int64(a.ModNano) != c.st.Mtim.Nsec {
+		return differs, nil
+	}
+	dir, name, err := w.at.parent(path)
+	if w.vanished(err) {
+		return asBelow, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	at := byName(dir, name)
+	names, err := listXattrsAt(at)
+	if w.vanished(err) {
+		return asBelow, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	now, err := w.attr(path, &c.st, names, func(name string) ([]byte, error) { return getXattrAt(at, name) })
+	if err != nil {
+		return 0, err
+	}
+	if w.compare(&now, a) == asBelow {
+		return passed, nil
+	}
+	return differs, nil
 }
 
 func kindOfChange(existed bool) byte {
@@ -213,10 +284,10 @@ func kindOfChange(existed bool) byte {
 // children compares what a folder holds, in the order of names. merged says
 // that the layers show through it; where they don't, what they have and the
 // upper does not is gone.
-func (w *walk) children(dir *os.File, path string, lower below, merged bool) (bool, error) {
+func (w *walk) children(dir *os.File, path string, lower below, merged bool) (extent, error) {
 	list, err := w.read(dir, path)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	dir.Close() // a deep tree must not cost a descriptor per level
 	gone := map[string]bool{}
@@ -232,10 +303,10 @@ func (w *walk) children(dir *os.File, path string, lower below, merged bool) (bo
 		}
 		slices.SortFunc(list, byChildName)
 	}
-	changed := false
+	all := asBelow
 	for i := range list {
 		if err := w.ctx.Err(); err != nil {
-			return false, err
+			return 0, err
 		}
 		c := &list[i]
 		at := join(path, c.name)
@@ -243,13 +314,13 @@ func (w *walk) children(dir *os.File, path string, lower below, merged bool) (bo
 		if lower.dir() && w.lower != nil {
 			b.node, b.ok = w.lower.Lookup(at)
 		}
-		differs, err := w.entry(c, at, b, merged)
+		one, err := w.entry(c, at, b, merged)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
-		changed = changed || differs
+		all = max(all, one)
 	}
-	return changed, nil
+	return all, nil
 }
 
 func byChildName(a, b child) int {
@@ -263,24 +334,28 @@ func byChildName(a, b child) int {
 }
 
 // entry compares one entry of a folder.
-func (w *walk) entry(c *child, path string, lower below, merged bool) (bool, error) {
+func (w *walk) entry(c *child, path string, lower below, merged bool) (extent, error) {
 	kind := kindOf(&c.st)
 	switch {
-	case isWhiteout(&c.st) || kind == 0:
-		// A socket is left out of every tar; where it replaced something, that
+	case isWhiteout(&c.st) || kind == 0 && w.full:
+		// A socket is left out of every layer; where it replaced something, that
 		// is gone.
 		if !lower.ok {
-			return false, nil
+			return asBelow, nil
 		}
 		w.add(delta{Change: Change{Kind: Deleted, Path: path, Type: lower.node.Kind()}, implied: !merged})
-		return true, nil
+		return differs, nil
 	case w.full && len(c.name) > 4 && c.name[:4] == ".wh.":
-		return false, imagecore.NewError(imagecore.ErrInvalid, "whiteout-name",
+		return 0, imagecore.NewError(imagecore.ErrInvalid, "whiteout-name",
 			fmt.Sprintf("a name that begins with .wh. cannot be kept in a layer: rename or remove %q", path), "path", path)
 	case kind == imagecore.Dir:
 		return w.folder(path, lower, merged)
 	}
-	d := delta{Change: Change{Kind: kindOfChange(lower.ok), Path: path, Type: kind, Mode: c.st.Mode & 0o7777}, attr: c.attr, target: c.target}
+	how, err := w.copied(c, path, lower)
+	if err != nil || how == asBelow {
+		return how, err
+	}
+	d := delta{Change: Change{Kind: kindOfChange(lower.ok), Path: path, Type: kind, Mode: c.st.Mode & 0o7777, Passed: how == passed}, attr: c.attr, target: c.target}
 	if kind == imagecore.File {
 		d.Size = c.st.Size
 		if c.origin && lower.ok && lower.node.Kind() == imagecore.File {
@@ -298,7 +373,7 @@ func (w *walk) entry(c *child, path string, lower below, merged bool) (bool, err
 		w.bytes += d.Size
 	}
 	w.add(d)
-	return true, nil
+	return how, nil
 }
 
 // read lists a folder and looks at each entry, sorted by name.
@@ -308,7 +383,7 @@ func (w *walk) read(dir *os.File, path string) ([]child, error) {
 	for {
 		names, err := dir.Readdirnames(1024)
 		for _, name := range names {
-			if w.budget--; w.budget < 0 && !w.full {
+			if w.budget--; w.budget < 0 {
 				w.truncated = true
 				slices.SortFunc(list, byChildName)
 				return list, nil

@@ -114,7 +114,7 @@ func (h *Handler) summary(ctx context.Context, one wire.Container, size bool) (c
 	}
 	s.HostConfig.NetworkMode = networkMode(d)
 	if size {
-		changes, err := h.Containers.Changes(ctx, one.ID)
+		changes, err := h.Containers.AllChanges(ctx, one.ID)
 		if err != nil {
 			return s, err
 		}

@@ -49,7 +49,7 @@ func (h *Handler) containerInspect(c *call) error {
 		v.Path, v.Args = one.Command[0], one.Command[1:]
 	}
 	if c.flag("size") {
-		changes, err := h.Containers.Changes(ctx, one.ID)
+		changes, err := h.Containers.AllChanges(ctx, one.ID)
 		if err != nil {
 			return err
 		}
@@ -115,12 +115,15 @@ func state(one wire.Container) *container.State {
 }
 
 func (h *Handler) containerChanges(c *call) error {
-	changes, err := h.Containers.Changes(c.r.Context(), c.path["name"])
+	changes, err := h.Containers.AllChanges(c.r.Context(), c.path["name"])
 	if err != nil {
 		return containerError(c.path["name"], err)
 	}
 	list := []container.FilesystemChange{}
 	for _, change := range changes.Changes {
+		if change.Passed {
+			continue
+		}
 		kind := container.ChangeModify
 		switch change.Kind {
 		case "A":

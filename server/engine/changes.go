@@ -26,10 +26,19 @@ func (s *Service) Changes(ctx context.Context, id string) (wire.Changes, error) 
 	if err != nil {
 		return wire.Changes{}, err
 	}
-	return s.changes(ctx, c)
+	return s.changes(ctx, c, maxChanges)
 }
 
-func (s *Service) changes(ctx context.Context, c *container) (wire.Changes, error) {
+// AllChanges is Changes without a bound.
+func (s *Service) AllChanges(ctx context.Context, id string) (wire.Changes, error) {
+	c, err := s.find(ctx, id)
+	if err != nil {
+		return wire.Changes{}, err
+	}
+	return s.changes(ctx, c, 0)
+}
+
+func (s *Service) changes(ctx context.Context, c *container, limit int) (wire.Changes, error) {
 	release, err := s.holdLayer(c)
 	if err != nil {
 		return wire.Changes{}, err
@@ -47,7 +56,7 @@ func (s *Service) changes(ctx context.Context, c *container) (wire.Changes, erro
 	if err != nil {
 		return wire.Changes{}, err
 	}
-	list, err := snapshot.Changes(ctx, upper, lower.Top(), ids, maxChanges)
+	list, err := snapshot.Changes(ctx, upper, lower.Top(), ids, limit)
 	if err != nil {
 		return wire.Changes{}, fmt.Errorf("changes of container %s: %w", bundle.ShortID(c.id), err)
 	}
@@ -72,7 +81,10 @@ func wireChanges(list *snapshot.Listing) wire.Changes {
 		path, _ := diff.Escape(c.Path)
 		one := wire.Change{
 			Kind: string(c.Kind), Path: path, Type: c.Type.String(),
-			Size: c.Size, CopiedUp: c.CopiedUp, Opaque: c.Opaque,
+			Size: c.Size, CopiedUp: c.CopiedUp, Passed: c.Passed, Opaque: c.Opaque,
+		}
+		if c.Type == 0 {
+			one.Type = "socket"
 		}
 		if c.Kind != 'D' {
 			one.Mode = fmt.Sprintf("%04o", c.Mode)
@@ -97,7 +109,7 @@ func (s *Service) watch(ctx context.Context, c *container) {
 			continue // who comes later asks Changes first
 		}
 		began := time.Now()
-		changes, err := s.changes(ctx, c)
+		changes, err := s.changes(ctx, c, maxChanges)
 		if err == nil {
 			err = s.o.Events.Send(wire.EventContainerChanges, c.id, changes)
 		}

@@ -19,16 +19,17 @@ import (
 )
 
 // makeInit makes the layer that lies between image and upper: what the spec's
-// mounts need and the image lacks (/proc in an image made from scratch). In
-// the upper they would look like the container's doing. Folders that the image
+// mounts need and the image lacks (/proc in an image made from scratch), and
+// /etc/mtab, which Docker gives every container, too. In the upper they would
+// look like the container's doing. Folders that the image
 // has take over its metadata, since the topmost folder's are those that count.
 // No folder is made where nothing is missing.
 func makeInit(dir string, spec *specs.Spec, view *tree.View) error {
 	made := false
-	for _, m := range plan.Mountpoints(spec, isFile) {
-		missing := strings.Trim(path.Clean(m.Path), "/")
-		if missing == "" || there(view, missing) {
-			continue
+	put := func(name string, make func(at string) error) error {
+		name = strings.Trim(path.Clean(name), "/")
+		if name == "" || there(view, name) {
+			return nil
 		}
 		if !made {
 			if err := makeFolder(dir, view.Root(), true); err != nil {
@@ -36,12 +37,29 @@ func makeInit(dir string, spec *specs.Spec, view *tree.View) error {
 			}
 			made = true
 		}
-		if err := makeMountpoint(dir, missing, m.Dir, view); err != nil {
+		if err := makeParents(dir, name, view); err != nil {
+			return err
+		}
+		err := make(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	for _, m := range plan.Mountpoints(spec, isFile) {
+		err := put(m.Path, func(at string) error {
+			if m.Dir {
+				return makeFolder(at, tree.Node{}, false)
+			}
+			return writeFile(at, nil, 0o644)
+		})
+		if err != nil {
 			return err
 		}
 	}
-	if !made {
-		return nil
+	err := put("/etc/mtab", func(at string) error { return os.Symlink("/proc/mounts", at) })
+	if err != nil || !made {
+		return err
 	}
 	return settle(dir, view)
 }
@@ -65,7 +83,8 @@ func there(view *tree.View, name string) bool {
 	return true
 }
 
-func makeMountpoint(dir, name string, isDir bool, view *tree.View) error {
+// makeParents makes the folders above a name.
+func makeParents(dir, name string, view *tree.View) error {
 	parents := strings.Split(name, "/")
 	for i := 1; i < len(parents); i++ {
 		parent := strings.Join(parents[:i], "/")
@@ -74,15 +93,7 @@ func makeMountpoint(dir, name string, isDir bool, view *tree.View) error {
 			return err
 		}
 	}
-	target := filepath.Join(dir, name)
-	if isDir {
-		return makeFolder(target, tree.Node{}, false)
-	}
-	err := writeFile(target, nil, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // makeFolder makes one folder with the metadata of the image's node, if it has

@@ -154,13 +154,17 @@ type Exec struct {
 type Change struct {
 	Kind string `json:"kind"` // A added, C changed, D deleted
 	Path string `json:"path"` // percent-escaped where not UTF-8
-	Type string `json:"type"` // file, dir, symlink, char, block, fifo; of what was there for D
+	Type string `json:"type"` // file, dir, symlink, char, block, fifo, socket; of what was there for D
 	Size int64  `json:"size"` // bytes of content now, 0 for D
 	// CopiedUp is the number of bytes that the kernel copied from the layers
 	// below before the first write; 0 for what is new.
 	CopiedUp int64  `json:"copiedUp"`
 	Mode     string `json:"mode,omitempty"` // "0755"
-	Opaque   bool   `json:"opaque,omitempty"`
+	// Passed: it lies in the container's layer and is as it was below: copied up
+	// for nothing, or a folder of which the time alone changed. `docker diff`
+	// leaves it out.
+	Passed bool `json:"passed,omitempty"`
+	Opaque bool `json:"opaque,omitempty"`
 }
 
 // Changes answers GET /containers/{id}/changes and is the data of the event

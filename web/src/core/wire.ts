@@ -173,6 +173,7 @@ export interface Change {
   size: number;
   copiedUp: number;
   mode?: string;
+  passed?: boolean;
   opaque?: boolean;
 }
 
