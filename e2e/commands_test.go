@@ -15,7 +15,6 @@ var pending = []struct {
 	from, to int
 	reason   string
 }{
-	{8, 8, "docker image ls --tree asks for manifests of several platforms, which the API does not answer yet"},
 	{46, 49, "building needs the builder"},
 	{50, 59, "pulling, pushing and logging in need the registry"},
 	{61, 61, "manifests of a registry need the registry"},

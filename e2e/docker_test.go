@@ -20,6 +20,23 @@ func canDocker() bool {
 	return err == nil && runtime.GOOS == "linux" && os.Geteuid() == 0
 }
 
+// chooseDocker makes LAYERLAB_DOCKER the docker command line of all tests, where
+// it is set: a machine may have more than one.
+func chooseDocker(dir string) error {
+	docker := os.Getenv("LAYERLAB_DOCKER")
+	if docker == "" {
+		return nil
+	}
+	client := filepath.Join(dir, "client")
+	if err := os.Mkdir(client, 0o755); err != nil {
+		return err
+	}
+	if err := os.Symlink(docker, filepath.Join(client, "docker")); err != nil {
+		return err
+	}
+	return os.Setenv("PATH", client+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
 // serverKey is where a script keeps its server.
 type serverKey struct{}
 

@@ -39,6 +39,10 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
+	if err := chooseDocker(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	for _, b := range []struct {
 		out, pkg string
 		args     []string
@@ -81,6 +85,9 @@ func params(dir string) testscript.Params {
 				return runtime.GOOS == "linux", nil
 			case "docker":
 				return canDocker(), nil
+			case "docker-tree": // its command line draws the tree of images
+				help, err := exec.Command("docker", "image", "ls", "--help").CombinedOutput()
+				return err == nil && bytes.Contains(help, []byte("--tree")), nil
 			case "address": // of this host, beside loopback
 				return hostAddress() != "", nil
 			}

@@ -38,6 +38,15 @@ func (h *Handler) containerCreate(c *call) error {
 		return err
 	}
 	want.Name, want.Client = c.query("name"), raw
+	if platform := c.query("platform"); platform != "" && c.version > 40 {
+		img, err := h.Images.Find(c.r.Context(), want.Image)
+		if err == nil {
+			err = mustProvide(&img, want.Image, []string{platform})
+		}
+		if err != nil {
+			return imageError(req.Image, err)
+		}
+	}
 	if strings.Contains(want.Image, "@") { // the engine knows names and ids
 		img, err := h.Images.Find(c.r.Context(), want.Image)
 		if err != nil {

@@ -55,6 +55,7 @@ type Layer struct {
 	ChainID digest.Digest
 	DiffID  digest.Digest
 	Size    int64 // bytes, uncompressed tar
+	Blob    int64 // bytes, as stored
 }
 
 // Size is the sum of the layers' sizes in bytes.
@@ -88,7 +89,9 @@ type Images interface {
 	// Remove removes an image with all its names.
 	Remove(ctx context.Context, id string) error
 	Save(ctx context.Context, list []Named, open func() io.Writer) error
-	Load(ctx context.Context, body io.Reader, progress func(wire.UploadProgress)) ([]Loaded, error)
+	// Load stores the images of an archive, of platforms ("os/arch[/variant]")
+	// those alone where there are any.
+	Load(ctx context.Context, body io.Reader, platforms []string, progress func(wire.UploadProgress)) ([]Loaded, error)
 	// Make stores an image of one layer, a tar in any compression.
 	Make(ctx context.Context, layer io.Reader, req ImportRequest) (id string, err error)
 }
@@ -184,7 +187,7 @@ type Containers interface {
 	// Act is Events.Act for a container; more are attributes and values by turns.
 	Act(ctx context.Context, id, action string, more ...string)
 	Resize(ctx context.Context, id string, cols, rows uint16) error
-	Changes(ctx context.Context, id string) (wire.Changes, error)
+	AllChanges(ctx context.Context, id string) (wire.Changes, error)
 	Commit(ctx context.Context, id string, req wire.CommitContainer) (wire.Image, error)
 	Export(ctx context.Context, id string, use func(v *tree.View, content func(layer int) (io.ReaderAt, error)) error) error
 	// StatPath, ReadPath and WritePath reach files of a container; the reader is

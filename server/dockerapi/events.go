@@ -195,15 +195,19 @@ func wants(f filters, m events.Message) bool {
 		}) && f.labels(m.Actor.Attributes)
 }
 
-// older adds what messages held until 1.51.
+// older adds what messages of images and containers held until 1.51.
 func older(v version, m events.Message) any {
-	if v > 51 {
+	if v > 51 || m.Type != events.ImageEventType && m.Type != events.ContainerEventType {
 		return m
 	}
-	return struct {
+	old := struct {
 		Status string `json:"status"`
 		ID     string `json:"id"`
 		From   string `json:"from,omitempty"`
 		events.Message
-	}{string(m.Action), m.Actor.ID, m.Actor.Attributes["image"], m}
+	}{Status: string(m.Action), ID: m.Actor.ID, Message: m}
+	if m.Type == events.ContainerEventType {
+		old.From = m.Actor.Attributes["image"]
+	}
+	return old
 }

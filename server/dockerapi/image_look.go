@@ -11,10 +11,25 @@ import (
 	"github.com/moby/moby/api/types/storage"
 )
 
-func (h *Handler) imageInspect(c *call) error {
-	img, err := h.Images.Find(c.r.Context(), c.path["name"])
+// imageOf is the image that a path names, of the platform that a client may ask
+// for since a version.
+func (h *Handler) imageOf(c *call, since version) (Image, error) {
+	name := c.path["name"]
+	platforms, err := c.platforms(since)
 	if err != nil {
-		return imageError(c.path["name"], err)
+		return Image{}, err
+	}
+	img, err := h.Images.Find(c.r.Context(), name)
+	if err != nil {
+		return img, imageError(name, err)
+	}
+	return img, mustProvide(&img, name, platforms)
+}
+
+func (h *Handler) imageInspect(c *call) error {
+	img, err := h.imageOf(c, 49)
+	if err != nil {
+		return err
 	}
 	config := readConfig(&img)
 	v := image.InspectResponse{
@@ -23,6 +38,19 @@ func (h *Handler) imageInspect(c *call) error {
 		Architecture: config.Architecture, Variant: config.Variant, Os: config.OS, OsVersion: config.OSVersion,
 		Size: img.Size(), GraphDriver: &storage.DriverData{Name: "overlay2", Data: map[string]string{}},
 		RootFS: image.RootFS{Type: "layers"}, Metadata: image.Metadata{LastTagTime: img.Stored},
+	}
+	if config.Created == nil {
+		v.Created = "" // was the year 1 before 1.44
+	}
+	if c.version > 47 {
+		v.Descriptor = &img.Manifest
+		if c.flag("manifests") {
+			users, err := h.users(c.r.Context())
+			if err != nil {
+				return err
+			}
+			v.Manifests = manifests(&img, users[v.ID])
+		}
 	}
 	if n := len(config.History); n > 0 {
 		v.Comment = config.History[n-1].Comment
@@ -50,9 +78,9 @@ func (h *Handler) imageInspect(c *call) error {
 // where that image is here, as after a commit; the others are <missing>: their
 // images exist, if at all, where they were built.
 func (h *Handler) imageHistory(c *call) error {
-	img, err := h.Images.Find(c.r.Context(), c.path["name"])
+	img, err := h.imageOf(c, 48)
 	if err != nil {
-		return imageError(c.path["name"], err)
+		return err
 	}
 	config := readConfig(&img)
 	list := make([]image.HistoryResponseItem, len(config.History))

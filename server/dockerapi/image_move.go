@@ -24,11 +24,18 @@ func (h *Handler) imageSave(c *call) error {
 	if name := c.path["name"]; name != "" {
 		names = []string{name}
 	}
+	platforms, err := c.platforms(48)
+	if err != nil {
+		return err
+	}
 	var list []Named
 	for _, name := range names {
 		img, err := h.Images.Find(c.r.Context(), name)
 		if code(err) == "image-not-found" {
 			return &refusal{http.StatusNotFound, "No such image: " + name}
+		}
+		if err == nil {
+			err = mustProvide(&img, name, platforms)
 		}
 		if err != nil {
 			return err
@@ -84,11 +91,16 @@ func (s *stream) fail(err error) error {
 }
 
 // imageLoad is docker load. Progress counts the bytes that are stored, under
-// the archive as a whole.
+// the archive as a whole. Of several platforms those are stored that are asked
+// for, all otherwise.
 func (h *Handler) imageLoad(c *call) error {
+	platforms, err := c.platforms(48)
+	if err != nil {
+		return err
+	}
 	s := &stream{c: c}
 	quiet := c.flag("quiet")
-	list, err := h.Images.Load(c.r.Context(), c.r.Body, func(p wire.UploadProgress) {
+	list, err := h.Images.Load(c.r.Context(), c.r.Body, platforms, func(p wire.UploadProgress) {
 		if !quiet && p.Phase == wire.UploadStoring && p.Total > 0 {
 			s.send(jsonstream.Message{ID: "archive", Status: "Loading layers", Progress: &jsonstream.Progress{Current: p.Done, Total: p.Total}})
 		}

@@ -18,6 +18,9 @@ import (
 )
 
 func (h *Handler) imageRemove(c *call) error {
+	if c.query("platforms") != "" {
+		return invalid("platforms is not served by layerlab: an image has one platform, remove it as a whole")
+	}
 	list, err := h.removeImage(c.r.Context(), c.path["name"], c.flag("force"), !c.flag("noprune"))
 	if err != nil {
 		return imageError(c.path["name"], err)

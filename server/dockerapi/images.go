@@ -13,6 +13,8 @@ import (
 	"github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/moby/moby/api/types/image"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
 // imageFilter is what docker images asks for.
@@ -20,6 +22,8 @@ type imageFilter struct {
 	filters
 	all        bool
 	sharedSize bool
+	descriptor bool // of the manifest
+	manifests  bool
 }
 
 func (h *Handler) imageList(c *call) error {
@@ -27,12 +31,17 @@ func (h *Handler) imageList(c *call) error {
 	if err != nil {
 		return err
 	}
-	if old := c.query("filter"); old != "" { // before 1.25
+	if old := c.query("filter"); old != "" && c.version < 41 {
 		f["reference"] = append(f["reference"], old)
 	}
-	list, err := h.summaries(c.r.Context(), imageFilter{filters: f, all: c.flag("all"), sharedSize: c.flag("shared-size")})
+	list, err := h.summaries(c.r.Context(), imageFilter{filters: f, all: c.flag("all"), sharedSize: c.flag("shared-size"), descriptor: c.version > 47, manifests: c.version > 46 && c.flag("manifests")})
 	if err != nil {
 		return err
+	}
+	if c.version < 51 {
+		for i := range list {
+			list[i].Containers = -1 // was not counted
+		}
 	}
 	return c.json(http.StatusOK, list)
 }
@@ -86,6 +95,15 @@ func (h *Handler) summaries(ctx context.Context, f imageFilter) ([]image.Summary
 		if f.sharedSize {
 			s.SharedSize = shared(images, img)
 		}
+		if img.Created.IsZero() {
+			s.Created = 0
+		}
+		if f.descriptor {
+			s.Descriptor = &img.Manifest
+		}
+		if f.manifests {
+			s.Manifests = manifests(img, users[img.ID.String()])
+		}
 		list = append(list, s)
 	}
 	return list, nil
@@ -120,6 +138,26 @@ func (h *Handler) between(ctx context.Context, f filters) (func(*Image) bool, er
 	return func(img *Image) bool {
 		return (before.IsZero() || img.Created.Before(before)) && (since.IsZero() || img.Created.After(since))
 	}, nil
+}
+
+// manifests tells of an image's one manifest: an image that is stored is of one
+// platform, whatever archive it came in.
+func manifests(img *Image, users []wire.Container) []image.ManifestSummary {
+	config := readConfig(img)
+	m := image.ManifestSummary{ID: img.Manifest.Digest.String(), Descriptor: img.Manifest, Available: true, Kind: image.ManifestKindImage}
+	platform := config.Platform
+	m.Descriptor.Platform = &platform
+	m.ImageData = &image.ImageProperties{Platform: platform, Containers: []string{}}
+	for _, one := range users {
+		m.ImageData.Containers = append(m.ImageData.Containers, one.ID)
+	}
+	m.ImageData.Size.Unpacked = img.Size()
+	m.Size.Content = img.Manifest.Size + int64(len(img.Config))
+	for _, l := range img.Layers {
+		m.Size.Content += l.Blob
+	}
+	m.Size.Total = m.Size.Content + img.Size()
+	return []image.ManifestSummary{m}
 }
 
 func hasChild(images []Image, id digest.Digest) bool {

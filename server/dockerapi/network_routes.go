@@ -66,7 +66,18 @@ func (h *Handler) networkList(c *call) error {
 			out = append(out, network.Summary{Network: inspectNetwork(n)})
 		}
 	}
-	return c.json(http.StatusOK, out)
+	if c.version > 27 {
+		return c.json(http.StatusOK, out)
+	}
+	whole := []network.Inspect{} // lists had the containers, too
+	for _, one := range out {
+		n, err := h.Networks.Get(c.r.Context(), one.ID)
+		if err != nil {
+			continue // removed meanwhile
+		}
+		whole = append(whole, inspectMembers(n))
+	}
+	return c.json(http.StatusOK, whole)
 }
 
 // usedNetworks tells which networks a container is in, running or not.
@@ -114,6 +125,11 @@ func (h *Handler) networkInspect(c *call) error {
 	if err != nil {
 		return networkError(err)
 	}
+	return c.json(http.StatusOK, inspectMembers(n))
+}
+
+// inspectMembers tells of the containers, too.
+func inspectMembers(n wire.Network) network.Inspect {
 	v := network.Inspect{Network: inspectNetwork(n), Containers: map[string]network.EndpointResource{}}
 	for _, e := range n.Endpoints {
 		r := network.EndpointResource{Name: e.ContainerName, EndpointID: e.ID}
@@ -121,7 +137,7 @@ func (h *Handler) networkInspect(c *call) error {
 		_ = r.MacAddress.UnmarshalText([]byte(e.MAC)) // made by the service
 		v.Containers[e.Container] = r
 	}
-	return c.json(http.StatusOK, v)
+	return v
 }
 
 func notANetwork(name string) error {

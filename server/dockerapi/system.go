@@ -3,15 +3,11 @@
 package dockerapi
 
 import (
-	"context"
 	"net/http"
 	"runtime"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/system"
-	"github.com/moby/moby/api/types/volume"
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -59,7 +55,7 @@ func (h *Handler) info(c *call) error {
 	i := system.Info{
 		ID: h.Facts.Name, Name: h.Facts.Name, Containers: len(list), Images: len(images),
 		Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", h.Facts.Data}},
-		MemoryLimit: true, PidsLimit: true, OomKillDisable: false,
+		MemoryLimit: true, PidsLimit: true, CPUCfsPeriod: true, CPUCfsQuota: true, CPUShares: true, CPUSet: true, IPv4Forwarding: true,
 		NGoroutines: runtime.NumGoroutine(), SystemTime: time.Now().Format(time.RFC3339Nano),
 		LoggingDriver: "json-file", CgroupDriver: "cgroupfs", CgroupVersion: "1",
 		KernelVersion: h.Facts.Kernel, OperatingSystem: "layerlab", OSType: runtime.GOOS, Architecture: machine(),
@@ -93,95 +89,4 @@ func machine() string {
 		return runtime.GOARCH
 	}
 	return unix.ByteSliceToString(name.Machine[:])
-}
-
-func (h *Handler) diskUsage(c *call) error {
-	images, err := h.summaries(c.r.Context(), imageFilter{all: true})
-	if err != nil {
-		return err
-	}
-	list, err := h.Containers.List(c.r.Context())
-	if err != nil {
-		return err
-	}
-	var summaries []container.Summary
-	var written, idle, active int64
-	for _, one := range list {
-		s, err := h.summary(c.r.Context(), one, true)
-		if err != nil {
-			return err
-		}
-		summaries = append(summaries, s)
-		written += s.SizeRw
-		if one.Pid == 0 {
-			idle += s.SizeRw
-		} else {
-			active++
-		}
-	}
-	layers, unused, used, err := h.layerBytes(c.r.Context())
-	if err != nil {
-		return err
-	}
-	volumes, err := h.volumeUsage(c.r.Context())
-	if err != nil {
-		return err
-	}
-	if c.version >= 52 {
-		return c.json(http.StatusOK, system.DiskUsage{
-			ImageUsage:     &image.DiskUsage{ActiveCount: used, TotalCount: int64(len(images)), TotalSize: layers, Reclaimable: unused, Items: images},
-			ContainerUsage: &container.DiskUsage{ActiveCount: active, TotalCount: int64(len(list)), TotalSize: written, Reclaimable: idle, Items: summaries},
-			VolumeUsage:    &volumes,
-		})
-	}
-	// What the answer was before 1.52.
-	return c.json(http.StatusOK, struct {
-		LayersSize  int64
-		Images      []image.Summary
-		Containers  []container.Summary
-		Volumes     []volume.Volume
-		BuildCache  []struct{}
-		BuilderSize int64
-	}{layers, images, append([]container.Summary{}, summaries...), volumes.Items, []struct{}{}, 0})
-}
-
-// layerBytes adds up the layers, each once: of all images, of those that no
-// container is made of alone, and how many images have containers.
-func (h *Handler) layerBytes(ctx context.Context) (all, unused, used int64, err error) {
-	images, err := h.Images.All(ctx)
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	by, err := h.users(ctx)
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	sizes, needed := map[string]int64{}, map[string]bool{}
-	for _, img := range images {
-		busy := len(by[img.ID.String()]) > 0
-		if busy {
-			used++
-		}
-		for _, l := range img.Layers {
-			sizes[l.ChainID.String()] = l.Size
-			needed[l.ChainID.String()] = needed[l.ChainID.String()] || busy
-		}
-	}
-	for chain, n := range sizes {
-		all += n
-		if !needed[chain] {
-			unused += n
-		}
-	}
-	return all, unused, used, nil
-}
-
-// users lists the containers of each image.
-func (h *Handler) users(ctx context.Context) (map[string][]wire.Container, error) {
-	list, err := h.Containers.List(ctx)
-	by := map[string][]wire.Container{}
-	for _, one := range list {
-		by[one.Image] = append(by[one.Image], one)
-	}
-	return by, err
 }

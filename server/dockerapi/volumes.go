@@ -98,13 +98,17 @@ func (h *Handler) volumeList(c *call) error {
 	if err != nil {
 		return err
 	}
-	answer := volume.ListResponse{Volumes: []volume.Volume{}}
+	volumes := []volume.Volume{}
 	for _, v := range list {
 		if f.volume(v) && (dangling == nil || *dangling == (len(v.UsedBy) == 0)) {
-			answer.Volumes = append(answer.Volumes, dockerVolume(v))
+			volumes = append(volumes, dockerVolume(v))
 		}
 	}
-	return c.json(http.StatusOK, answer)
+	shaped, err := shapeAll(c.version, volumes)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, document{"Volumes": shaped, "Warnings": nil})
 }
 
 func (h *Handler) volumeRemove(c *call) error {
@@ -160,19 +164,19 @@ func (h *Handler) volumePrune(c *call) error {
 
 // volumeUsage says of each volume how many containers have it and how large it
 // is, for system df.
-func (h *Handler) volumeUsage(ctx context.Context) (usage volume.DiskUsage, err error) {
+func (h *Handler) volumeUsage(ctx context.Context) (*volume.DiskUsage, error) {
 	list, err := h.Containers.Volumes(ctx)
 	if err != nil {
-		return usage, err
+		return nil, err
 	}
-	usage.Items = []volume.Volume{}
+	usage := &volume.DiskUsage{Items: []volume.Volume{}}
 	for _, v := range list {
 		size, err := h.Containers.VolumeSize(ctx, v.Name)
 		if errors.Is(err, imagecore.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return usage, err
+			return nil, err
 		}
 		one := dockerVolume(v)
 		one.UsageData = &volume.UsageData{RefCount: int64(len(v.UsedBy)), Size: size}

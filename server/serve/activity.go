@@ -63,9 +63,9 @@ func (n notedImages) Find(ctx context.Context, ref string) (dockerapi.Image, err
 	return img, err
 }
 
-func (n notedImages) Load(ctx context.Context, body io.Reader, progress func(wire.UploadProgress)) ([]dockerapi.Loaded, error) {
+func (n notedImages) Load(ctx context.Context, body io.Reader, platforms []string, progress func(wire.UploadProgress)) ([]dockerapi.Loaded, error) {
 	began := time.Now()
-	list, err := n.dockerImages.Load(ctx, body, progress)
+	list, err := n.dockerImages.Load(ctx, body, platforms, progress)
 	if err == nil {
 		call := activity.Of(ctx)
 		for _, l := range list {

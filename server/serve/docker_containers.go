@@ -16,8 +16,8 @@ import (
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
-func (d dockerImages) Load(ctx context.Context, body io.Reader, progress func(wire.UploadProgress)) ([]dockerapi.Loaded, error) {
-	list, err := d.store.Load(ctx, body, -1, progress)
+func (d dockerImages) Load(ctx context.Context, body io.Reader, platforms []string, progress func(wire.UploadProgress)) ([]dockerapi.Loaded, error) {
+	list, err := d.store.Load(ctx, body, -1, platforms, progress)
 	out := make([]dockerapi.Loaded, 0, len(list))
 	for _, l := range list {
 		out = append(out, dockerapi.Loaded{ID: l.Image.ID, Names: l.Names})

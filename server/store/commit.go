@@ -106,7 +106,7 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit) (*record, e
 	}
 	defer a.Close()
 	report := a.Report()
-	if _, err := candidates(report); err != nil {
+	if _, err := candidates(report, wanted{}); err != nil {
 		return nil, err
 	}
 	merged, err := treeOf(&report.Images[0])

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -23,7 +24,7 @@ import (
 // unknown. All images of the archive are stored or none; an error leaves
 // nothing behind. progress may be nil.
 func (s *Store) Import(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]wire.Image, error) {
-	return images(s.load(ctx, body, size, progress, false))
+	return images(s.load(ctx, body, size, wanted{}, progress))
 }
 
 // Loaded is an image of an archive, with the names that this archive gives it.
@@ -33,8 +34,21 @@ type Loaded struct {
 }
 
 // Load is Import for those who have to tell which names came with the archive.
-func (s *Store) Load(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]Loaded, error) {
-	return s.load(ctx, body, size, progress, false)
+// Where platforms ("os/arch[/variant]") are given, other images are passed over.
+func (s *Store) Load(ctx context.Context, body io.Reader, size int64, platforms []string, progress func(wire.UploadProgress)) ([]Loaded, error) {
+	return s.load(ctx, body, size, wanted{platforms: platforms}, progress)
+}
+
+// wanted says which images of an archive are stored, and as what.
+type wanted struct {
+	platforms []string // none: all
+	sample    bool     // one that comes with layerlab
+}
+
+func (w wanted) has(platform string) bool {
+	return len(w.platforms) == 0 || slices.ContainsFunc(w.platforms, func(p string) bool {
+		return platform == p || strings.HasPrefix(platform, p+"/")
+	})
 }
 
 func images(list []Loaded, err error) ([]wire.Image, error) {
@@ -48,10 +62,10 @@ func images(list []Loaded, err error) ([]wire.Image, error) {
 // ImportSample is Import of an image that comes with layerlab. One that is
 // there already is left as it is, its names included.
 func (s *Store) ImportSample(ctx context.Context, body io.Reader) ([]wire.Image, error) {
-	return images(s.load(ctx, body, -1, nil, true))
+	return images(s.load(ctx, body, -1, wanted{sample: true}, nil))
 }
 
-func (s *Store) load(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress), sample bool) ([]Loaded, error) {
+func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wanted, progress func(wire.UploadProgress)) ([]Loaded, error) {
 	if progress == nil {
 		progress = func(wire.UploadProgress) {}
 	}
@@ -74,7 +88,7 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, progress f
 		return nil, err
 	}
 	defer give()
-	list, err := s.keep(ctx, a, progress, sample)
+	list, err := s.keep(ctx, a, want, progress)
 	if err != nil {
 		// What was written for images that are not there now is in nobody's
 		// way, but it takes space that the next try may need.
@@ -162,14 +176,14 @@ func copyAll(ctx context.Context, dst io.Writer, src io.Reader, report func(done
 // candidates are the images of an archive that can be stored. Images of which
 // nothing is there but their place in an index (pruned platforms) are passed
 // over; one that lacks only some of its layers is an error.
-func candidates(report *imagecore.Report) ([]int, error) {
+func candidates(report *imagecore.Report, want wanted) ([]int, error) {
 	var out []int
 	for i := range report.Images {
 		img := &report.Images[i]
 		absent := slices.IndexFunc(img.Layers, func(l imagecore.Layer) bool { return !l.Present })
 		present := slices.ContainsFunc(img.Layers, func(l imagecore.Layer) bool { return l.Present })
 		switch {
-		case img.Config.Raw == "", absent >= 0 && !present && len(report.Images) > 1:
+		case img.Config.Raw == "", !want.has(img.Platform), absent >= 0 && !present && len(report.Images) > 1:
 			continue
 		case absent >= 0:
 			l := img.Layers[absent]
@@ -188,15 +202,15 @@ func candidates(report *imagecore.Report) ([]int, error) {
 		out = append(out, i)
 	}
 	if len(out) == 0 {
-		return nil, imagecore.NewError(imagecore.ErrInvalid, "no-image", "the archive holds no whole image")
+		return nil, imagecore.NewError(imagecore.ErrInvalid, "no-image", strings.TrimSuffix("the archive holds no whole image of "+strings.Join(want.platforms, ", "), " of "))
 	}
 	return out, nil
 }
 
 // keep makes blobs and layers durable and then the images known.
-func (s *Store) keep(ctx context.Context, a Archive, progress func(wire.UploadProgress), sample bool) ([]Loaded, error) {
+func (s *Store) keep(ctx context.Context, a Archive, want wanted, progress func(wire.UploadProgress)) ([]Loaded, error) {
 	report := a.Report()
-	list, err := candidates(report)
+	list, err := candidates(report, want)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +229,7 @@ func (s *Store) keep(ctx context.Context, a Archive, progress func(wire.UploadPr
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", report.Images[i].ID, err)
 		}
-		r.Sample = sample
+		r.Sample = want.sample
 		made = append(made, r)
 	}
 	if err := w.flush(); err != nil {

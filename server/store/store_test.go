@@ -591,7 +591,7 @@ func TestSaveAllCarriesTheNamesAskedForAndLoadTellsThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := setUp(t, nil)
-	list, err := fresh.Load(t.Context(), &out, -1, nil)
+	list, err := fresh.Load(t.Context(), &out, -1, nil, nil)
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%+v, %v", list, err)
 	}
