@@ -136,8 +136,9 @@ site: web/src/io/imagecore.wasm web/src/io/cases.tar.gz bin/samples/sample.tar w
 test: needs build lint test-go test-compare test-web test-e2e ## everything that has to hold: lint, Go with the race detector, page, browser
 
 .PHONY: lint
-lint: ## go vet (for the module too), gofumpt, staticcheck
+lint: ## go vet (for arm64 and the module too), gofumpt, staticcheck
 	$(GO) vet ./...
+	GOARCH=arm64 $(GO) vet ./runtime/... ./cmd/...
 	GOOS=wasip1 GOARCH=wasm $(GO) vet -unsafeptr=false ./cmd/imagecore-wasm
 	@unformatted=$$($(GO) tool gofumpt -l cmd server imagecore runtime sandbox e2e); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run: go tool gofumpt -w FILE"; echo "$$unformatted"; exit 1; fi

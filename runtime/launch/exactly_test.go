@@ -3,10 +3,8 @@
 package launch
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -121,27 +119,6 @@ func textAt(pid int, at uint64) string {
 	n, _ := unix.PtracePeekData(pid, uintptr(at), b)
 	s, _, _ := strings.Cut(string(b[:n]), "\x00")
 	return s
-}
-
-// launchGiven launches the spec that it reads.
-func launchGiven() int {
-	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	var s specs.Spec
-	err := json.NewDecoder(os.Stdin).Decode(&s)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	p, err := Create(context.Background(), Config{Spec: &s, Rootfs: -1, Stdio: [3]int{-1, -1, -1}})
-	if err == nil {
-		err = p.Start()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	p.Wait()
-	return 0
 }
 
 // TestTheChildDoesThePlanAndNothingElse lets the kernel say which system calls
