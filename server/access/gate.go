@@ -42,7 +42,10 @@ type Config struct {
 	BehindProxy bool
 	// Guarded are path prefixes beyond /api/ that ask for the bearer too.
 	Guarded []string
-	Now     func() time.Time
+	// Embed are the origins of pages that may show this one in a frame,
+	// "https://course.example"; none may where it is empty.
+	Embed []string
+	Now   func() time.Time
 	// Refuse answers a refused request; code and message are as in Refusal.
 	Refuse func(w http.ResponseWriter, r *http.Request, e *Refusal)
 }

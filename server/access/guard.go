@@ -16,7 +16,7 @@ const sessionPath = "/api/v1/session"
 // origin, and nothing else. Styles of xterm.js are adopted style sheets.
 const pageCSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; " +
 	"style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; " +
-	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	"base-uri 'none'; form-action 'self'; frame-ancestors "
 
 // apiCSP keeps what the API sends, files of images among it, from ever being
 // taken for a page.
@@ -25,7 +25,7 @@ const apiCSP = "default-src 'none'; frame-ancestors 'none'; sandbox"
 // Guard checks every request before next sees it.
 func (g *Gate) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		headers(w.Header(), isAPI(r.URL.Path))
+		g.headers(w.Header(), isAPI(r.URL.Path))
 		refusal := g.check(r)
 		if refusal != nil {
 			if refusal.Status == http.StatusUnauthorized {
@@ -38,9 +38,8 @@ func (g *Gate) Guard(next http.Handler) http.Handler {
 	})
 }
 
-func headers(h http.Header, api bool) {
+func (g *Gate) headers(h http.Header, api bool) {
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -48,9 +47,16 @@ func headers(h http.Header, api bool) {
 	if api {
 		h.Set("Content-Security-Policy", apiCSP)
 		h.Set("Cache-Control", "no-store")
+		h.Set("X-Frame-Options", "DENY")
 		return
 	}
-	h.Set("Content-Security-Policy", pageCSP)
+	if len(g.c.Embed) == 0 {
+		h.Set("Content-Security-Policy", pageCSP+"'none'")
+		h.Set("X-Frame-Options", "DENY")
+		return
+	}
+	// X-Frame-Options knows no list of origins; frame-ancestors rules without it.
+	h.Set("Content-Security-Policy", pageCSP+strings.Join(g.c.Embed, " "))
 }
 
 func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }
@@ -66,7 +72,7 @@ func (g *Gate) check(r *http.Request) *Refusal {
 		return &Refusal{Status: http.StatusForbidden, Code: "origin-refused", Message: "the request comes from another page: " + quote(strings.Join(origins, ", "))}
 	}
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
-		if site != "same-origin" && site != "none" {
+		if site != "same-origin" && site != "none" && !g.framed(r) {
 			return &Refusal{Status: http.StatusForbidden, Code: "site-refused", Message: "the request comes from another site"}
 		}
 	}
@@ -74,6 +80,14 @@ func (g *Gate) check(r *http.Request) *Refusal {
 		return nil
 	}
 	return g.authenticate(r)
+}
+
+// framed says whether a request is for the page's shell in a frame, where some
+// origin may have it there. Which one may is for the browser to hold, by
+// frame-ancestors; the shell is the same for everyone and holds no secret.
+func (g *Gate) framed(r *http.Request) bool {
+	return len(g.c.Embed) > 0 && r.Method == http.MethodGet && !g.guarded(r.URL.Path) &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "iframe"
 }
 
 func (g *Gate) guarded(path string) bool {

@@ -24,6 +24,7 @@ type Options struct {
 	// is kept in DATA.
 	Token, TokenFile string
 	AllowHosts       []string // further names of this server
+	EmbedOrigins     []string // of pages that may show this one in a frame
 	TLSCert, TLSKey  string   // PEM files; both or none
 	BehindProxy      bool     // a proxy speaks TLS for us
 

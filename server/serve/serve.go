@@ -93,7 +93,7 @@ func (s *server) run(ctx context.Context) error {
 		Token:    token,
 		Sessions: access.Keep(s.store.Bucket("sessions"), time.Now),
 		Hosts:    s.hosts(), TLS: s.o.TLSCert != "", BehindProxy: s.o.BehindProxy,
-		Guarded: s.guarded(), Now: time.Now,
+		Guarded: s.guarded(), Embed: s.o.EmbedOrigins, Now: time.Now,
 		Refuse: s.refuse,
 	})
 	if err != nil {
@@ -114,6 +114,11 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) prepare() (token string, err error) {
 	if (s.o.TLSCert == "") != (s.o.TLSKey == "") {
 		return "", imagecore.NewError(imagecore.ErrInvalid, "tls-half", "--tls-cert and --tls-key go together")
+	}
+	for _, origin := range s.o.EmbedOrigins {
+		if err := access.CheckOrigin(origin); err != nil {
+			return "", err
+		}
 	}
 	if s.o.RunDir == "" {
 		s.o.RunDir = filepath.Join(s.o.Data, "run")

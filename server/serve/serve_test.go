@@ -335,6 +335,16 @@ func TestSamplesComeOnceAndStayAway(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoOriginMayNotFrameThePage(t *testing.T) {
+	err := Run(t.Context(), Options{
+		Listen: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "data"), Log: slog.New(slog.DiscardHandler),
+		EmbedOrigins: []string{"https://course.example", "https://*.example"},
+	})
+	if err == nil || !strings.Contains(err.Error(), `--embed-origin "https://*.example"`) {
+		t.Error(err)
+	}
+}
+
 func TestOtherAddressesAreRefusedWithoutTokenAndTLS(t *testing.T) {
 	err := Run(t.Context(), Options{Listen: "0.0.0.0:0", Data: filepath.Join(t.TempDir(), "data"), Log: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "--token-file") {

@@ -9,11 +9,12 @@ type serveFlags struct {
 	listen, data, run     string
 	dockerSocket          string
 	token, tokenFile      string
-	allowHosts            []string
+	allowHosts, embed     []string
 	tlsCert, tlsKey       string
 	behindProxy, teaching bool
 	noSamples             bool
 	read                  string // sandbox or native
+	moduleCache           string
 	allowBind, allowDev   []string
 	allowUnconfined       bool
 	rootfs                string
@@ -35,6 +36,7 @@ func (r *run) serveCommand() *cobra.Command {
 	flags.StringVar(&f.token, "token", "", "the secret of programs; else --token-file, else one is made and kept in the data folder")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file that holds the secret")
 	flags.StringSliceVar(&f.allowHosts, "allow-host", nil, "a further name under which the page is reached")
+	flags.StringSliceVar(&f.embed, "embed-origin", nil, "the origin of a page that may show views of this one in a frame, such as https://course.example")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "certificate, PEM")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "its key, PEM")
 	flags.BoolVar(&f.behindProxy, "behind-proxy", false, "a proxy in front speaks TLS")
@@ -44,6 +46,7 @@ func (r *run) serveCommand() *cobra.Command {
 	flags.BoolVar(&f.allowUnconfined, "allow-unconfined", false, "allow containers without seccomp filter or masked paths")
 	flags.StringVar(&f.rootfs, "rootfs", "", "how roots are mounted: lowerdir+, idmapped-names or shared-ids; else the best that this host can")
 	flags.StringVar(&f.read, "read", "sandbox", "where uploads are read: sandbox (a process of its own that can do nothing else) or native (the server's own)")
+	flags.StringVar(&f.moduleCache, "module-cache", "", "folder that keeps the sandbox's translated module, which no one else can write to; else modules in the data folder")
 	flags.BoolVar(&f.noSamples, "no-samples", false, "do not store the sample images")
 	addNetwork(flags, &f.network)
 	f.limits = addLimits(flags)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -41,8 +42,12 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 	var read store.Reader
 	switch f.read {
 	case "sandbox":
+		modules, err := f.modules()
+		if err != nil {
+			return err
+		}
 		read = serve.Sandboxed(sandbox.Options{
-			Command: sandboxChild, Cache: filepath.Join(f.data, "modules"),
+			Command: sandboxChild, Cache: modules,
 			Limits: f.limits.guest(), Memory: int64(f.limits.memory), Time: f.limits.time,
 		}, f.data)
 	case "native":
@@ -66,7 +71,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 	}
 	err = serve.Run(ctx, serve.Options{
 		Listen: f.listen, Data: f.data, RunDir: f.run, DockerSocket: f.dockerSocket,
-		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts,
+		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts, EmbedOrigins: f.embed,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
 		Limits: f.limits.limits(), Read: read, Runtime: helper, Samples: samples, Teaching: f.teaching,
 		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined, Rootfs: snapshot.Method(f.rootfs),
@@ -81,10 +86,30 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		},
 	})
 	// What the settings contradict is no refused input.
-	if e, ok := errors.AsType[*imagecore.Error](err); ok && slices.Contains([]string{"bad-listen", "listen-refused", "tls-half", "bad-setting"}, e.Code) {
+	if e, ok := errors.AsType[*imagecore.Error](err); ok && slices.Contains([]string{"bad-listen", "listen-refused", "tls-half", "bad-origin", "bad-setting"}, e.Code) {
 		return usageError{err}
 	}
 	return err
+}
+
+// modules makes sure of the folder of translated modules. What lies there is run
+// by the sandbox, so it may be no one else's to write.
+func (f *serveFlags) modules() (string, error) {
+	if f.moduleCache == "" {
+		return filepath.Join(f.data, "modules"), nil
+	}
+	if err := os.MkdirAll(f.moduleCache, 0o700); err != nil {
+		return "", fmt.Errorf("--module-cache: %w", err)
+	}
+	info, err := os.Stat(f.moduleCache)
+	if err != nil {
+		return "", fmt.Errorf("--module-cache: %w", err)
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 || int(owner.Uid) != os.Geteuid() {
+		return "", usageError{fmt.Errorf("--module-cache %s: it has to be a folder of this user that no one else can write to: chmod 0700 it", f.moduleCache)}
+	}
+	return f.moduleCache, nil
 }
 
 func serveSamples() ([]serve.Sample, error) {
