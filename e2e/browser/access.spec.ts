@@ -91,6 +91,42 @@ test('a page of another port gets neither an answer, nor the secret, nor a WebSo
   foreign.close();
 });
 
+test('a page that is named may show a view in a frame, another may not', async ({ page, given }) => {
+  test.skip(given.server === null, 'needs a server of its own');
+  test.setTimeout(90_000);
+  const course = createServer((request, answer) => {
+    answer.writeHead(200, { 'Content-Type': 'text/html' });
+    answer.end(
+      `<!doctype html><iframe title="layers" width="1000" height="600" src="${new URL(request.url ?? '/', 'http://x').searchParams.get('show')}"></iframe>`,
+    );
+  });
+  await new Promise<void>((ok) => course.listen(0, '127.0.0.1', ok));
+  const origin = `http://127.0.0.1:${(course.address() as AddressInfo).port}`;
+  const server = await Server.start(['--embed-origin', origin, '--no-samples']);
+  const refused: string[] = [];
+  const other = await page.context().newPage();
+  other.on('console', (m) => {
+    if (/frame-ancestors|X-Frame-Options/.test(m.text())) refused.push(m.text());
+  });
+  const show = (from: string) =>
+    `${origin}/?show=${encodeURIComponent(`${from}/?embed=cases#/preview/player?step=2`)}`;
+  const shown = other.frameLocator('iframe');
+
+  await other.goto(show(server.origin));
+  await expect(shown.getByRole('region', { name: 'Merge', exact: true })).toBeVisible();
+  await expect(shown.getByRole('slider', { name: 'Moment of the merge' })).toHaveValue('2');
+  await expect(shown.getByRole('link', { name: 'Open in layerlab' })).toBeVisible();
+  await expect(shown.getByRole('banner')).toHaveCount(0);
+  expect(refused).toEqual([]);
+
+  await other.goto(show(given.origin));
+  await expect.poll(() => refused.length).toBeGreaterThan(0);
+  await expect(shown.getByRole('region', { name: 'Merge', exact: true })).toHaveCount(0);
+  await other.close();
+  await server.stop();
+  course.close();
+});
+
 test('requests of foreign origins and hosts are refused even with the secret', async ({ request, given }) => {
   const auth = { Authorization: `Bearer ${given.secret}` };
   const get = async (headers: Record<string, string>) =>

@@ -31,7 +31,7 @@ test('alpine is looked into, uploaded, run, and its new layer seen', async ({ pa
     'echo hello > /root/new; rm /etc/motd; echo more >> /etc/issue; adduser -D somebody; id somebody',
   );
   await expect(screen).toContainText('uid=1000(somebody)');
-  const changes = page.getByRole('region', { name: 'Container layer' }).getByRole('listitem');
+  const changes = page.getByRole('list', { name: 'Paths written' }).getByRole('listitem');
   await expect(changes.filter({ hasText: '/root/new' })).toContainText('added');
   await expect(changes.filter({ hasText: '/etc/motd' })).toContainText('deleted');
   await expect(changes.filter({ hasText: '/etc/issue' })).toContainText('copied up');

@@ -19,8 +19,6 @@ async function type(page: Page, line: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
-const changes = (page: Page) => page.getByRole('region', { name: 'Container layer' });
-
 test('a shell answers, its layer shows what it wrote, a reload finds it again, a commit keeps it', async ({
   page,
 }) => {
@@ -37,7 +35,7 @@ test('a shell answers, its layer shows what it wrote, a reload finds it again, a
 
   await test.step('added, changed and deleted paths appear', async () => {
     await type(page, 'echo new > /added.txt; echo more >> /bin/my-app-tools; rm /etc/my-app.d/*.cfg');
-    const list = changes(page).getByRole('listitem');
+    const list = page.getByRole('list', { name: 'Paths written' }).getByRole('listitem');
     await expect(list.filter({ hasText: '/added.txt' })).toContainText('added');
     await expect(list.filter({ hasText: '/bin/my-app-tools' })).toContainText('changed');
     await expect(list.filter({ hasText: '/bin/my-app-tools' })).toContainText('copied up');

@@ -1,6 +1,7 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { asFile, dockerSave, example, tar } from './archives.ts';
 import { corpusFile, expect, expectAccessible, look, test } from './fixtures.ts';
+import { goTo } from './site.ts';
 
 test('a file is shown layer by layer and nothing is sent', async ({ page }) => {
   const sent: string[] = [];
@@ -86,10 +87,19 @@ test('a name that leaves the root is left out with a warning that says where', a
     ],
   };
   await look(page, asFile('bad.tar', dockerSave([bad])));
-  await page.getByText('2 warnings').click(); // the lenses part here, too
-  await expect(page.getByText('A name leads out of the root file system.')).toBeVisible();
-  await expect(page.getByText('../../etc/shadow').first()).toBeVisible();
+  await page.getByText('2 warnings').click();
+  const warnings = page.getByRole('group').filter({ hasText: '2 warnings' }).getByRole('listitem');
+  await expect(warnings).toHaveCount(2);
+  await expect(warnings.nth(0)).toContainText('A name leads out of the root file system.');
+  await expect(warnings.nth(0)).toContainText('Layer 0');
+  await expect(warnings.nth(0)).toContainText('../../etc/shadow');
+  // Engines keep such a name within the root instead: with them there is an /etc.
+  await expect(warnings.nth(1)).toContainText('An engine shows /etc otherwise than the specification.');
+  await expect(warnings.nth(1)).toContainText('otherwise in: Docker, containerd, umoci');
   await expect(page.getByRole('treeitem')).toHaveCount(1);
+  await expect(page.getByRole('treeitem')).toContainText('fine');
+  await goTo(page, '?lens=umoci');
+  await expect(page.getByRole('treeitem', { name: /shadow/ })).toBeVisible();
 });
 
 test('what is no image is refused in words, in both languages', async ({ page }) => {
@@ -110,6 +120,33 @@ test('reading can be canceled', async ({ page }, info) => {
   await look(page, path);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await expect(page.getByRole('heading', { name: 'Look into a file' })).toBeVisible();
+});
+
+test('reading can be paused and goes on, and a pause is no time that it took', async ({ page }, info) => {
+  // A sparse layer of 6 GB, all of which has to be hashed.
+  const layer = tar([{ name: 'big', size: 6 * 2 ** 30 }]).subarray(0, 512);
+  const path = info.outputPath('long.tar');
+  writeFileSync(path, layer);
+  truncateSync(path, 6 * 2 ** 30 + 2048);
+  await look(page, path);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await expect(page.getByRole('progressbar', { name: 'Paused' })).toBeVisible();
+  const bar = page.getByRole('progressbar');
+  const at = () => bar.evaluate((b) => (b as HTMLProgressElement).value);
+  // A last word of the core may be on its way; after two that are alike it holds.
+  let held = -1;
+  await expect
+    .poll(async () => {
+      const before = held;
+      held = await at();
+      return held === before;
+    })
+    .toBe(true);
+  expect(held).toBeLessThan(1);
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await expect.poll(at).toBeGreaterThan(held);
+  await expect(page.getByRole('progressbar', { name: 'Reading headers' })).toBeVisible();
+  await page.getByRole('button', { name: 'Cancel' }).click();
 });
 
 test('dive’s test image shows its two whiteouts', async ({ page }) => {

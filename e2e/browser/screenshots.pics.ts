@@ -47,7 +47,7 @@ test('a container', async ({ page }) => {
     await page.keyboard.type(line);
     await page.keyboard.press('Enter');
   }
-  const layer = page.getByRole('region', { name: 'Container layer' });
+  const layer = page.getByRole('list', { name: 'Paths written' });
   await expect(layer.getByRole('listitem').filter({ hasText: '/srv/hello' })).toBeVisible();
   await expect(layer.getByRole('listitem').filter({ hasText: 'active.cfg' })).toBeVisible();
   await page.screenshot(picture('container'));

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const binary = fileURLToPath(new URL('../../bin/layerlab', import.meta.url));
+// What the sandbox runs is translated once, not for each server's new data folder.
+const modules = fileURLToPath(new URL('../../bin/modules', import.meta.url));
 
 /** A running layerlab: its origin and the address that logs in once. */
 export class Server {
@@ -12,18 +14,20 @@ export class Server {
   login = '';
   readonly data: string;
   readonly listen: string;
+  readonly flags: string[];
   #process: ChildProcess | null = null;
   #log = '';
 
-  private constructor(data: string, listen: string) {
+  private constructor(data: string, listen: string, flags: string[]) {
     this.data = data;
     this.listen = listen;
+    this.flags = flags;
   }
 
-  /** Starts bin/layerlab on a free port with an empty data folder. */
-  static async start(): Promise<Server> {
+  /** Starts bin/layerlab on a free port with an empty data folder, and further flags. */
+  static async start(flags: string[] = []): Promise<Server> {
     if (!existsSync(binary)) throw new Error(`${binary} is missing: run make build first`);
-    const server = new Server(mkdtempSync(join(tmpdir(), 'layerlab-e2e-')), '127.0.0.1:0');
+    const server = new Server(mkdtempSync(join(tmpdir(), 'layerlab-e2e-')), '127.0.0.1:0', flags);
     await server.#run(server.listen);
     return server;
   }
@@ -53,9 +57,8 @@ export class Server {
   }
 
   #run(listen: string): Promise<void> {
-    const child = spawn(binary, ['serve', '--read', 'native', '--listen', listen, '--data', this.data], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const fixed = ['serve', '--listen', listen, '--data', this.data, '--module-cache', modules];
+    const child = spawn(binary, [...fixed, ...this.flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     this.#log = '';
     return new Promise((resolve, reject) => {

@@ -114,3 +114,16 @@ test('the tree by the keys of vim', async ({ page, site }) => {
   await page.keyboard.press('w');
   await expect(page).toHaveURL(/\/waste/);
 });
+
+test('one view in a frame: the sample, as the address says', async ({ page, site }) => {
+  await page.goto(`${site}?embed=sample#/preview?after=2&path=etc/my-app-config`);
+  await expect(page.getByRole('region', { name: 'Path', exact: true })).toContainText('etc/my-app-config');
+  await expect(page.getByRole('tree')).toHaveAccessibleName('After layer 2');
+  await expect(page.getByRole('banner')).toHaveCount(0);
+  await expectAccessible(page);
+  const [whole] = await Promise.all([
+    page.waitForEvent('popup'),
+    page.getByRole('link', { name: 'Open in layerlab' }).click(),
+  ]);
+  await expect(whole.getByRole('banner')).toBeVisible();
+});

@@ -42,6 +42,42 @@ test('what was previewed is uploaded, stored and shows the same', async ({ page 
   await expect(page.getByRole('region', { name: 'Path' })).toContainText('better tools');
 });
 
+test('an upload can be held and goes on', async ({ page }) => {
+  const slow = await page.context().newCDPSession(page);
+  const limit = (uploadThroughput: number) =>
+    slow.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput,
+    });
+  await page.goto('/');
+  await expect(page.getByRole('article').first()).toBeVisible();
+  await limit(4e6);
+  const big = { tag: 'held:1', layers: [[{ name: 'big', content: Buffer.alloc(40e6, 'layer') }]] };
+  await page.getByTestId('upload-input').setInputFiles(asFile('held.tar', dockerSave([big])));
+  const item = page.getByRole('listitem', { name: 'Upload of held.tar' });
+  await item.getByRole('button', { name: 'Pause' }).click();
+  await expect(item.getByText('Paused: nothing is sent')).toBeVisible();
+  // What the connection can hold is still sent; after that nothing is.
+  await limit(-1);
+  const sent = () => item.getByRole('progressbar').evaluate((b) => (b as HTMLProgressElement).value);
+  let before = -1;
+  await expect
+    .poll(
+      async () => {
+        const was = before;
+        before = await sent();
+        return before === was;
+      },
+      { intervals: [500] },
+    )
+    .toBe(true);
+  expect(before).toBeLessThan(1);
+  await item.getByRole('button', { name: 'Resume' }).click();
+  await expect(item.getByText('held.tar is stored')).toBeVisible();
+});
+
 test('an image is saved, flattened and deleted', async ({ page }) => {
   await page.goto('/');
   await page
@@ -61,7 +97,7 @@ test('an image is saved, flattened and deleted', async ({ page }) => {
     expect(readFileSync(await file.path()).includes(holds), button).toBe(true);
   }
   await more.click();
-  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByRole('article').filter({ hasText: 'gone:1' })).toHaveCount(0);
 });

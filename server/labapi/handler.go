@@ -30,14 +30,17 @@ var openapi []byte
 func OpenAPI() []byte { return openapi }
 
 // Handler answers the routes.
-type Handler struct{ d Deps }
+type Handler struct {
+	d       Deps
+	uploads receiving
+}
 
 // New returns the handler of services, all of which must be there.
 func New(d Deps) *Handler {
 	if d.Activity == nil {
 		d.Activity = (*activity.Recorder)(nil)
 	}
-	return &Handler{d}
+	return &Handler{d: d}
 }
 
 // Register adds all routes to the group of Prefix.
@@ -50,6 +53,8 @@ func (h *Handler) Register(g *echo.Group) {
 	g.POST("/tickets", h.ticket)
 	g.GET("/images", h.images)
 	g.POST("/images", h.upload)
+	g.POST("/uploads/:id/pause", h.holdUpload(true))
+	g.POST("/uploads/:id/unpause", h.holdUpload(false))
 	g.GET("/images/:id", h.image)
 	g.DELETE("/images/:id", h.removeImage)
 	g.GET("/images/:id/index", h.index)

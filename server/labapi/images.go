@@ -73,7 +73,9 @@ func (h *Handler) upload(c echo.Context) error {
 		}
 	}
 	r := c.Request()
-	list, err := h.d.Images.Import(r.Context(), patientReader(c, r.Body), r.ContentLength, progress)
+	body, received := h.uploads.read(r.Context(), id, patientReader(c, r.Body))
+	defer received()
+	list, err := h.d.Images.Import(r.Context(), body, r.ContentLength, progress)
 	if err != nil {
 		return err
 	}

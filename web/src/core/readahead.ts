@@ -12,6 +12,11 @@ export class ReadAhead {
   #next = 0;
   #size = 1 << 20;
 
+  /** Takes note that all before `end` was asked for without asking here. */
+  passed(end: number): void {
+    this.#next = end;
+  }
+
   /** The window [start, end) to read for the n bytes at offset of a file of `total` bytes. */
   window(offset: number, n: number, total: number): [start: number, end: number] {
     const gap = offset - this.#next;

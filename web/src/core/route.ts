@@ -5,6 +5,7 @@ export type Route =
   | { view: 'home'; list?: HomeList }
   | { view: 'volumes' }
   | { view: 'networks' }
+  | { view: 'lessons' }
   | { view: 'activity'; id: number }
   | { view: 'preview'; id: string; look: Look; tab?: ImageTab }
   | { view: 'words'; term: string }
@@ -94,6 +95,7 @@ export function parseRoute(hash: string): Route {
       return { view: 'activity', id: Math.max(0, Number.parseInt(rest[0] ?? '', 10) || 0) };
     case 'volumes':
     case 'networks':
+    case 'lessons':
       return { view };
     default: {
       const list = homeLists.find((x) => x === params.get('list'));
@@ -153,6 +155,7 @@ export function formatRoute(route: Route): string {
       return route.list ? `#/?list=${route.list}` : '#/';
     case 'volumes':
     case 'networks':
+    case 'lessons':
       return `#/${route.view}`;
     case 'activity':
       return route.id > 0 ? `#/activity/${route.id}` : '#/activity';
@@ -167,6 +170,11 @@ export function formatRoute(route: Route): string {
     case 'image':
       return `#/images/${route.id}${route.tab ? `/${route.tab}` : ''}${formatLook(route.look)}`;
   }
+}
+
+/** Whether the page stands in a frame, ?embed, and the name of the bundled archive that it is to show: ?embed=sample. Null where it does not. */
+export function embedOf(search: string): string | null {
+  return new URLSearchParams(search).get('embed');
 }
 
 /** The one-time code of the address that the server printed: #code=…, or a pasted address or bare code. */

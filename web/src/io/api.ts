@@ -85,6 +85,8 @@ export const api = {
     const answer = await call('GET', `/containers/${id(container)}/content?${query}`);
     return new Uint8Array(await answer.arrayBuffer());
   },
+  holdUpload: (upload: string, still: boolean) =>
+    call('POST', `/uploads/${id(upload)}/${still ? 'pause' : 'unpause'}`),
   deleteImage: (image: string) => call('DELETE', `/images/${id(image)}`),
   containers: () => json<wire.ContainerList>('GET', '/containers'),
   container: (container: string) => json<wire.Container>('GET', `/containers/${id(container)}`),

@@ -1,10 +1,10 @@
 /** The calls of the module "layerlab" that the core makes of its host; see cmd/imagecore-wasm. */
 export interface Host {
-  /** Fills `into` from the handle's bytes at offset; the number of bytes read, negative for an error. */
-  readAt(handle: number, offset: number, into: Uint8Array): number;
+  /** Fills `into` from the handle's bytes at offset; the number of bytes read, negative for an error. A promise of it only where `waits` is true. */
+  readAt(handle: number, offset: number, into: Uint8Array): number | Promise<number>;
   emit(kind: number, bytes: Uint8Array): void;
-  /** Asked often, with how far the work is; true stops it. */
-  tick(done: number, total: number): boolean;
+  /** Asked often, with how far the work is; true stops it. A promise of it only where `waits` is true. */
+  tick(done: number, total: number): boolean | Promise<boolean>;
 }
 
 /** Kinds of what the core emits. */
@@ -23,9 +23,11 @@ const nosys = 52;
 /** An instance of imagecore.wasm: requests in, emitted pieces out. */
 export class Guest {
   readonly #exports: Exports;
+  readonly #run: (ptr: number, n: number) => number | Promise<number>;
 
   private constructor(exports: Exports) {
     this.#exports = exports;
+    this.#run = WebAssembly.promising?.(exports.run) ?? exports.run;
   }
 
   static async load(url: string, host: Host): Promise<Guest> {
@@ -35,11 +37,16 @@ export class Guest {
     const view = () => new DataView((memory.current as WebAssembly.Memory).buffer);
     const bytes = (ptr: number, n: number) =>
       new Uint8Array((memory.current as WebAssembly.Memory).buffer, ptr >>> 0, n);
+    const readAt = (handle: number, offset: bigint, ptr: number, n: number) =>
+      host.readAt(handle, Number(offset), bytes(ptr, n));
+    const tick = (done: bigint, total: bigint) => {
+      const stop = host.tick(Number(done), Number(total));
+      return typeof stop === 'boolean' ? Number(stop) : stop.then(Number);
+    };
     const layerlab: WebAssembly.ModuleImports = {
-      read_at: (handle: number, offset: bigint, ptr: number, n: number) =>
-        host.readAt(handle, Number(offset), bytes(ptr, n)),
+      read_at: suspending(readAt),
       emit: (kind: number, ptr: number, n: number) => host.emit(kind, bytes(ptr, n).slice()),
-      tick: (done: bigint, total: bigint) => (host.tick(Number(done), Number(total)) ? 1 : 0),
+      tick: suspending(tick),
     };
     const instance = await WebAssembly.instantiate(module, {
       layerlab,
@@ -51,13 +58,18 @@ export class Guest {
     return new Guest(exports);
   }
 
-  /** Runs one request; false where the core has emitted an error. After a trap, which throws, the instance is of no more use. */
-  run(request: object): boolean {
+  /** Runs one request, after the one before it has ended; false where the core has emitted an error. After a trap, which throws, the instance is of no more use. */
+  async run(request: object): Promise<boolean> {
     const json = new TextEncoder().encode(JSON.stringify(request));
     const ptr = this.#exports.alloc(json.length);
     new Uint8Array(this.#exports.memory.buffer, ptr >>> 0, json.length).set(json);
-    return this.#exports.run(ptr, json.length) === 0;
+    return (await this.#run(ptr, json.length)) === 0;
   }
+}
+
+/** An import that may answer with a promise, where the core can wait for one. */
+function suspending(f: (...args: never[]) => unknown): WebAssembly.ImportValue {
+  return WebAssembly.Suspending ? new WebAssembly.Suspending(f) : f;
 }
 
 /** The few calls of WASI that Go's runtime makes; all others answer "not there". */

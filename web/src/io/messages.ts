@@ -5,6 +5,7 @@ import type { Account, ReportHistory, ReportLine } from '../core/wire.ts';
 /** What the page asks of the worker. */
 export type Ask =
   | { type: 'survey'; file: File }
+  | { type: 'hold'; still: boolean }
   | { type: 'lens'; id: number; image: number; lens: Lens }
   | { type: 'content'; id: number; image: number; layer: number; offset: number; size: number }
   | { type: 'account'; id: number; image: number; contents: boolean }

@@ -52,14 +52,21 @@ class Core {
   }
 }
 
+/** An archive while it is read. */
+export interface Reading {
+  readonly found: Promise<Preview>;
+  /** Holds the reading, or lets it go on; without effect where the core cannot wait (see waits.ts). */
+  hold(still: boolean): void;
+}
+
 /** Looks into an archive without sending it: a worker runs the core over the file. Aborting ends the worker at once. */
 export function preview(
   file: File,
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
-): Promise<Preview> {
-  return new Promise((resolve, reject) => {
-    const core = new Core();
+): Reading {
+  const core = new Core();
+  const found = new Promise<Preview>((resolve, reject) => {
     const indexes = new Map<number, Prepared>();
     let report: Report | null = null;
     const end = (cause: Error) => {
@@ -83,6 +90,7 @@ export function preview(
     };
     core.worker.postMessage({ type: 'survey', file } satisfies Ask);
   });
+  return { found, hold: (still) => core.worker.postMessage({ type: 'hold', still } satisfies Ask) };
 }
 
 /** The archive that a core has surveyed. */

@@ -4,6 +4,7 @@ import { Emit, Guest } from './guest.ts';
 import wasm from './imagecore.wasm?url';
 import type { Ask, Failure, Tell } from './messages.ts';
 import { FileWindows } from './reader.ts';
+import { waits } from './waits.ts';
 
 // The preview's worker: runs the core over a File, so that nothing leaves the
 // browser. Canceling ends the whole worker.
@@ -18,6 +19,10 @@ let failure: Failure | null = null;
 let asked = 0;
 let broken = '';
 let lastTick = 0;
+/** While reading is held: what waits for it to go on, and since when. */
+let held: { since: number; done: Promise<void>; go: () => void } | null = null;
+/** How long reading was held, in milliseconds. */
+let still = 0;
 
 const scope = self as unknown as { postMessage(m: Tell, transfer?: Transferable[]): void };
 
@@ -26,12 +31,16 @@ function tell(m: Tell, transfer: Transferable[] = []): void {
 }
 
 const host = {
-  readAt(_handle: number, offset: number, into: Uint8Array): number {
-    try {
-      return file ? file.readAt(offset, into) : -1;
-    } catch (cause) {
+  readAt(_handle: number, offset: number, into: Uint8Array): number | Promise<number> {
+    const unreadable = (cause: unknown) => {
       broken = String(cause);
       return -1;
+    };
+    try {
+      const read = file ? file.readAt(offset, into) : -1;
+      return typeof read === 'number' ? read : read.catch(unreadable);
+    } catch (cause) {
+      return unreadable(cause);
     }
   },
   emit(kind: number, bytes: Uint8Array<ArrayBuffer>): void {
@@ -58,24 +67,54 @@ const host = {
         break;
     }
   },
-  tick(done: number, total: number): boolean {
+  tick(done: number, total: number): boolean | Promise<boolean> {
     const now = performance.now();
-    if (now - lastTick > 50) {
-      lastTick = now;
-      tell({ type: 'progress', done, total });
-    }
-    return false;
+    if (now - lastTick <= 50) return false;
+    lastTick = now;
+    tell({ type: 'progress', done, total });
+    // A wish to hold is heard only while nothing runs here.
+    return (
+      waits &&
+      messagesIn()
+        .then(() => held?.done)
+        .then(() => false)
+    );
   },
 };
 
+const turn = new MessageChannel();
+
+/** Lets messages of the page in that came meanwhile. */
+function messagesIn(): Promise<void> {
+  return new Promise((ok) => {
+    turn.port1.onmessage = () => ok();
+    turn.port2.postMessage(null);
+  });
+}
+
+function hold(on: boolean): void {
+  if (on === (held !== null)) return;
+  if (held) {
+    still += performance.now() - held.since;
+    held.go();
+    held = null;
+    return;
+  }
+  let go = () => {};
+  const done = new Promise<void>((ok) => {
+    go = ok;
+  });
+  held = { since: performance.now(), done, go };
+}
+
 /** Runs a request and says whether it went well; a failure has been told then. */
-function run(id: number, request: object): boolean {
+async function run(id: number, request: object): Promise<boolean> {
   failure = null;
   broken = '';
   chunks = [];
   try {
     if (!guest) throw new Error('no core');
-    if (guest.run(request)) return true;
+    if (await guest.run(request)) return true;
   } catch (cause) {
     guest = null;
     failure = plain('core-trap', String(cause));
@@ -101,42 +140,38 @@ async function load(id: number): Promise<boolean> {
 
 async function survey(f: File): Promise<void> {
   const began = performance.now();
-  file = new FileWindows(f);
+  file = new FileWindows(f, waits);
   if (!(await load(0))) return;
-  if (run(0, { op: 'survey', handle: 0, size: f.size, lens: 'spec', access: 'browser' })) {
-    tell({ type: 'surveyed', milliseconds: performance.now() - began });
+  if (await run(0, { op: 'survey', handle: 0, size: f.size, lens: 'spec', access: 'browser' })) {
+    tell({ type: 'surveyed', milliseconds: performance.now() - began - still });
   }
 }
 
 /** Ties a Dockerfile to a history; this needs no archive. */
 async function dockerfile(id: number, text: string, history: ReportHistory[]): Promise<void> {
-  if ((await load(id)) && run(id, { op: 'dockerfile', text, history }))
+  if ((await load(id)) && (await run(id, { op: 'dockerfile', text, history })))
     tell({ type: 'lines', id, lines: JSON.parse(answered) as ReportLine[] });
 }
 
-self.onmessage = (m: MessageEvent<Ask>) => {
-  const ask = m.data;
-  if (ask.type === 'survey') {
-    void survey(ask.file);
-    return;
-  }
-  if (ask.type === 'lens') {
-    asked = ask.id;
-    run(ask.id, { op: 'index', image: ask.image, lens: ask.lens });
-    return;
-  }
-  if (ask.type === 'account') {
-    const { id, image, contents } = ask;
-    if (run(id, { op: 'account', image, contents }))
-      tell({ type: 'account', id, account: JSON.parse(answered) as Account });
-    return;
-  }
-  if (ask.type === 'dockerfile') {
-    void dockerfile(ask.id, ask.text, ask.history);
-    return;
+async function answer(ask: Exclude<Ask, { type: 'hold' }>): Promise<void> {
+  switch (ask.type) {
+    case 'survey':
+      return survey(ask.file);
+    case 'dockerfile':
+      return dockerfile(ask.id, ask.text, ask.history);
+    case 'lens':
+      asked = ask.id;
+      await run(ask.id, { op: 'index', image: ask.image, lens: ask.lens });
+      return;
+    case 'account': {
+      const { id, image, contents } = ask;
+      if (await run(id, { op: 'account', image, contents }))
+        tell({ type: 'account', id, account: JSON.parse(answered) as Account });
+      return;
+    }
   }
   const { id, image, layer, offset, size } = ask;
-  if (!run(id, { op: 'content', image, layer, offset, size })) return;
+  if (!(await run(id, { op: 'content', image, layer, offset, size }))) return;
   const bytes = new Uint8Array(chunks.reduce((n, c) => n + c.length, 0));
   let at = 0;
   for (const c of chunks) {
@@ -144,4 +179,12 @@ self.onmessage = (m: MessageEvent<Ask>) => {
     at += c.length;
   }
   tell({ type: 'content', id, bytes }, [bytes.buffer]);
+}
+
+/** One after the other: while the core waits for the file, it must not be called. */
+let before = Promise.resolve();
+self.onmessage = (m: MessageEvent<Ask>) => {
+  const ask = m.data;
+  if (ask.type === 'hold') hold(ask.still);
+  else before = before.then(() => answer(ask));
 };

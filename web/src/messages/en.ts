@@ -10,6 +10,8 @@ export const en = {
   loading: 'Loading…',
   close: 'Close',
   cancel: 'Cancel',
+  pause: 'Pause',
+  resume: 'Resume',
   delete: 'Delete',
   dismiss: 'Dismiss',
   run: 'Run',
@@ -55,6 +57,7 @@ export const en = {
 
   'upload.of': 'Upload of {name}',
   'upload.receiving': 'Sending',
+  'upload.held': 'Paused: nothing is sent',
   'upload.reading': 'Reading layers',
   'upload.storing': 'Storing',
   'upload.finished': '{name} is stored',
@@ -86,6 +89,7 @@ export const en = {
   'preview.lead':
     'Choose an image archive on this computer. The same code that the server runs reads it here, in your browser, and shows its layers. The file stays where it is.',
   'preview.reading': 'Reading headers',
+  'preview.held': 'Paused',
   'preview.failed': '{name} cannot be read',
   'preview.notSent': '{name}: read here in {ms} ms, nothing sent',
   'preview.which': '{n} images:',
@@ -99,6 +103,7 @@ export const en = {
   'warnings.title': '{n} {n|warning|warnings}',
   'warnings.layer': 'Layer {n}',
   'warnings.offset': 'byte {n}',
+  'warnings.lenses': 'otherwise in: {lenses}',
   'warnings.more': 'and {n} more',
 
   'stack.label': 'Layers, the top one first',
@@ -433,6 +438,7 @@ export const en = {
   'terminal.reader': 'Screen reader',
 
   'changes.title': 'Container layer',
+  'changes.paths': 'Paths written',
   'changes.none':
     'Nothing written yet. Whatever the container adds, changes or deletes appears here within a second.',
   'changes.copiedUp': '{size} copied up',
@@ -910,7 +916,7 @@ export const en = {
   'code.layer-count': 'The config and the archive disagree about the number of layers.',
   'code.layer-not-found': 'The image has no such layer.',
   'code.layer-too-large': 'A layer is larger than the limit of {limit} bytes.',
-  'code.lens-differs': 'An engine shows this path otherwise.',
+  'code.lens-differs': 'An engine shows /{path} otherwise than the specification.',
   'code.lens-refuses': 'An engine refuses this layer: {reason}.',
   'code.link-loop': 'Links lead in a circle.',
   'code.link-metadata': 'The hard link’s own header changes mode or owner of the file that it names.',
@@ -1015,6 +1021,7 @@ export const en = {
   'code.unsupported-setting': 'This runtime does not support the setting {setting}.',
   'code.unsupported-source': 'Images cannot be read from there.',
   'code.upload-incomplete': 'The upload broke off. Nothing was stored.',
+  'code.upload-not-found': 'No upload {upload} is being received: it may be read already.',
   'code.user-not-found': 'The image’s /etc/passwd has no user “{user}”.',
   'code.whiteout-beside-name':
     'A whiteout of a name that stands in the same layer: it hides only the layers below.',

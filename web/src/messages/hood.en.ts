@@ -134,5 +134,77 @@ export const hoodEn = {
   'networks.internalAbout': 'no way out, whatever the server allows',
   'networks.pruneTitle': 'Prune networks?',
   'networks.pruneAbout': 'Removes the networks that no container is in.',
+
+  'nav.lessons': 'Lessons and help (?)',
+  'embed.open': 'Open in layerlab',
+  'run.create': 'Create only',
+  'scope.shares': 'Shares {size} with {n} running {n|container|containers}:',
+  'scope.alone': '{size} of read-only layers; no other running container shares them.',
+  'scope.own': '{size} are its own, in its layer.',
+  'scope.log': 'What happened',
+  'scope.copy-up': 'copied up:',
+  'scope.new': 'new:',
+  'scope.grew': 'written:',
+  'scope.whiteout': 'whiteout for',
+  'scope.opaque': 'emptied:',
+  'scope.undone': 'taken back:',
+  'lesson.title': 'Three short lessons',
+  'lesson.lead':
+    'On the sample image, each a few minutes. Every step is looked for in the engine’s real state: do it here, or with docker.',
+  'lesson.offer': 'New here? Three short lessons on the sample image',
+  'lesson.skip': 'Not now',
+  'lesson.needsServer': 'Needs the program layerlab on a host that can run containers.',
+  'lesson.done': 'done',
+  'lesson.label': 'Lesson',
+  'lesson.at': '{n} of {of}',
+  'lesson.fold': 'Fold the lesson',
+  'lesson.leave': 'Leave the lesson',
+  'lesson.there': 'Take me there',
+  'lesson.over': 'That is the whole lesson. You find all three again under ? at the top.',
+  'lesson.layers.title': 'What is a layer?',
+  'lesson.layers.about': 'Find the layer that deletes a file, and what the file still costs.',
+  'lesson.layers.open.do': 'Open the image `layerlab/sample`.',
+  'lesson.layers.open.why':
+    'An [[image]] is a stack of [[layer|layers]], and this is the [[mergedTree|merged tree]] of all of them: what a container will see.',
+  'lesson.layers.only.do':
+    'One layer deletes `etc/my-app-config`; its command says so. Press “This layer only” at that layer.',
+  'lesson.layers.only.why':
+    'You see what this one layer holds: what it added, what it changed, and a tombstone. A layer cannot delete, it can only say that something is gone.',
+  'lesson.layers.whiteout.do': 'Choose `etc/my-app-config` in the tree to see what the tombstone is.',
+  'lesson.layers.whiteout.why':
+    'In the tar it is an empty [[entry]] `.wh.my-app-config`: a [[whiteout]]. It hides the file of the layer below, whose bytes stay where they are.',
+  'lesson.layers.cost.do': 'So what does the file still cost? Open the view “Waste”.',
+  'lesson.layers.cost.why':
+    '[[hidden|Hidden]] bytes are stored, sent and loaded with the image, and no container sees them. That is why deleting in a later layer makes no image smaller.',
+  'lesson.cow.title': 'Copy-on-write',
+  'lesson.cow.about': 'Change a file of a read-only layer, and see who pays for it.',
+  'lesson.cow.run.do': 'Run a container of `layerlab/sample`, with the command `sh`.',
+  'lesson.cow.run.why':
+    'It runs on the image’s layers as they are: nothing was copied. Beside the terminal stands its own layer, the [[upper]], still empty.',
+  'lesson.cow.change.do': 'Change a file that the image has. Type into its terminal:',
+  'lesson.cow.change.why':
+    'The kernel [[copyUp|copied the whole file up]] before the first byte was changed. The image’s own file is as it was.',
+  'lesson.cow.delete.do': 'Now delete one:',
+  'lesson.cow.delete.why':
+    'The layer below is read-only, so nothing was deleted there: a [[whiteout]] in the container’s layer hides the file.',
+  'lesson.cow.second.do': 'Run a second container of the same image, and look for your changes there.',
+  'lesson.cow.second.why':
+    'They are not there: each container has its own upper, and both share the same layers, once on disk and once in memory. That is [[copyOnWrite|copy-on-write]].',
+  'lesson.life.title': 'Create, start, commit',
+  'lesson.life.about': 'The life of a container, and how it becomes an image.',
+  'lesson.life.create.do': 'Press Run at `layerlab/sample`, give the command `sh`, and choose “Create only”.',
+  'lesson.life.create.why':
+    '`docker create` added a read-write layer on top of the image. Nothing runs: a container is first of all a layer.',
+  'lesson.life.start.do': 'Start it.',
+  'lesson.life.start.why':
+    '`docker start` put a process with [[plan|namespaces of its own]] around the layers. `docker run` is create and start in one.',
+  'lesson.life.write.do': 'Write something into its layer:',
+  'lesson.life.write.why': 'The new file stands in the container’s layer alone, and would go with it.',
+  'lesson.life.commit.do': 'Press “Commit…” and give the new image a name.',
+  'lesson.life.commit.why':
+    'The container’s layer became one more read-only [[layer]] on the image’s; only what changed is in it. The new image shares all the others.',
+  'lesson.life.remove.do': 'Stop and remove the container.',
+  'lesson.life.remove.why': 'Its own layer is gone; what you committed stays, in the new image.',
+  'code.bad-origin': '“{origin}” is no origin of web pages: give scheme, host and port alone.',
   'code.activity-not-found': 'Activity {activity} is not kept any more.',
 } as const;

@@ -9,6 +9,8 @@ export const zh: Record<keyof typeof en, string> = {
   loading: '正在加载…',
   close: '关闭',
   cancel: '取消',
+  pause: '暂停',
+  resume: '继续',
   delete: '删除',
   dismiss: '收起',
   run: '运行',
@@ -53,6 +55,7 @@ export const zh: Record<keyof typeof en, string> = {
 
   'upload.of': '上传 {name}',
   'upload.receiving': '正在发送',
+  'upload.held': '已暂停：没有在发送',
   'upload.reading': '正在读取各层',
   'upload.storing': '正在存储',
   'upload.finished': '{name} 已存储',
@@ -83,6 +86,7 @@ export const zh: Record<keyof typeof en, string> = {
   'preview.lead':
     '选择本机上的一个镜像归档。与服务器相同的代码会在你的浏览器里读取它并显示各层。文件不会离开这台电脑。',
   'preview.reading': '正在读取条目头',
+  'preview.held': '已暂停',
   'preview.failed': '无法读取 {name}',
   'preview.notSent': '{name}：已在本地读取，用时 {ms} 毫秒，未发送任何内容',
   'preview.which': '共 {n} 个镜像：',
@@ -96,6 +100,7 @@ export const zh: Record<keyof typeof en, string> = {
   'warnings.title': '{n} 条警告',
   'warnings.layer': '第 {n} 层',
   'warnings.offset': '字节 {n}',
+  'warnings.lenses': '不同之处见：{lenses}',
   'warnings.more': '另有 {n} 条',
 
   'stack.label': '各层，最上层在前',
@@ -421,6 +426,7 @@ export const zh: Record<keyof typeof en, string> = {
   'terminal.reader': '屏幕阅读器',
 
   'changes.title': '容器层',
+  'changes.paths': '写过的路径',
   'changes.none': '还没有写入任何内容。容器新增、修改或删除的路径会在一秒内出现在这里。',
   'changes.copiedUp': '上拷 {size}',
   'changes.more': '变更过多，未全部列出。',
@@ -845,7 +851,7 @@ export const zh: Record<keyof typeof en, string> = {
   'code.layer-count': '配置与归档中的层数不一致。',
   'code.layer-not-found': '镜像没有这一层。',
   'code.layer-too-large': '有一层超过了 {limit} 字节的上限。',
-  'code.lens-differs': '有引擎对此路径给出不同的结果。',
+  'code.lens-differs': '有引擎对 /{path} 给出与规范不同的结果。',
   'code.lens-refuses': '有引擎拒绝这一层：{reason}。',
   'code.link-loop': '链接形成了循环。',
   'code.link-metadata': '硬链接自身的头会改变目标文件的权限或属主。',
@@ -940,6 +946,7 @@ export const zh: Record<keyof typeof en, string> = {
   'code.unsupported-setting': '此运行时不支持设置 {setting}。',
   'code.unsupported-source': '无法从该处读取镜像。',
   'code.upload-incomplete': '上传中断，没有存储任何内容。',
+  'code.upload-not-found': '没有正在接收的上传 {upload}：它可能已经读完了。',
   'code.user-not-found': '镜像的 /etc/passwd 中没有用户“{user}”。',
   'code.whiteout-beside-name': '同一层中既有此名称又有它的删除标记：标记只隐藏下层。',
   'code.whiteout-device': '字符设备 0:0 对 overlayfs 而言就是删除标记：它会隐藏自己的名称。',

@@ -24,8 +24,6 @@ class App {
 
   readonly #listeners = new Set<(e: ApiEvent) => void>();
   #disconnect: (() => void) | null = null;
-  readonly #changes = new Map<string, (c: Changes) => void>();
-  readonly #uploads = new Map<string, (p: UploadProgress) => void>();
 
   /** Follows the address and, once logged in, the server's events. Returns what ends it. */
   start(): () => void {
@@ -92,13 +90,15 @@ class App {
   }
 
   onChanges(container: string, hear: (c: Changes) => void): () => void {
-    this.#changes.set(container, hear);
-    return () => this.#changes.delete(container);
+    return this.on((e) => {
+      if (e.kind === 'container.changes' && e.id === container) hear(e.data as Changes);
+    });
   }
 
   onUpload(id: string, hear: (p: UploadProgress) => void): () => void {
-    this.#uploads.set(id, hear);
-    return () => this.#uploads.delete(id);
+    return this.on((e) => {
+      if (e.kind === 'upload.progress' && e.id === id) hear(e.data as UploadProgress);
+    });
   }
 
   async refresh(): Promise<void> {
@@ -125,9 +125,7 @@ class App {
 
   #hear(e: ApiEvent): void {
     for (const hear of this.#listeners) hear(e);
-    if (e.kind === 'container.changes') this.#changes.get(e.id)?.(e.data as Changes);
-    else if (e.kind === 'upload.progress') this.#uploads.get(e.id)?.(e.data as UploadProgress);
-    else if (e.kind === 'activity') {
+    if (e.kind === 'activity') {
       activity.hear(e.data as Activity);
       this.lately = remember(this.lately, e.data as Activity);
     } else if (e.kind === 'resync') void this.refresh().catch(() => undefined);

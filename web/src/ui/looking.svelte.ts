@@ -1,4 +1,4 @@
-import { type Preview, preview } from '../io/preview.ts';
+import { type Preview, preview, type Reading } from '../io/preview.ts';
 
 /** An archive that is looked at in the browser; kept while the reader walks about the page. */
 export class Looking {
@@ -7,6 +7,9 @@ export class Looking {
   problem = $state.raw<unknown>(null);
   done = $state(0);
   total = $state(0);
+  /** Whether reading is held. */
+  held = $state(false);
+  #reading: Reading | null = null;
   #abort: AbortController | null = null;
 
   async open(file: File): Promise<void> {
@@ -20,7 +23,8 @@ export class Looking {
       if (total > 0) this.total = total;
     };
     try {
-      const found = await preview(file, progress, abort.signal);
+      this.#reading = preview(file, progress, abort.signal);
+      const found = await this.#reading.found;
       if (this.#abort === abort) this.preview = found;
     } catch (cause) {
       if (this.#abort === abort) this.problem = cause;
@@ -40,6 +44,11 @@ export class Looking {
     }
   }
 
+  hold(still: boolean): void {
+    this.held = still;
+    this.#reading?.hold(still);
+  }
+
   get busy(): boolean {
     return this.file !== null && this.preview === null && this.problem === null;
   }
@@ -52,6 +61,8 @@ export class Looking {
     this.problem = null;
     this.file = null;
     this.done = 0;
+    this.held = false;
+    this.#reading = null;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { UploadPhase } from '../core/wire.ts';
-import { upload } from '../io/api.ts';
+import { api, upload } from '../io/api.ts';
 import { app } from './app.svelte.ts';
 
 /** One archive on its way to the store. */
@@ -42,8 +42,23 @@ export class Upload {
       .finally(quiet);
   }
 
+  /** Whether the server reads no more of it for now. */
+  held = $state(false);
+
+  /** Holds the sending, or lets it go on. */
+  async hold(still: boolean): Promise<void> {
+    try {
+      await api.holdUpload(this.id, still);
+      this.held = still;
+    } catch {
+      this.held = false; // all of it was received meanwhile
+    }
+  }
+
   cancel(): void {
     this.#abort.abort();
+    // The server notices that nobody sends any more only when it reads.
+    if (this.held) void this.hold(false);
   }
 }
 

@@ -1,0 +1,103 @@
+import type { Page } from '@playwright/test';
+import { expect, expectAccessible, test } from './fixtures.ts';
+
+const panel = (page: Page) => page.getByRole('complementary', { name: 'Lesson' });
+const step = (page: Page, n: number, of: number) =>
+  expect(panel(page).getByText(`${n} of ${of}`)).toBeVisible();
+
+async function typed(page: Page): Promise<void> {
+  await page.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type((await panel(page).locator('.type code').innerText()).trim());
+  await page.keyboard.press('Enter');
+}
+
+async function runSample(page: Page, button: string): Promise<void> {
+  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Command', { exact: true }).fill('sh');
+  await dialog.getByRole('button', { name: button, exact: true }).click();
+  await expect(page).toHaveURL(/#\/containers\//);
+}
+
+test('the first visit offers three lessons; no is remembered; ? finds them again', async ({ page }) => {
+  await page.goto('/');
+  await expect(page.getByRole('heading', { name: 'New here?' })).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'Not now' }).click();
+  await page.reload();
+  await expect(page.getByRole('heading', { name: 'Images' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'New here?' })).toBeHidden();
+  await page.keyboard.press('?');
+  await expect(page.getByRole('heading', { name: 'Three short lessons' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'What is a layer?' })).toBeEnabled();
+});
+
+test('lesson: what a layer and a whiteout are', async ({ page }) => {
+  await page.goto('/#/lessons');
+  await page.getByRole('button', { name: 'What is a layer?' }).click();
+  await step(page, 1, 4);
+  await panel(page).getByRole('link', { name: 'Take me there' }).click();
+  await step(page, 2, 4);
+  await test.step('terms open their two sentences here', async () => {
+    await panel(page).getByRole('button', { name: 'merged tree' }).click();
+    await expect(
+      panel(page).getByText('It is the tree that the kernel makes with an overlay mount.'),
+    ).toBeVisible();
+    await page.keyboard.press('Escape');
+  });
+  const layers = page.getByRole('region', { name: 'Layers' });
+  await layers.getByRole('button', { name: /delete etc\/my-app-config/ }).click();
+  await layers.getByRole('button', { name: 'This layer only' }).first().click();
+  await step(page, 3, 4);
+  await page.getByRole('treeitem', { name: /my-app-config/ }).click();
+  await step(page, 4, 4);
+  await expectAccessible(page);
+  await page.getByRole('link', { name: 'Waste' }).click();
+  await expect(panel(page)).toContainText('That is the whole lesson');
+});
+
+test('lesson: copy-on-write', async ({ page }) => {
+  await page.goto('/#/lessons');
+  await page.getByRole('button', { name: 'Copy-on-write' }).click();
+  await panel(page).getByRole('link', { name: 'Take me there' }).click();
+  await runSample(page, 'Run');
+  await step(page, 2, 4);
+  await expect(page.getByText('Connected')).toBeVisible();
+  await typed(page);
+  await step(page, 3, 4);
+  await expect(page.getByRole('region', { name: 'What happened' })).toContainText(
+    'copied up: /bin/my-app-tools',
+  );
+  await typed(page);
+  await step(page, 4, 4);
+  await expect(page.getByRole('region', { name: 'What happened' })).toContainText(
+    'whiteout for /etc/os-release',
+  );
+  await page.goto('/#/');
+  await runSample(page, 'Run');
+  await expect(panel(page)).toContainText('That is the whole lesson');
+  await expect(page.getByText('Shares 5.37 MB with 1 running container')).toBeVisible();
+});
+
+test('lesson: create, start, commit', async ({ page }) => {
+  await page.goto('/#/lessons');
+  await page.getByRole('button', { name: 'Create, start, commit' }).click();
+  await panel(page).getByRole('link', { name: 'Take me there' }).click();
+  await runSample(page, 'Create only');
+  await step(page, 2, 5);
+  await page.getByRole('button', { name: /^Start/ }).click();
+  await step(page, 3, 5);
+  await expect(page.getByText('Connected')).toBeVisible();
+  await typed(page);
+  await step(page, 4, 5);
+  await page.getByRole('button', { name: 'Commit…' }).click();
+  await page.getByRole('dialog').getByLabel('Name of the new image').fill('lesson:1');
+  await page.getByRole('dialog').getByRole('button', { name: 'Commit', exact: true }).click();
+  await step(page, 5, 5);
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click();
+  await page.getByRole('button', { name: /^Kill/ }).click();
+  await page.getByRole('button', { name: /^Remove/ }).click();
+  await expect(panel(page)).toContainText('That is the whole lesson');
+  await page.getByRole('button', { name: '中文' }).click();
+  await expect(page.getByRole('complementary', { name: '课程' })).toContainText('这节课就是这些');
+});

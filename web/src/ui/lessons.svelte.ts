@@ -1,0 +1,108 @@
+import { advance, type Lesson, lessons as list, type Seen } from '../core/lessons.ts';
+import type { ApiEvent, Changes } from '../core/wire.ts';
+import { api } from '../io/api.ts';
+import { app } from './app.svelte.ts';
+import { looking } from './looking.svelte.ts';
+
+const stored = 'layerlab.lessons';
+
+/** Which lessons the reader has seen; kept in this browser. */
+class Lessons {
+  current = $state.raw<Lesson | null>(null);
+  kept = $state.raw<readonly string[]>([]);
+  done = $state.raw<readonly string[]>([]);
+  skipped = $state(false);
+  #changes = $state.raw<ReadonlyMap<string, Changes>>(new Map());
+
+  constructor() {
+    try {
+      const was = JSON.parse(localStorage.getItem(stored) ?? '{}') as Partial<{
+        current: string;
+        kept: string[];
+        done: string[];
+        skipped: boolean;
+      }>;
+      this.current = list.find((l) => l.id === was.current) ?? null;
+      this.kept = was.kept ?? [];
+      this.done = was.done ?? [];
+      this.skipped = was.skipped === true;
+    } catch {
+      // What another version has left there is forgotten.
+    }
+  }
+
+  get seen(): Seen {
+    const own = app.lists.images.find((i) => i.refs.includes('layerlab/sample:latest'));
+    const looked = looking.preview?.report.images.find((i) =>
+      i.refs?.some((r) => r.endsWith('layerlab/sample:latest')),
+    );
+    const sample =
+      own ??
+      (looked && {
+        id: looked.id,
+        layers: looked.layers.map((l) => ({ chainID: l.chainID, createdBy: l.createdBy ?? '' })),
+      });
+    return {
+      route: app.route,
+      sample: sample ?? null,
+      images: app.lists.images,
+      containers: app.lists.containers,
+      changes: this.#changes,
+    };
+  }
+
+  begin(id: Lesson['id']): void {
+    this.current = list.find((l) => l.id === id) ?? null;
+    this.kept = [];
+    this.#changes = new Map();
+    this.#keep();
+  }
+
+  leave(): void {
+    this.current = null;
+    this.#keep();
+  }
+
+  skip(): void {
+    this.skipped = true;
+    this.#keep();
+  }
+
+  /** Goes on as far as the engine's state allows. Called whenever that changes. */
+  look(): void {
+    const lesson = this.current;
+    if (!lesson) return;
+    const kept = advance(lesson, this.kept, this.seen);
+    if (kept === this.kept) return;
+    this.kept = kept;
+    if (kept.length === lesson.steps.length && !this.done.includes(lesson.id))
+      this.done = [...this.done, lesson.id];
+    this.#keep();
+  }
+
+  /** Follows what containers write, while a lesson asks for it. */
+  follow(): () => void {
+    const put = (id: string, c: Changes) => {
+      this.#changes = new Map(this.#changes).set(id, c);
+    };
+    for (const c of app.lists.containers) {
+      if (c.image === this.seen.sample?.id)
+        api.changes(c.id).then(
+          (x) => put(c.id, x),
+          () => undefined,
+        );
+    }
+    return app.on((e: ApiEvent) => {
+      if (e.kind === 'container.changes') put(e.id, e.data as Changes);
+    });
+  }
+
+  #keep(): void {
+    localStorage.setItem(
+      stored,
+      JSON.stringify({ current: this.current?.id, kept: this.kept, done: this.done, skipped: this.skipped }),
+    );
+  }
+}
+
+export const lessons = new Lessons();

@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { advance, type Lesson, lessons, type Seen } from '../src/core/lessons.ts';
+import { pieces } from '../src/core/prose.ts';
+import { parseRoute } from '../src/core/route.ts';
+import type { Changes, Container, Image } from '../src/core/wire.ts';
+import { en } from '../src/messages/en.ts';
+import { zh } from '../src/messages/zh.ts';
+import { terms } from '../src/ui/terms.ts';
+
+const layers = ['base', 'add', 'modify x, delete etc/my-app-config', 'replace'].map((createdBy, i) => ({
+  chainID: `chain${i}`,
+  createdBy,
+}));
+const sample = { id: 'sha256:aa', layers };
+const lesson = (id: string) => lessons.find((l) => l.id === id) as Lesson;
+const wrote = (...changes: [Changes['changes'][0]['kind'], number][]): Changes => ({
+  changes: changes.map(([kind, copiedUp]) => ({ kind, path: 'x', type: 'file', size: 1, copiedUp })),
+  bytes: 0,
+  copiedUp: 0,
+  truncated: false,
+});
+const container = (id: string, state: Container['state'], more: Partial<Container> = {}) =>
+  ({ id, image: sample.id, state, startedAt: state === 'created' ? null : 'then', ...more }) as Container;
+const seen = (hash: string, more: Partial<Seen> = {}): Seen => ({
+  route: parseRoute(hash),
+  sample,
+  images: [],
+  containers: [],
+  changes: new Map(),
+  ...more,
+});
+
+test('layers: step by step, and all at once by who is ahead', () => {
+  const l = lesson('layers');
+  const walk = [
+    '#/',
+    '#/images/sha256:aa',
+    '#/images/sha256:aa?only=1',
+    '#/images/sha256:aa?only=2',
+    '#/images/sha256:aa?only=2&path=etc%2Fmy-app-config',
+    '#/images/sha256:aa/waste',
+  ];
+  let kept: readonly string[] = [];
+  const at = walk.map((hash) => {
+    kept = advance(l, kept, seen(hash));
+    return kept.length;
+  });
+  expect(at).toEqual([0, 1, 1, 2, 3, 4]);
+  expect(advance(l, [], seen('#/images/sha256:bb?only=2'))).toEqual([]);
+  expect(advance(l, [], seen('#/preview/sha256:aa?only=2&path=etc%2Fmy-app-config')).length).toBe(3);
+  expect(advance(l, [], seen('#/images/sha256:aa', { sample: null }))).toEqual([]);
+});
+
+test('copy-on-write: what the engine tells of layers counts, not what was pressed', () => {
+  const l = lesson('cow');
+  const one = container('one', 'running');
+  let kept = advance(l, [], seen('#/', { containers: [container('new', 'created')] }));
+  expect(kept).toEqual([]);
+  kept = advance(
+    l,
+    kept,
+    seen('#/', { containers: [one, container('else', 'running', { image: 'other' })] }),
+  );
+  expect(kept).toEqual(['one']);
+  kept = advance(l, kept, seen('#/', { containers: [one], changes: new Map([['one', wrote(['A', 0])]]) }));
+  expect(kept.length).toBe(1);
+  const changed = new Map([['one', wrote(['C', 100], ['D', 0])]]);
+  kept = advance(l, kept, seen('#/', { containers: [one], changes: changed }));
+  expect(kept).toEqual(['one', 'one', '']);
+  kept = advance(l, kept, seen('#/', { containers: [one, container('two', 'running')], changes: changed }));
+  expect(kept).toEqual(['one', 'one', '', 'two']);
+});
+
+test('create, start, commit: each from the engine’s state', () => {
+  const l = lesson('life');
+  const c = (state: Container['state']) => ({ containers: [container('c', state)] });
+  let kept = advance(l, [], seen('#/', c('running')));
+  expect(kept).toEqual([]);
+  for (const s of [
+    seen('#/', c('created')),
+    seen('#/', c('running')),
+    seen('#/', { ...c('running'), changes: new Map([['c', wrote(['A', 0])]]) }),
+    seen('#/', {
+      ...c('running'),
+      images: [{ id: 'made', layers: [...layers, { chainID: 'new', createdBy: '' }] } as unknown as Image],
+    }),
+    seen('#/'),
+  ]) {
+    const next = advance(l, kept, s);
+    expect(next.length).toBe(kept.length + 1);
+    kept = next;
+  }
+  expect(kept).toEqual(['c', '', '', 'made', '']);
+});
+
+describe.each([
+  ['English', en as Record<string, string>],
+  ['Chinese', zh as Record<string, string>],
+])('%s words of the lessons', (_, words) => {
+  test.each(
+    lessons.flatMap((l) =>
+      l.steps.flatMap((s) => [`lesson.${l.id}.${s.key}.do`, `lesson.${l.id}.${s.key}.why`]),
+    ),
+  )('%s', (key) => {
+    expect(words[key]).toBeTruthy();
+    for (const p of pieces(words[key])) if (p.kind === 'term') expect(terms).toContain(p.term);
+  });
+  test('titles', () => {
+    for (const l of lessons)
+      expect(words[`lesson.${l.id}.title`] && words[`lesson.${l.id}.about`]).toBeTruthy();
+  });
+});
