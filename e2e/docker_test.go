@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,21 @@ func chooseDocker(dir string) error {
 		return err
 	}
 	return os.Setenv("PATH", client+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// dockerSince says whether the docker command line is of a version, "27", or of
+// a later one: words, and what it sends, are its own.
+func dockerSince(version string) (bool, error) {
+	out, err := exec.Command("docker", "--version").Output()
+	if err != nil {
+		return false, err
+	}
+	var has, want int
+	if _, err := fmt.Sscanf(string(out), "Docker version %d.", &has); err != nil {
+		return false, fmt.Errorf("%q: %w", out, err)
+	}
+	_, err = fmt.Sscan(version, &want)
+	return has >= want, err
 }
 
 // serverKey is where a script keeps its server.

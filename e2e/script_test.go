@@ -85,11 +85,11 @@ func params(dir string) testscript.Params {
 				return runtime.GOOS == "linux", nil
 			case "docker":
 				return canDocker(), nil
-			case "docker-tree": // its command line draws the tree of images
-				help, err := exec.Command("docker", "image", "ls", "--help").CombinedOutput()
-				return err == nil && bytes.Contains(help, []byte("--tree")), nil
 			case "address": // of this host, beside loopback
 				return hostAddress() != "", nil
+			}
+			if since, ok := strings.CutPrefix(name, "docker:"); ok { // its command line is of that version or a newer one
+				return dockerSince(since)
 			}
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
