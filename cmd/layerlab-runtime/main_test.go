@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -187,7 +188,7 @@ func TestLifeCycle(t *testing.T) {
 	b.until("c1", "running")
 	b.want(0, "c1", "list", "-q")
 	b.want(0, `"status":"running"`, "list", "--format", "json")
-	b.want(0, `"owner":"root"`, "list", "--format", "json")
+	b.want(0, `"owner":"`+owner("0")+`"`, "list", "--format", "json")
 	b.want(0, "/bin/probe wait", "ps", "c1")
 	b.want(3, "", "exec", "c1", "/bin/probe", "exit", "3")
 	b.want(0, "hello\n", "exec", "--env", "A=b", "c1", "/bin/probe", "print", "hello")
@@ -357,4 +358,17 @@ func TestPlanSpecAndFeatures(t *testing.T) {
 	b.want(0, `"ociVersionMax"`, "features")
 	b.want(0, "spec: "+specs.Version, "--version")
 	b.want(0, "commands:", "help")
+}
+
+func TestOwnersAreToldByName(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Skip("this host does not know who we are:", err)
+	}
+	if got := owner(me.Uid); got != me.Username {
+		t.Errorf("%q, want %q", got, me.Username)
+	}
+	if got := owner("4000000000"); got != "#4000000000" {
+		t.Errorf("a user that nobody knows: %q", got)
+	}
 }
