@@ -195,7 +195,7 @@ test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with r
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'Oracle|Umoci|LensesThatDiffer' ./imagecore/tree
 	LAYERLAB_CORPUS_ALL=1 $(GO) test -count=1 -timeout 60m -v -run 'EveryFileOfTheCorpus' ./imagecore/command
 	LAYERLAB_CORPUS_ALL=1 $(GO) test -count=1 -timeout 60m -v -run 'UploadsAreStoredAlike' ./server/serve
-	LAYERLAB_ENTRIES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'MemoryIsBounded' ./e2e
+	LAYERLAB_CORPUS_ALL=1 LAYERLAB_ENTRIES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'MemoryIsBounded|ExitCodesOfTheCorpus' ./e2e
 	LAYERLAB_STARTS=1000 $(GO) test -count=1 -timeout 60m -v -run 'NothingLeaksWhateverIsKilled' ./e2e
 	LAYERLAB_SCHEDULES=3000 $(GO) test -count=1 -timeout 60m -v -run 'NoOrderOfSteps' ./server/store | grep -v '    --- PASS\|=== RUN'
 	LAYERLAB_CRASHES=500 LAYERLAB_CONTAINERS=200 $(GO) test -count=1 -timeout 60m -v -run 'KilledServer|ManyCallers' ./e2e
@@ -206,9 +206,9 @@ test-uml: ## the runtime's tests on Linux 6.1 with cgroup2 alone, in User-Mode L
 	$(call apt,linux.uml:user-mode-linux mkfs.ext4:e2fsprogs busybox:busybox-static)
 	$(GO) test -tags uml -count=1 -v -timeout 20m ./e2e/uml | grep -vE '^(=== |\s*--- PASS)'
 
-.PHONY: screenshots
-screenshots: build e2e/browser/node_modules/.ready ## take the README's screenshots anew, from the running page
-	cd e2e/browser && $(NPM) run screenshots
+.PHONY: pictures
+pictures: needs build site e2e/browser/node_modules/.ready ## take the README's screenshots anew, and the pictures that the main views are compared with
+	cd e2e/browser && $(NPM) run screenshots && $(NPM) run pictures
 
 .PHONY: cross
 cross: ## build for the systems on which the archive commands run: Linux on arm64, macOS, Windows

@@ -25,6 +25,7 @@ func Report(w io.Writer, r *imagecore.Report) error {
 			return err
 		}
 	}
+	shared(w, r.Images)
 	if len(r.Warnings) > 0 {
 		fmt.Fprintln(w, "\nwarnings")
 		for _, warning := range r.Warnings {
