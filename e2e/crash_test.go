@@ -255,12 +255,7 @@ func less[V comparable](a, b map[string]V, n int) bool {
 
 func (c *crashLab) container() string {
 	c.t.Helper()
-	status, text := c.post("/containers/create", strings.NewReader(`{"Image":"crash:0","HostConfig":{"NetworkMode":"none"}}`))
-	var made struct{ ID string }
-	if err := json.Unmarshal([]byte(text), &made); err != nil || status != 201 {
-		c.t.Fatalf("create: %d %s", status, text)
-	}
-	return made.ID
+	return c.made("/containers/create", `{"Image":"crash:0","HostConfig":{"NetworkMode":"none"}}`)
 }
 
 func (c *crashLab) attempts(random *rand.Rand, round int) []attempt {

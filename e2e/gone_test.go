@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -15,8 +16,16 @@ import (
 	"time"
 )
 
-// lab starts a server of its own, with the sample image.
+// lab starts a server of its own.
 func lab(t *testing.T) *crashLab {
+	c := labOf(t)
+	c.begin()
+	t.Cleanup(c.end)
+	return c
+}
+
+// labOf is a server that is not started yet.
+func labOf(t *testing.T) *crashLab {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		t.Skip("needs root on Linux: makes containers")
@@ -25,14 +34,23 @@ func lab(t *testing.T) *crashLab {
 	c.client.Transport = &http.Transport{MaxIdleConnsPerHost: -1, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return c.dial(ctx)
 	}}
-	c.begin()
-	t.Cleanup(c.end)
 	return c
 }
 
 func (c *crashLab) dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
 	return d.DialContext(ctx, "unix", filepath.Join(c.dir, "d.sock"))
+}
+
+// made is the id of what a request made.
+func (c *crashLab) made(path, body string) string {
+	c.t.Helper()
+	status, text := c.post(path, strings.NewReader(body))
+	var one struct{ ID string }
+	if err := json.Unmarshal([]byte(text), &one); err != nil || status != 201 {
+		c.t.Fatalf("%s: %d %s", path, status, text)
+	}
+	return one.ID
 }
 
 // holding is what the server has open and started.
@@ -101,16 +119,9 @@ func TestClientThatGoesAwayLeavesNothing(t *testing.T) {
 	c := lab(t)
 	c.load()
 	id := c.run("none")
-	made := func(path, body string) string {
-		status, text := c.post(path, strings.NewReader(body))
-		if status != 201 {
-			t.Fatalf("%s: %d %s", path, status, text)
-		}
-		return strings.Split(text, `"`)[3]
-	}
 	started := func(r request) request { // an exec can be started once
 		if r.exec != "" {
-			r.path = "/exec/" + made("/containers/"+id+"/exec", `{"Cmd":[`+r.exec+`],"AttachStdin":true,"AttachStdout":true}`) + "/start"
+			r.path = "/exec/" + c.made("/containers/"+id+"/exec", `{"Cmd":[`+r.exec+`],"AttachStdin":true,"AttachStdout":true}`) + "/start"
 		}
 		return r
 	}

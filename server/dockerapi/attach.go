@@ -116,17 +116,22 @@ func (h *Handler) containerAttach(c *call) error {
 		return nil // the start's own answer says why
 	}
 	defer s.Close()
-	return view(s, conn, out, w)
+	if view(s, conn, out, w) {
+		h.Containers.Act(ctx, d.Container.ID, "detach")
+	}
+	return nil
 }
 
-// view carries bytes between a client and a process until one of them ends.
-func view(s Stream, conn *viewer, out muxed, w wanted) error {
+// view carries bytes between a client and a process until one of them ends, or
+// the client has typed the keys by which it leaves.
+func view(s Stream, conn *viewer, out muxed, w wanted) (detached bool) {
 	ended, over := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(over)
 		defer s.Close() // the viewer has gone, or wants to: Next ends
 		if w.stdin {
 			err := feed(s, conn.in, w.detach, s.TTY())
+			detached = errors.Is(err, errDetached)
 			if err != nil || !w.closeStdin {
 				return
 			}
@@ -156,7 +161,7 @@ func view(s Stream, conn *viewer, out muxed, w wanted) error {
 	close(ended)
 	conn.Close() // ends feed
 	<-over
-	return nil
+	return detached
 }
 
 var errDetached = errors.New("detached")

@@ -67,7 +67,13 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	req := container.CreateRequest{Config: &container.Config{}, HostConfig: &container.HostConfig{}}
 	if len(d.Client) > 0 {
 		_ = json.Unmarshal(d.Client, &req) // it was read before
+	} else {
+		req.HostConfig = hostConfig(&d.CreateRequest)
 	}
+	if req.HostConfig == nil {
+		req.HostConfig = &container.HostConfig{}
+	}
+	limitsBack(req.HostConfig, &d.CreateRequest)
 	config := req.Config
 	config.Hostname, config.Env, config.WorkingDir = d.Hostname, d.Env, d.WorkingDir
 	config.Image, config.Tty, config.User = d.Container.ImageRef, d.Container.TTY, d.User
@@ -192,5 +198,6 @@ func (h *Handler) containerTop(c *call) error {
 		last := len(titles) - 1
 		answer.Processes = append(answer.Processes, append(slices.Clone(fields[:last]), strings.Join(fields[last:], " ")))
 	}
+	h.Containers.Act(c.r.Context(), c.path["name"], "top")
 	return c.json(http.StatusOK, answer)
 }

@@ -139,11 +139,13 @@ type Mount struct {
 
 // Exec is a further process of a container.
 type Exec struct {
-	ID, Container  string
-	Request        wire.ExecContainer
-	Stdin, Started bool
-	Pid            int
-	ExitCode       *int
+	ID, Container string
+	Request       wire.ExecContainer
+	Stdin         bool
+	DetachKeys    string // as the client wrote them
+	Started       bool
+	Pid           int
+	ExitCode      *int
 }
 
 // Chunk is a piece of output; Stream is 1 or 2 as file descriptors are.
@@ -202,7 +204,7 @@ type Containers interface {
 	// Attach gives a stream of the run under way or of the next one, once it
 	// begins.
 	Attach(ctx context.Context, id string) (wait func() (Stream, error), err error)
-	PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool) (Exec, error)
+	PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool, detachKeys string) (Exec, error)
 	StartExec(ctx context.Context, id string, cols, rows uint16) (Stream, error)
 	InspectExec(ctx context.Context, id string) (Exec, error)
 }

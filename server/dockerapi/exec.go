@@ -26,11 +26,14 @@ func (h *Handler) execCreate(c *call) error {
 	if len(req.Cmd) == 0 {
 		return invalid("no exec command specified")
 	}
+	if _, err := detachKeys(req.DetachKeys); err != nil {
+		return err
+	}
 	want := wire.ExecContainer{Command: req.Cmd, Env: req.Env, WorkingDir: req.WorkingDir, User: req.User, TTY: req.Tty}
 	if req.ConsoleSize != nil {
 		want.Rows, want.Cols = uint16(req.ConsoleSize[0]), uint16(req.ConsoleSize[1])
 	}
-	e, err := h.Containers.PrepareExec(c.r.Context(), name, want, req.AttachStdin)
+	e, err := h.Containers.PrepareExec(c.r.Context(), name, want, req.AttachStdin, req.DetachKeys)
 	switch code(err) {
 	case "container-paused":
 		return conflict("container %s is paused, unpause the container before exec", name)
@@ -84,11 +87,14 @@ func (h *Handler) execStart(c *call) error {
 		return out.write(1, []byte(message+"\r\n"))
 	}
 	defer s.Close()
-	keys, err := detachKeys("")
+	keys, err := detachKeys(e.DetachKeys)
 	if err != nil {
 		return err
 	}
-	return view(s, conn, out, wanted{stdin: e.Stdin, stdout: true, stderr: true, closeStdin: !e.Request.TTY, detach: keys})
+	if view(s, conn, out, wanted{stdin: e.Stdin, stdout: true, stderr: true, closeStdin: !e.Request.TTY, detach: keys}) {
+		h.Containers.Act(ctx, e.Container, "exec_detach", "execID", id)
+	}
+	return nil
 }
 
 // execError words what the command line makes 126 and 127 of.

@@ -233,3 +233,25 @@ func changed(before, after string) string {
 	}
 	return out.String()
 }
+
+func TestPlatformsThatAnImageHasNotAreRefused(t *testing.T) {
+	h := New(Deps{Images: stage{}, Containers: stage{}, Log: slog.New(slog.DiscardHandler)})
+	for _, c := range []struct {
+		path   string
+		status int
+		words  string
+	}{
+		{`/v1.49/images/lab:1/json?platform={"os":"linux","architecture":"amd64"}`, 200, ""},
+		{`/v1.49/images/lab:1/json?platform={"os":"linux","architecture":"arm64"}`, 404, "image with reference lab:1 was found but its platform (linux/amd64) does not match the specified platform (linux/arm64)"},
+		{`/v1.48/images/lab:1/json?platform={"os":"linux","architecture":"arm64"}`, 200, ""}, // had no such thing yet
+		{`/v1.48/images/lab:1/history?platform={"os":"linux","architecture":"arm64"}`, 404, "does not match"},
+		{`/v1.48/images/get?names=lab:1&platform={"os":"linux","architecture":"arm64"}`, 404, "does not match"},
+		{`/v1.48/images/lab:1/history?platform=linux/arm64`, 400, "failed to parse platform"},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", c.path, nil))
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.words) {
+			t.Errorf("%s: %d %s, want %d %s", c.path, w.Code, w.Body, c.status, c.words)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 
+	"github.com/layerlab/layerlab/server/dockerapi/policy"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -78,18 +79,21 @@ func (h *Handler) containerUpdate(c *call) error {
 		return err
 	}
 	host := &container.HostConfig{Resources: req.Resources, RestartPolicy: req.RestartPolicy}
+	if err := policy.Check(nil, host, nil); err != nil {
+		return err
+	}
 	l, err := limits(host)
 	if err != nil {
 		return err
 	}
-	policy, err := restartPolicy(host)
+	restart, err := restartPolicy(host)
 	if err != nil {
 		return err
 	}
-	if policy == nil && req.RestartPolicy.Name != "" {
-		policy = &wire.Restart{Name: wire.RestartNo}
+	if restart == nil && req.RestartPolicy.Name != "" {
+		restart = &wire.Restart{Name: wire.RestartNo}
 	}
-	if _, err := h.Containers.Update(c.r.Context(), name, *l, policy); err != nil {
+	if _, err := h.Containers.Update(c.r.Context(), name, *l, restart); err != nil {
 		return containerError(name, err)
 	}
 	return c.json(http.StatusOK, container.UpdateResponse{Warnings: []string{}})

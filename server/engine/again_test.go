@@ -189,7 +189,7 @@ func TestOnlyTheLastProcessesThatDoNotRunAreRemembered(t *testing.T) {
 	c := l.run()
 	var first, last engine.Further
 	for i := range 100 {
-		f, err := l.PrepareExec(t.Context(), c.ID, wire.ExecContainer{Command: []string{"/x"}}, false)
+		f, err := l.PrepareExec(t.Context(), c.ID, wire.ExecContainer{Command: []string{"/x"}}, false, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +202,7 @@ func TestOnlyTheLastProcessesThatDoNotRunAreRemembered(t *testing.T) {
 	}
 	_, err := l.InspectExec(t.Context(), first.ID)
 	wantCode(t, err, "exec-not-found")
-	if _, err := l.PrepareExec(t.Context(), c.ID, wire.ExecContainer{}, false); err == nil {
+	if _, err := l.PrepareExec(t.Context(), c.ID, wire.ExecContainer{}, false, ""); err == nil {
 		t.Error("an exec without a command is taken")
 	}
 }

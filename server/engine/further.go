@@ -21,6 +21,7 @@ type Further struct {
 	ID, Container string
 	Request       wire.ExecContainer
 	Stdin         bool
+	DetachKeys    string // as the client wrote them, "" for the default
 	Started       bool
 	Pid           int  // on the host, 0 unless it runs
 	ExitCode      *int // nil until it has ended; 126 or 127 where it could not start
@@ -32,8 +33,9 @@ type execution struct {
 	info Further
 }
 
-// PrepareExec notes a process to be started in a running container.
-func (s *Service) PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool) (Further, error) {
+// PrepareExec notes a process to be started in a running container. detachKeys
+// is kept for who starts it.
+func (s *Service) PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool, detachKeys string) (Further, error) {
 	c, err := s.find(ctx, id)
 	if err != nil {
 		return Further{}, err
@@ -48,7 +50,7 @@ func (s *Service) PrepareExec(ctx context.Context, id string, req wire.ExecConta
 	if len(req.Command) == 0 {
 		return Further{}, imagecore.NewError(imagecore.ErrInvalid, "no-command", "no command: give one")
 	}
-	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Stdin: stdin}}
+	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Stdin: stdin, DetachKeys: detachKeys}}
 	s.remember(e)
 	s.act(c, "exec_create: "+strings.Join(req.Command, " "), "execID", e.info.ID)
 	return e.info, nil

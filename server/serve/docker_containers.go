@@ -109,8 +109,8 @@ func (s dockerStream) Next() (dockerapi.Chunk, error) {
 	return dockerapi.Chunk{Stream: c.Stream, Data: c.Data}, err
 }
 
-func (d dockerContainers) PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool) (dockerapi.Exec, error) {
-	f, err := d.Service.PrepareExec(ctx, id, req, stdin)
+func (d dockerContainers) PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool, detachKeys string) (dockerapi.Exec, error) {
+	f, err := d.Service.PrepareExec(ctx, id, req, stdin, detachKeys)
 	return dockerapi.Exec(f), err
 }
 

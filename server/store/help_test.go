@@ -5,6 +5,7 @@ package store
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,13 +59,14 @@ type saved struct {
 	stack string
 	refs  []string
 	env   string // makes another config of the same layers
+	arch  string // "": amd64
 }
 
 func (s saved) config(t *testing.T) ([]byte, [][]byte) {
 	t.Helper()
 	layers, tars := imagetest.MustParse(s.stack).Layers()
 	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	img := v1.Image{Created: &created, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}
+	img := v1.Image{Created: &created, Platform: v1.Platform{OS: "linux", Architecture: cmp.Or(s.arch, "amd64")}}
 	img.Config.Env = []string{"A=" + s.env}
 	img.Config.Cmd = []string{"/bin/my-app-binary"}
 	img.RootFS.Type = "layers"

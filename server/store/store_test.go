@@ -600,6 +600,33 @@ func TestSaveAllCarriesTheNamesAskedForAndLoadTellsThem(t *testing.T) {
 	}
 }
 
+func TestLoadTakesThePlatformsAskedFor(t *testing.T) {
+	amd, arm := saved{stack: base, refs: []string{"lab:amd"}}, saved{stack: base, refs: []string{"lab:arm"}, arch: "arm64"}
+	archive := dockerSave(t, "", amd, arm)
+	for _, c := range []struct {
+		platforms []string
+		want      []digest.Digest
+	}{
+		{nil, []digest.Digest{amd.id(t), arm.id(t)}},
+		{[]string{"linux/arm64"}, []digest.Digest{arm.id(t)}},
+		{[]string{"linux/arm64", "linux/amd64"}, []digest.Digest{amd.id(t), arm.id(t)}},
+		{[]string{"linux/arm"}, nil},
+	} {
+		b := setUp(t, nil)
+		list, err := b.Load(t.Context(), bytes.NewReader(archive), -1, c.platforms, nil)
+		if (err != nil) != (len(c.want) == 0) {
+			t.Errorf("%v: %v", c.platforms, err)
+		}
+		var got []digest.Digest
+		for _, l := range list {
+			got = append(got, digest.Digest(l.Image.ID))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.platforms, got, c.want)
+		}
+	}
+}
+
 func TestExportLaysALayerOverAnImage(t *testing.T) {
 	b := setUp(t, nil)
 	b.load(t, dockerSave(t, "", saved{stack: base, refs: []string{"one:1"}}))

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 )
 
@@ -51,6 +54,58 @@ func TestEveryFieldIsHonouredOrRefused(t *testing.T) {
 		}
 	}
 	t.Logf("%d fields", count)
+}
+
+// TestWhatNewerTypesAddIsRefused: a field that the tables do not know, wherever
+// the type has it.
+func TestWhatNewerTypesAddIsRefused(t *testing.T) {
+	type resources struct{ NewLimit int64 }
+	newer := struct {
+		container.HostConfig
+		resources
+		NewMode string
+	}{NewMode: "x", resources: resources{NewLimit: 1}}
+	var got []string
+	for _, r := range walk("HostConfig", reflect.ValueOf(newer), allHostFields()) {
+		got = append(got, r.Field)
+	}
+	if want := []string{"HostConfig.NewLimit", "HostConfig.NewMode"}; !slices.Equal(got, want) {
+		t.Errorf("refused %v, want %v", got, want)
+	}
+	if found := walk("HostConfig", reflect.ValueOf(container.HostConfig{}), allHostFields()); len(found) > 0 {
+		t.Errorf("nothing is asked for, and refused is %v", found)
+	}
+}
+
+// TestFieldsWithinFieldsAreKnown: what is honoured as a whole has fields of its
+// own, which the code that translates it reads one by one. A newer type that has
+// more must be looked at there.
+func TestFieldsWithinFieldsAreKnown(t *testing.T) {
+	for of, want := range map[reflect.Type]string{
+		reflect.TypeFor[container.CreateRequest]():     "Config HostConfig NetworkingConfig",
+		reflect.TypeFor[network.NetworkingConfig]():    "EndpointsConfig",
+		reflect.TypeFor[container.RestartPolicy]():     "Name MaximumRetryCount",
+		reflect.TypeFor[container.LogConfig]():         "Type Config",
+		reflect.TypeFor[container.DeviceMapping]():     "PathOnHost PathInContainer CgroupPermissions",
+		reflect.TypeFor[container.Ulimit]():            "Name Hard Soft",
+		reflect.TypeFor[network.PortBinding]():         "HostIP HostPort",
+		reflect.TypeFor[mount.Mount]():                 "Type Source Target ReadOnly Consistency BindOptions VolumeOptions ImageOptions TmpfsOptions ClusterOptions",
+		reflect.TypeFor[mount.BindOptions]():           "Propagation NonRecursive CreateMountpoint ReadOnlyNonRecursive ReadOnlyForceRecursive",
+		reflect.TypeFor[mount.VolumeOptions]():         "NoCopy Labels Subpath DriverConfig",
+		reflect.TypeFor[mount.Driver]():                "Name Options",
+		reflect.TypeFor[mount.TmpfsOptions]():          "SizeBytes Mode Options",
+		reflect.TypeFor[network.IPAM]():                "Driver Options Config",
+		reflect.TypeFor[network.IPAMConfig]():          "Subnet IPRange Gateway AuxAddress",
+		reflect.TypeFor[container.ExecCreateRequest](): "User Privileged Tty ConsoleSize AttachStdin AttachStderr AttachStdout DetachKeys Env WorkingDir Cmd",
+	} {
+		var got []string
+		for i := range of.NumField() {
+			got = append(got, of.Field(i).Name)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s has %v, known are %s", of, got, want)
+		}
+	}
 }
 
 // filled returns a value that is set to something unusual.

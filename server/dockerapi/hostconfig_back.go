@@ -1,0 +1,128 @@
+//go:build linux
+
+package dockerapi
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+
+	"github.com/layerlab/layerlab/server/labapi/wire"
+)
+
+// hostConfig is hostSettings the other way round: the HostConfig by which a
+// client of this API would have asked for what the page asked for.
+func hostConfig(r *CreateRequest) *container.HostConfig {
+	h := &container.HostConfig{AutoRemove: r.AutoRemove, ConsoleSize: [2]uint{uint(r.Rows), uint(r.Cols)}}
+	if r.Init {
+		h.Init = &r.Init
+	}
+	if r.Log != nil {
+		h.LogConfig.Config = map[string]string{}
+		if r.Log.MaxSize > 0 {
+			h.LogConfig.Config["max-size"] = strconv.FormatInt(r.Log.MaxSize, 10)
+		}
+		if r.Log.MaxFile > 0 {
+			h.LogConfig.Config["max-file"] = strconv.Itoa(r.Log.MaxFile)
+		}
+	}
+	if s := r.Security; s != nil {
+		securityBack(h, s)
+	}
+	mountsBack(h, r.Mounts)
+	networkBack(h, &r.Network)
+	return h
+}
+
+// limitsBack shows what is in force, which docker update may have changed since
+// the client asked.
+func limitsBack(h *container.HostConfig, r *CreateRequest) {
+	if r.Restart != nil {
+		h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyMode(r.Restart.Name), MaximumRetryCount: r.Restart.Max}
+	}
+	l := r.Limits
+	if l == nil {
+		return
+	}
+	h.Memory, h.MemorySwap, h.MemoryReservation = l.Memory, l.MemorySwap, l.MemoryReservation
+	h.NanoCPUs, h.CPUShares, h.CPUPeriod, h.CPUQuota = l.NanoCPUs, l.CPUShares, l.CPUPeriod, l.CPUQuota
+	h.CpusetCpus, h.CpusetMems, h.ShmSize, h.OomScoreAdj = l.CpusetCPUs, l.CpusetMems, l.Shm, l.OOMScoreAdj
+	if l.Swappiness != nil {
+		h.MemorySwappiness = l.Swappiness
+	}
+	if l.Pids != 0 {
+		h.PidsLimit = &l.Pids
+	}
+	h.Ulimits = nil
+	for _, u := range l.Ulimits {
+		h.Ulimits = append(h.Ulimits, &container.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
+	}
+	if l.Storage > 0 {
+		h.StorageOpt = map[string]string{"size": strconv.FormatInt(l.Storage, 10)}
+	}
+}
+
+func securityBack(h *container.HostConfig, s *wire.Security) {
+	h.CapAdd, h.CapDrop, h.Privileged, h.ReadonlyRootfs, h.GroupAdd, h.Sysctls = s.CapAdd, s.CapDrop, s.Privileged, s.ReadOnlyRoot, s.Groups, s.Sysctls
+	if s.NoNewPrivileges {
+		h.SecurityOpt = append(h.SecurityOpt, "no-new-privileges")
+	}
+	if s.Seccomp != "" {
+		h.SecurityOpt = append(h.SecurityOpt, "seccomp="+s.Seccomp)
+	}
+	if s.Unmasked {
+		h.SecurityOpt = append(h.SecurityOpt, "systempaths=unconfined")
+	}
+	for _, d := range s.Devices {
+		h.Devices = append(h.Devices, container.DeviceMapping{PathOnHost: d.Path, PathInContainer: d.Target, CgroupPermissions: d.Access})
+	}
+}
+
+func mountsBack(h *container.HostConfig, list []wire.MountSpec) {
+	for _, m := range list {
+		switch {
+		case m.Type == wire.MountTmpfs:
+			if h.Tmpfs == nil {
+				h.Tmpfs = map[string]string{}
+			}
+			h.Tmpfs[m.Target] = strings.Join(m.Options, ",")
+		case m.Source != "": // one without is the container's own volume
+			bind := m.Source + ":" + m.Target
+			if m.ReadOnly {
+				bind += ":ro"
+			}
+			h.Binds = append(h.Binds, bind)
+		}
+	}
+}
+
+func networkBack(h *container.HostConfig, n *wire.ContainerNetwork) {
+	h.NetworkMode, h.PublishAllPorts, h.ExtraHosts = container.NetworkMode(n.Mode), n.PublishAll, n.ExtraHosts
+	h.DNSSearch, h.DNSOptions = n.DNSSearch, n.DNSOptions
+	for _, text := range n.DNS {
+		if a, err := netip.ParseAddr(text); err == nil {
+			h.DNS = append(h.DNS, a)
+		}
+	}
+	for _, p := range n.Publish {
+		port, ok := network.PortFrom(p.Port, network.IPProtocol(p.Proto))
+		if !ok {
+			continue
+		}
+		b := network.PortBinding{}
+		b.HostIP, _ = netip.ParseAddr(p.Host) // "" is none
+		switch {
+		case p.First != p.Last:
+			b.HostPort = strconv.Itoa(int(p.First)) + "-" + strconv.Itoa(int(p.Last))
+		case p.First != 0:
+			b.HostPort = strconv.Itoa(int(p.First))
+		}
+		if h.PortBindings == nil {
+			h.PortBindings = network.PortMap{}
+		}
+		h.PortBindings[port] = append(h.PortBindings[port], b)
+	}
+}
