@@ -52,7 +52,12 @@ func TestExitCodesOfTheCorpus(t *testing.T) {
 		tested++
 		var codes []string
 		for _, args := range [][]string{
-			{command.Inspect}, {command.Verify}, {command.Tree}, {command.Diff, "--summary"}, {command.Waste, "--no-contents"}, {command.CI},
+			{command.Inspect},
+			{command.Verify},
+			{command.Tree},
+			{command.Diff, "--summary"},
+			{command.Waste, "--no-contents"},
+			{command.CI},
 			{command.Why, "--", "", "no/such/path"},
 		} {
 			codes = append(codes, fmt.Sprintf("%s %d", args[0], exitOf(t, filepath.Join(dir, name), args)))

@@ -43,8 +43,10 @@ func TestDockerShowsOurIDsOfVersion1(t *testing.T) {
 		base, top := fmt.Sprintf("%x", sha256.Sum256([]byte(what))), fmt.Sprintf("%x", sha256.Sum256([]byte("top "+what)))
 		name := fmt.Sprintf("v1-%.8s", top)
 		for _, f := range [][2]string{
-			{base + "/json", `{"id":"` + base + `",` + members + `}`}, {base + "/layer.tar", string(make([]byte, 1024))},
-			{top + "/json", `{"id":"` + top + `","parent":"` + base + `",` + members + `}`}, {top + "/layer.tar", string(make([]byte, 1024))},
+			{base + "/json", `{"id":"` + base + `",` + members + `}`},
+			{base + "/layer.tar", string(make([]byte, 1024))},
+			{top + "/json", `{"id":"` + top + `","parent":"` + base + `",` + members + `}`},
+			{top + "/layer.tar", string(make([]byte, 1024))},
 			{"repositories", `{"` + name + `":{"latest":"` + top + `"}}`},
 		} {
 			if strings.HasSuffix(f[0], "/json") {

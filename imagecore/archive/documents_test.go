@@ -26,8 +26,15 @@ func FuzzDocuments(f *testing.F) {
 			name string
 			data []byte
 		}{
-			{"manifest.json", list}, {"index.json", index}, {"repositories", names}, {"oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`)},
-			{"c.json", other}, {"l/json", other}, {"l/VERSION", []byte("1.0")}, {"blobs/sha256/" + hex, other}, {"l/layer.tar", make([]byte, 1024)},
+			{"manifest.json", list},
+			{"index.json", index},
+			{"repositories", names},
+			{"oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`)},
+			{"c.json", other},
+			{"l/json", other},
+			{"l/VERSION", []byte("1.0")},
+			{"blobs/sha256/" + hex, other},
+			{"l/layer.tar", make([]byte, 1024)},
 		} {
 			if len(x.data) == 0 {
 				continue

@@ -246,8 +246,12 @@ func TestWarningsAreBounded(t *testing.T) {
 // Files of one folder mostly have the same label: it is kept once.
 func TestNeighboursShareEqualAttributes(t *testing.T) {
 	labels := []map[string]string{
-		{"SCHILY.xattr.security.selinux": "etc_t"}, {"SCHILY.xattr.security.selinux": "etc_t"}, nil,
-		{"SCHILY.xattr.security.selinux": "etc_t", "SCHILY.xattr.user.k": "v"}, {"SCHILY.xattr.security.selinux": "etc_t"}, {"SCHILY.xattr.security.selinux": "bin_t"},
+		{"SCHILY.xattr.security.selinux": "etc_t"},
+		{"SCHILY.xattr.security.selinux": "etc_t"},
+		nil,
+		{"SCHILY.xattr.security.selinux": "etc_t", "SCHILY.xattr.user.k": "v"},
+		{"SCHILY.xattr.security.selinux": "etc_t"},
+		{"SCHILY.xattr.security.selinux": "bin_t"},
 	}
 	headers := make([]tar.Header, len(labels))
 	for i, l := range labels {
