@@ -66,22 +66,8 @@ func (h *Handler) containerStop(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := h.stop(c, d, t); err != nil {
-		return containerError(name, err)
-	}
-	return c.none()
-}
-
-// stop honours a signal given with the request, which the engine's stop knows
-// nothing of.
-func (h *Handler) stop(c *call, d Container, t *int) error {
-	if signal := c.query("signal"); signal != "" {
-		if _, err := h.Containers.Kill(c.r.Context(), d.Container.ID, wire.KillContainer{Signal: signal}); err != nil {
-			return err
-		}
-	}
-	_, err := h.Containers.Stop(c.r.Context(), d.Container.ID, wire.StopContainer{Timeout: t})
-	return err
+	_, err = h.Containers.Stop(c.r.Context(), d.Container.ID, wire.StopContainer{Timeout: t, Signal: c.query("signal")})
+	return c.done(name, err)
 }
 
 func (h *Handler) containerRestart(c *call) error {
@@ -98,7 +84,7 @@ func (h *Handler) containerRestart(c *call) error {
 		if d.AutoRemove {
 			return conflict("container %s removes itself when it stops: it cannot be restarted", d.Container.ID)
 		}
-		if err := h.stop(c, d, t); err != nil {
+		if _, err := h.Containers.Stop(c.r.Context(), d.Container.ID, wire.StopContainer{Timeout: t, Signal: c.query("signal")}); err != nil {
 			return containerError(name, err)
 		}
 	}

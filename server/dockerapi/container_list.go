@@ -50,8 +50,8 @@ func (h *Handler) containerList(c *call) error {
 		if err != nil {
 			continue // removed meanwhile
 		}
-		keep := f.any("id", func(v string) bool { return strings.HasPrefix(one.ID, v) }) &&
-			f.any("name", func(v string) bool { return strings.Contains("/"+one.Name, v) }) &&
+		keep := f.matches("id", one.ID) &&
+			f.matches("name", one.Name, "/"+one.Name) &&
 			f.any("status", func(v string) bool { return v == one.State }) &&
 			f.any("exited", func(v string) bool { return one.ExitCode != nil && strconv.Itoa(*one.ExitCode) == v }) &&
 			f.any("ancestor", func(v string) bool { return h.madeOf(ctx, one, v) }) &&

@@ -5,6 +5,7 @@ package dockerapi
 import (
 	"encoding/json"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,15 @@ func (f filters) has(name string) bool { return len(f[name]) > 0 }
 // any reports whether the filter is absent or one of its values holds.
 func (f filters) any(name string, holds func(value string) bool) bool {
 	return !f.has(name) || slices.ContainsFunc(f[name], holds)
+}
+
+// matches is any for values that are patterns, as Docker takes names and ids for
+// them: one of the texts must match. What is no pattern matches nothing.
+func (f filters) matches(name string, texts ...string) bool {
+	return f.any(name, func(value string) bool {
+		pattern, err := regexp.Compile(value)
+		return err == nil && slices.ContainsFunc(texts, pattern.MatchString)
+	})
 }
 
 // truth reads a filter such as dangling=true; nil where it is absent.

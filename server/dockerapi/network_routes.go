@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/network"
@@ -59,8 +58,8 @@ func (h *Handler) networkList(c *call) error {
 		}
 		if f.any("driver", func(v string) bool { return v == n.Driver }) &&
 			f.any("type", func(v string) bool { return v == kind }) &&
-			f.any("name", func(v string) bool { return strings.Contains(n.Name, v) }) &&
-			f.any("id", func(v string) bool { return strings.HasPrefix(n.ID, v) }) &&
+			f.matches("name", n.Name) &&
+			f.matches("id", n.ID) &&
 			f.any("scope", func(v string) bool { return v == "local" }) &&
 			(dangling == nil || *dangling == (!n.Builtin && !used[n.ID])) && f.labels(n.Labels) {
 			out = append(out, network.Summary{Network: inspectNetwork(n)})

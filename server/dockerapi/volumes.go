@@ -81,7 +81,7 @@ func (h *Handler) volumeInspect(c *call) error {
 // wanted applies the filters that lists and pruning share.
 func (f filters) volume(v wire.Volume) bool {
 	return f.labels(dockerVolume(v).Labels) &&
-		f.any("name", func(name string) bool { return strings.Contains(v.Name, name) }) &&
+		f.matches("name", v.Name) &&
 		f.any("driver", func(name string) bool { return name == "local" })
 }
 

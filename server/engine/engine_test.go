@@ -59,6 +59,9 @@ func TestLifeOfAContainer(t *testing.T) {
 	_, err = l.Unpause(t.Context(), c.ID)
 	wantCode(t, err, "container-not-paused")
 
+	if _, err := l.Stop(t.Context(), c.ID, wire.StopContainer{Signal: "SIGNONSENSE"}); err == nil {
+		t.Error("a signal that is none is sent")
+	}
 	stopped, err := l.Stop(t.Context(), c.ID, wire.StopContainer{})
 	if err != nil || stopped.State != wire.StateExited || *stopped.ExitCode != 143 || stopped.Pid != 0 {
 		t.Fatalf("stopped %+v, %v", stopped, err)
@@ -101,16 +104,17 @@ func TestLifeOfAContainer(t *testing.T) {
 }
 
 func TestStopKillsWhoDoesNotListen(t *testing.T) {
-	l := newLab(t, `{"config":{"Cmd":["x"],"StopSignal":"USR1"}}`)
-	c := l.run()
-	sh := l.shims.one(t)
-	zero := 0
-	stopped, err := l.Stop(t.Context(), c.ID, wire.StopContainer{Timeout: &zero})
-	if err != nil || *stopped.ExitCode != 137 {
-		t.Fatalf("stopped %+v, %v", stopped, err)
-	}
-	if !cmp.Equal(sh.signals, []unix.Signal{unix.SIGUSR1, unix.SIGKILL}) {
-		t.Errorf("signals %v", sh.signals)
+	for asked, first := range map[string]unix.Signal{"": unix.SIGUSR1, "INT": unix.SIGINT} {
+		l := newLab(t, `{"config":{"Cmd":["x"],"StopSignal":"USR1"}}`)
+		c := l.run()
+		sh := l.shims.one(t)
+		stopped, err := l.Stop(t.Context(), c.ID, wire.StopContainer{Timeout: new(0), Signal: asked})
+		if err != nil || *stopped.ExitCode != 137 {
+			t.Fatalf("stopped %+v, %v", stopped, err)
+		}
+		if !cmp.Equal(sh.signals, []unix.Signal{first, unix.SIGKILL}) {
+			t.Errorf("signals %v", sh.signals)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func (s *Service) Stop(ctx context.Context, id string, req wire.StopContainer) (
 		return wire.Container{}, err
 	}
 	sig := unix.SIGTERM
-	if text := c.record().StopSignal; text != "" {
+	if text := cmp.Or(req.Signal, c.record().StopSignal); text != "" {
 		if sig, err = parseSignal(text); err != nil {
 			return wire.Container{}, err
 		}

@@ -115,10 +115,12 @@ type NewContainer struct {
 	AutoRemove bool              `json:"autoRemove,omitempty"` // remove the container when it has ended
 }
 
-// StopContainer is the body of POST /containers/{id}/stop: SIGTERM (or the
-// image's StopSignal), then SIGKILL after Timeout seconds (default 10).
+// StopContainer is the body of POST /containers/{id}/stop: Signal (default: the
+// container's StopSignal, else SIGTERM), then SIGKILL after Timeout seconds
+// (default 10).
 type StopContainer struct {
-	Timeout *int `json:"timeout,omitempty"`
+	Timeout *int   `json:"timeout,omitempty"`
+	Signal  string `json:"signal,omitempty"` // "SIGINT", "INT" or "2"
 }
 
 // KillContainer is the body of POST /containers/{id}/kill; default SIGKILL.

@@ -139,6 +139,7 @@ export interface ActivityList {
 
 export interface StopContainer {
   timeout?: number;
+  signal?: string;
 }
 
 export interface KillContainer {
@@ -263,6 +264,7 @@ export interface Facts {
   noNewPrivs: boolean;
   cgroupPath: string;
   cgroupValues: CgroupValue[];
+  processes: Process[];
   processCount: number;
   seccompFilter: number;
 }
@@ -461,6 +463,13 @@ export interface Mount {
 export interface CgroupValue {
   name: string;
   value: string;
+}
+
+export interface Process {
+  host: number;
+  inside: number;
+  user: number;
+  name: string;
 }
 
 export interface Network {
