@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,50 @@ func (s *Service) Facts(ctx context.Context, id string) (wire.Facts, error) {
 	if err != nil {
 		return wire.Facts{}, stateError(rec, "container-not-running", "ended while it was looked at")
 	}
+	pids, err := s.o.Shims.Pids(cgroupOf(c.id))
+	if err != nil {
+		return wire.Facts{}, err
+	}
+	f.Processes, f.ProcessCount = processesOf("/proc", pids), len(pids)
 	return f, nil
+}
+
+// shownProcesses bounds the list of a container's processes.
+const shownProcesses = 100
+
+// processesOf reads who the processes of a container are. One that ended
+// meanwhile is left out.
+func processesOf(proc string, pids []int) []wire.Process {
+	list := []wire.Process{}
+	pids = slices.Sorted(slices.Values(pids))
+	for _, pid := range pids[:min(len(pids), shownProcesses)] {
+		status, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "status"))
+		if err != nil {
+			continue
+		}
+		list = append(list, parseProcess(pid, status))
+	}
+	return list
+}
+
+// parseProcess reads name, numbers and user of proc_pid_status(5). NSpid lists
+// the numbers of a process from this pid namespace down to its own.
+func parseProcess(pid int, status []byte) wire.Process {
+	p := wire.Process{Host: pid}
+	for line := range strings.Lines(string(status)) {
+		key, value, _ := strings.Cut(line, ":")
+		fields := strings.Fields(value)
+		switch {
+		case key == "Name":
+			p.Name = strings.TrimSpace(value)
+		case key == "NSpid" && len(fields) > 1:
+			p.Inside, _ = strconv.Atoi(fields[len(fields)-1])
+		case key == "Uid" && len(fields) > 0:
+			user, _ := strconv.ParseUint(fields[0], 10, 32)
+			p.User = uint32(user)
+		}
+	}
+	return p
 }
 
 // readFacts reads the facts of a process from a mounted proc(5).
@@ -54,11 +98,6 @@ func readFacts(proc string, pid int) (wire.Facts, error) {
 	parseStatus(status, &f)
 	controllers := parseCgroups(read("cgroup"))
 	f.CgroupPath, f.CgroupValues = cgroupValues(controllers, parseHierarchies(fileOf(filepath.Join(proc, "self", "mountinfo"))))
-	for _, v := range f.CgroupValues {
-		if v.Name == "pids.current" {
-			f.ProcessCount, _ = strconv.Atoi(v.Value)
-		}
-	}
 	return f, nil
 }
 
@@ -201,6 +240,7 @@ func cgroupValues(paths, where map[string]string) (string, []wire.CgroupValue) {
 		{"cpu", "cpu.max"},
 		{"cpu", "cpu.weight"},
 		{"cpuacct", "cpuacct.usage"},
+		{"", "cpu.stat"}, // cgroup2's own: its first line is the time used
 	}
 	path := paths["pids"]
 	if path == "" {

@@ -47,6 +47,20 @@ func TestParseProcFiles(t *testing.T) {
 }
 
 // TestFactsOfThisProcess reads what the kernel says of the test itself.
+func TestParseProcess(t *testing.T) {
+	status := "Name:\ttwo words\nUmask:\t0022\nUid:\t1966080\t1966080\t1966080\t1966080\nNSpid:\t4242\t7\t1\n"
+	if p := parseProcess(4242, []byte(status)); p != (wire.Process{Host: 4242, Inside: 1, User: 1966080, Name: "two words"}) {
+		t.Errorf("%+v", p)
+	}
+	if p := parseProcess(7, []byte("Name:\tinit\nUid:\t0\t0\t0\t0\nNSpid:\t7\n")); p != (wire.Process{Host: 7, Name: "init"}) {
+		t.Errorf("%+v", p)
+	}
+	me := os.Getpid()
+	if list := processesOf("/proc", []int{1 << 30, me}); len(list) != 1 || list[0].Host != me || int(list[0].User) != os.Getuid() {
+		t.Errorf("%+v", list)
+	}
+}
+
 func TestFactsOfThisProcess(t *testing.T) {
 	f, err := readFacts("/proc", os.Getpid())
 	if err != nil {

@@ -236,6 +236,10 @@ func TestExecAndFacts(t *testing.T) {
 		len(f.Capabilities["bounding"]) != 14 || len(f.Capabilities["effective"]) != 14 || len(f.Capabilities["ambient"]) != 0 || len(f.Capabilities["inheritable"]) != 0 {
 		t.Errorf("facts %+v", f)
 	}
+	first := slices.IndexFunc(f.Processes, func(p wire.Process) bool { return p.Inside == 1 })
+	if first < 0 || f.Processes[first].Host != f.Pid || f.Processes[first].User != f.UIDMap[0].Host || f.ProcessCount != len(f.Processes) {
+		t.Errorf("processes %+v", f.Processes)
+	}
 	if !slices.Contains(f.CgroupValues, wire.CgroupValue{Name: "pids.max", Value: "4096"}) {
 		t.Errorf("cgroup %s %+v", f.CgroupPath, f.CgroupValues)
 	}

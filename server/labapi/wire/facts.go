@@ -9,13 +9,24 @@ type Facts struct {
 	GIDMap     []IDMap     `json:"gidMap"`
 	Mounts     []Mount     `json:"mounts"` // in the order in which they were made
 	// Capabilities by set: bounding, permitted, effective, inheritable, ambient.
-	Capabilities  map[string][]string `json:"capabilities"`
-	Seccomp       string              `json:"seccomp"` // disabled, strict or filter
-	NoNewPrivs    bool                `json:"noNewPrivs"`
-	CgroupPath    string              `json:"cgroupPath"`
-	CgroupValues  []CgroupValue       `json:"cgroupValues"`
-	ProcessCount  int                 `json:"processCount"`
-	SeccompFilter int                 `json:"seccompFilter"` // number of filters
+	Capabilities map[string][]string `json:"capabilities"`
+	Seccomp      string              `json:"seccomp"` // disabled, strict or filter
+	NoNewPrivs   bool                `json:"noNewPrivs"`
+	CgroupPath   string              `json:"cgroupPath"`
+	CgroupValues []CgroupValue       `json:"cgroupValues"`
+	// Processes are the first hundred of those that ProcessCount counts, in the
+	// order of the host's numbers.
+	Processes     []Process `json:"processes"`
+	ProcessCount  int       `json:"processCount"`
+	SeccompFilter int       `json:"seccompFilter"` // number of filters
+}
+
+// Process is a process of a container, seen from both sides.
+type Process struct {
+	Host   int    `json:"host"`   // its number on the host
+	Inside int    `json:"inside"` // in the container; 0 where it is in no pid namespace of its own
+	User   uint32 `json:"user"`   // its user id on the host
+	Name   string `json:"name"`   // as the kernel keeps it, 15 bytes at most
 }
 
 // Namespace is one namespace of a container.
