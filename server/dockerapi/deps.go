@@ -35,6 +35,7 @@ type Deps struct {
 // Facts are what version and info tell of this server.
 type Facts struct {
 	Version, Kernel, Data, Name string
+	Rootfs                      string // how layers are put together: snapshot.Method
 	Started                     time.Time
 }
 

@@ -6,12 +6,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/moby/moby/api/types"
 	"github.com/moby/moby/api/types/events"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -44,7 +46,8 @@ func (h *Handler) events(c *call) error {
 		return err
 	}
 	defer done()
-	c.Header().Set("Content-Type", "application/json")
+	form := c.streamForm()
+	c.Header().Set("Content-Type", form)
 	c.head(http.StatusOK)
 	c.flush()
 	out := json.NewEncoder(c)
@@ -60,11 +63,28 @@ func (h *Handler) events(c *call) error {
 		if !ok || e.Time.Before(since) || !wants(f, m) {
 			continue
 		}
-		if err := out.Encode(older(c.version, m)); err != nil {
+		if form == types.MediaTypeJSONSequence {
+			_, err = c.Write([]byte{0x1e}) // RFC 7464: a record separator before each
+		}
+		if err = errors.Join(err, out.Encode(older(c.version, m))); err != nil {
 			return nil
 		}
 		c.flush()
 	}
+}
+
+// streamForm is the first of the forms of a stream of JSON that the client
+// accepts and its version of the API has; they differ in name, and in what
+// separates the objects.
+func (c *call) streamForm() string {
+	since := map[string]version{types.MediaTypeNDJSON: 52, types.MediaTypeJSONSequence: 52, types.MediaTypeJSONLines: 53}
+	for accepted := range strings.SplitSeq(c.r.Header.Get("Accept"), ",") {
+		form, _, _ := strings.Cut(strings.TrimSpace(accepted), ";")
+		if at, known := since[form]; known && c.version >= at {
+			return form
+		}
+	}
+	return types.MediaTypeJSON
 }
 
 // pruned tells that all that was unused of a kind has gone.

@@ -138,7 +138,7 @@ func (s stage) golden(t *testing.T, of version, path string) string {
 	t.Helper()
 	h := New(Deps{
 		Images: s, Containers: s, Networks: &oneNetwork{}, Events: stagedEvents{}, Log: slog.New(slog.DiscardHandler),
-		Facts: Facts{Version: "test", Kernel: "6.1", Data: "/data", Name: "host", Started: staged},
+		Facts: Facts{Version: "test", Kernel: "6.1", Data: "/data", Rootfs: "lowerdir+", Name: "host", Started: staged},
 	})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/v"+of.String()+path, nil))
@@ -146,7 +146,8 @@ func (s stage) golden(t *testing.T, of version, path string) string {
 		t.Fatalf("%s of %s: %d %s", path, of, w.Code, w.Body)
 	}
 	var b bytes.Buffer
-	for d := json.NewDecoder(w.Body); d.More(); {
+	d := json.NewDecoder(w.Body)
+	for d.UseNumber(); d.More(); {
 		var v any
 		if err := d.Decode(&v); err != nil {
 			t.Fatalf("%s of %s: %v", path, of, err)
@@ -252,6 +253,30 @@ func TestPlatformsThatAnImageHasNotAreRefused(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest("GET", c.path, nil))
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.words) {
 			t.Errorf("%s: %d %s, want %d %s", c.path, w.Code, w.Body, c.status, c.words)
+		}
+	}
+}
+
+func TestEventsComeInTheFormThatIsAccepted(t *testing.T) {
+	h := New(Deps{Events: stagedEvents{}, Log: slog.New(slog.DiscardHandler)})
+	for _, c := range []struct{ version, accept, form, begins string }{
+		{"1.51", "application/json-seq", "application/json", "{"},
+		{"1.52", "", "application/json", "{"},
+		{"1.52", "text/html, application/json-seq;q=0.9", "application/json-seq", "\x1e{"},
+		{"1.52", "application/jsonl, application/x-ndjson", "application/x-ndjson", "{"},
+		{"1.53", "application/jsonl, application/x-ndjson", "application/jsonl", "{"},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/v"+c.version+"/events", nil)
+		r.Header.Set("Accept", c.accept)
+		h.ServeHTTP(w, r)
+		if got := w.Header().Get("Content-Type"); got != c.form {
+			t.Errorf("%s %q: %s", c.version, c.accept, got)
+		}
+		for line := range strings.Lines(w.Body.String()) {
+			if !strings.HasPrefix(line, c.begins) {
+				t.Errorf("%s %q: %q", c.version, c.accept, line)
+			}
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (h *Handler) imageList(c *call) error {
 	if old := c.query("filter"); old != "" && c.version < 41 {
 		f["reference"] = append(f["reference"], old)
 	}
-	list, err := h.summaries(c.r.Context(), imageFilter{filters: f, all: c.flag("all"), sharedSize: c.flag("shared-size"), descriptor: c.version > 47, manifests: c.version > 46 && c.flag("manifests")})
+	list, err := h.summaries(c.r.Context(), imageFilter{filters: f, all: c.flag("all"), sharedSize: c.flag("shared-size"), descriptor: c.version > 47, manifests: c.version > 46 && c.flag("manifests") || c.version > 53 && c.flag("identity")})
 	if err != nil {
 		return err
 	}

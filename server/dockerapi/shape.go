@@ -3,6 +3,7 @@
 package dockerapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -205,7 +206,9 @@ func shape(of version, v any) ([]byte, error) {
 			continue
 		}
 		if d == nil {
-			if err := json.Unmarshal(raw, &d); err != nil {
+			exact := json.NewDecoder(bytes.NewReader(raw))
+			exact.UseNumber()
+			if err := exact.Decode(&d); err != nil {
 				return nil, err
 			}
 		}

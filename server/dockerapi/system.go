@@ -54,7 +54,7 @@ func (h *Handler) info(c *call) error {
 	}
 	i := system.Info{
 		ID: h.Facts.Name, Name: h.Facts.Name, Containers: len(list), Images: len(images),
-		Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", h.Facts.Data}},
+		Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", h.Facts.Data}, {"Layers Mounted By", h.Facts.Rootfs}},
 		MemoryLimit: true, PidsLimit: true, CPUCfsPeriod: true, CPUCfsQuota: true, CPUShares: true, CPUSet: true, IPv4Forwarding: true,
 		NGoroutines: runtime.NumGoroutine(), SystemTime: time.Now().Format(time.RFC3339Nano),
 		LoggingDriver: "json-file", CgroupDriver: "cgroupfs", CgroupVersion: "1",
