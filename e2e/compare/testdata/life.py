@@ -104,7 +104,7 @@ net.remove()
 same([v.name for v in client.volumes.list()], ["kept"])
 client.volumes.get("kept").remove()
 df = client.df()
-assert df.get("Images") or df["ImageUsage"]["Items"]  # until and from API 1.52
+assert df.get("Images") or df["ImageUsage"]["TotalCount"]  # until and from API 1.52
 
 client.images.remove("py:2")
 client.images.remove("py:1")
