@@ -153,6 +153,7 @@ test-compare: embedded ## 300 docker command lines against Docker's engine and o
 	$(call apt,dockerd:docker.io runc:runc skopeo:skopeo ip:iproute2)
 	@/usr/bin/python3 -c 'import docker' 2>/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends python3-docker
 	$(GO) test -tags compare -count=1 -timeout 15m -v ./e2e/compare
+	LAYERLAB_DOCKER=/usr/bin/docker $(GO) test -count=1 -run 'TestCommands/R(8|10|13|16|19|23|26|27|28|36|37|44)$$' ./e2e
 
 .PHONY: test-web
 test-web: web/node_modules/.ready web/src/io/imagecore.wasm web/src/io/cases.tar.gz ## Biome, svelte-check and vitest
@@ -187,7 +188,7 @@ test-engines: ## random images through Docker, containerd and umoci: each engine
 
 .PHONY: test-long
 test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with random kills, an image of a million entries, where `make test` takes hundreds or a few thousand (root)
-	$(call apt,umoci:umoci containerd:containerd runc:runc)
+	$(call apt,umoci:umoci containerd:containerd runc:runc dockerd:docker.io ip:iproute2)
 	for seed in $$(seq 0 500 9500); do \
 		LAYERLAB_SEED=$$seed LAYERLAB_STACKS=500 $(GO) test -tags engines -count=1 -timeout 60m -v -run 'TestContainerd$$' ./e2e/engines; \
 	done
@@ -198,6 +199,9 @@ test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with r
 	LAYERLAB_CORPUS_ALL=1 LAYERLAB_ENTRIES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'MemoryIsBounded|ExitCodesOfTheCorpus' ./e2e
 	LAYERLAB_STARTS=1000 $(GO) test -count=1 -timeout 60m -v -run 'NothingLeaksWhateverIsKilled' ./e2e
 	LAYERLAB_SCHEDULES=3000 $(GO) test -count=1 -timeout 60m -v -run 'NoOrderOfSteps' ./server/store | grep -v '    --- PASS\|=== RUN'
+	cd e2e/enumerate && CGO_ENABLED=0 GOWORK=off GOFLAGS=-mod=mod $(GO) build -o ../../bin/enumerator/amicontained github.com/genuinetools/amicontained
+	LAYERLAB_ENUMERATOR=$(CURDIR)/bin/enumerator $(GO) test -tags compare -count=1 -timeout 20m -v -run 'AnEnumerator' ./e2e/compare
+	LAYERLAB_DOCKER=/usr/bin/docker $(GO) test -count=1 -timeout 20m -run 'TestCommands|TestCommandLine' ./e2e
 	LAYERLAB_CRASHES=500 LAYERLAB_CONTAINERS=200 $(GO) test -count=1 -timeout 60m -v -run 'KilledServer|ManyCallers' ./e2e
 	$(MAKE) --no-print-directory test-uml fuzz
 
@@ -240,7 +244,12 @@ bench-go: ## the benchmarks of single packages
 .PHONY: bench-engine
 bench-engine: build bin/layerlab-helper bin/samples/sample.tar ## the server's engine beside dockerd, umoci, tar and a bare veth, by turns, with ratios (root)
 	$(call apt,dockerd:docker.io umoci:umoci runc:runc ip:iproute2)
-	$(GO) run ./e2e/enginebench -layerlab bin/layerlab -runtime bin/layerlab-runtime -helper bin/layerlab-helper -samples bin/samples
+	$(GO) run ./e2e/enginebench -only '^[^d]' -layerlab bin/layerlab -runtime bin/layerlab-runtime -helper bin/layerlab-helper -samples bin/samples
+
+.PHONY: bench-docker
+bench-docker: build bin/layerlab-helper bin/samples/sample.tar ## what the docker command line asks for, beside dockerd: load, load again, save, export, commit, run, exec, diff (root)
+	$(call apt,dockerd:docker.io docker:docker.io runc:runc ip:iproute2)
+	$(GO) run ./e2e/enginebench -only '^docker' -layerlab bin/layerlab -runtime bin/layerlab-runtime -helper bin/layerlab-helper -samples bin/samples
 
 .PHONY: bench-runtime
 bench-runtime: bin/layerlab-runtime bin/layerlab-helper ## runs, execs and starts from layers beside crun and runc, by turns, with ratios (root)

@@ -23,6 +23,7 @@ import (
 // engine is a server of the Docker Engine API: ours, or dockerd.
 type engine struct {
 	name, run string // run: folder of ours
+	socket    string
 	cmd       *exec.Cmd
 	http      http.Client
 	cleanUp   func() error
@@ -94,7 +95,7 @@ func dockerd(dir string) (*engine, error) {
 }
 
 func dial(name, socket string) *engine {
-	return &engine{name: name, http: http.Client{Transport: &http.Transport{
+	return &engine{name: name, socket: socket, http: http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", socket)

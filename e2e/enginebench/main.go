@@ -110,7 +110,7 @@ func run(ctx context.Context, o options) error {
 	fmt.Println("|---|---|---:|---:|---|")
 	e := &engines{o: o}
 	defer func() { e.stop() }()
-	for _, r := range slices.Concat(unpacking(o), e.rows()) {
+	for _, r := range slices.Concat(unpacking(o), e.rows(), e.dockerRows()) {
 		if !o.only.MatchString(r.work) {
 			continue
 		}
