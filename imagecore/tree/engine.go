@@ -47,7 +47,7 @@ func (b *builder) stack(n int32, dir *lens.Inode) {
 	if n == 0 {
 		by = dir.Entry
 		if v := b.open(0); !b.same(v, dir) {
-			b.close(v, Replaced)
+			b.endRoot(v)
 			b.enter(0, dir, by)
 		}
 	}
@@ -79,6 +79,16 @@ func (b *builder) stack(n int32, dir *lens.Inode) {
 	}
 }
 
+// endRoot ends the root's version. That of the base is the layer's own, and was
+// never there.
+func (b *builder) endRoot(v int32) {
+	if b.own(v) {
+		b.drop(v)
+	} else {
+		b.close(v, Replaced)
+	}
+}
+
 // same says whether a version of a folder has an inode's metadata.
 func (b *builder) same(v int32, in *lens.Inode) bool {
 	return equalAttr(b.attr(&b.versions[v]), Attr(in.Attr))
@@ -100,30 +110,45 @@ func (b *builder) replay(f lens.Folder) {
 		dir  *lens.Inode
 		name string
 	}
-	last := map[place]int32{}
-	for i, t := range f.Touched {
-		p := place{t.Dir, t.Name}
-		if _, again := last[p]; t.Removed || t.By >= 0 || !again {
-			last[p] = int32(i)
+	gone := map[place]int32{} // what was removed, with the last entry that did it
+	root, touched := int32(-1), false
+	for _, t := range f.Touched {
+		switch {
+		case t.Dir == nil:
+			touched = true
+			if t.By >= 0 {
+				root = t.By
+			}
+		case t.Removed:
+			gone[place{t.Dir, t.Name}] = t.By
 		}
 	}
 	for _, t := range f.Touched {
-		p := place{t.Dir, t.Name}
-		at, todo := last[p]
-		if !todo {
+		if t.Dir == nil {
+			if touched {
+				b.endRoot(f.Root.Version)
+				f.Root.Version, touched = b.enter(0, f.Root, root), false
+			}
 			continue
 		}
-		delete(last, p)
-		end := f.Touched[at]
-		if t.Dir == nil {
-			b.close(f.Root.Version, Replaced)
-			f.Root.Version = b.enter(0, f.Root, end.By)
+		p := place{t.Dir, t.Name}
+		k := t.Dir.Lookup(t.Name)
+		by, removed := gone[p]
+		if k == nil && !removed || k != nil && k.Settled == b.layer+1 {
 			continue
+		}
+		delete(gone, p)
+		if k != nil {
+			k.Settled = b.layer + 1
 		}
 		if t.Dir.Gone() || t.Dir.Node < 0 {
 			continue
 		}
-		b.settle(b.child(t.Dir.Node, t.Name), t.Dir.Lookup(t.Name), end)
+		if c := b.child(t.Dir.Node, t.Name); k != nil {
+			b.settle(c, k)
+		} else {
+			b.remove(c, by)
+		}
 	}
 	// Folders in which something was made, and whose time nobody gave back.
 	for _, t := range f.Touched {
@@ -144,23 +169,26 @@ func (b *builder) replay(f lens.Folder) {
 	}
 }
 
-// settle gives a node what its name leads to in the end, nil for nothing.
-func (b *builder) settle(c int32, k *lens.Name, end lens.Touched) {
+// remove ends a node whose name is gone, which an entry of the layer removed.
+func (b *builder) remove(c, by int32) {
+	v, e := b.open(c), &b.entries[by]
+	switch {
+	case e.Kind == imagecore.Opaque:
+		b.vacate(c, ByOpaque)
+	case v >= 0:
+		b.vacate(c, ByWhiteout)
+	}
+	if e.Kind == imagecore.Whiteout && v >= 0 {
+		b.add(c, version{entry: by, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
+	} else if v >= 0 {
+		b.unlist(c)
+	}
+}
+
+// settle gives a node what its name leads to in the end.
+func (b *builder) settle(c int32, k *lens.Name) {
 	v := b.open(c)
 	switch {
-	case k == nil:
-		e := &b.entries[end.By]
-		switch {
-		case e.Kind == imagecore.Opaque:
-			b.vacate(c, ByOpaque)
-		case v >= 0:
-			b.vacate(c, ByWhiteout)
-		}
-		if e.Kind == imagecore.Whiteout && v >= 0 {
-			b.add(c, version{entry: end.By, home: none(), inode: -1, opaque: -1, kind: imagecore.Whiteout})
-		} else if v >= 0 {
-			b.unlist(c)
-		}
 	case k.Kind == imagecore.Dir && k.Version >= 0 && k.Version == v:
 		if k.By >= 0 && !b.own(v) {
 			b.close(v, Replaced)

@@ -37,8 +37,10 @@ func (c *containerd) Layer(layer int, entries []imagecore.Entry) (Folder, error)
 	if len(c.lowers) == 0 {
 		c.unpacked = newPaths()
 	}
+	defer func() { c.unpacked = nil }() // memory counts: the layer's tree is made next
 	var dirs []int
 	for i := range entries {
+		c.fs.written = entries[i].Name
 		isDir, reason := c.entry(&entries[i], i)
 		if reason != "" {
 			return Folder{}, &Refusal{Entry: i, Reason: reason}

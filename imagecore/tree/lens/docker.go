@@ -34,6 +34,7 @@ func (d *docker) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	var dirs []int
 	for i := range entries {
 		e := &entries[i]
+		d.fs.written = e.Name
 		name := clean(e)
 		if !seen.add(name) {
 			return Folder{}, &Refusal{Entry: i, Reason: "duplicates of file paths not supported"}

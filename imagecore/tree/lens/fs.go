@@ -48,6 +48,9 @@ type fs struct {
 	log   []Touched // nil unless logging
 	logs  bool
 	steps *int // left, of all the file systems of an image
+	// written is the name of the entry at work: names in folders are mostly its
+	// end, and need no memory of their own then.
+	written string
 }
 
 func newFS(steps *int) *fs {
@@ -151,7 +154,11 @@ func (f *fs) free(path string) (place, errno) {
 }
 
 func (f *fs) put(p place, in *Inode, by int) {
-	p.name = strings.Clone(p.name) // else the whole path stays
+	if strings.HasSuffix(f.written, p.name) {
+		p.name = f.written[len(f.written)-len(p.name):]
+	} else {
+		p.name = strings.Clone(p.name) // else the whole path stays
+	}
 	p.dir.folder.names[p.name] = &Name{Inode: in, By: int32(by)}
 	if in.isDir() {
 		in.folder.parent = p.dir

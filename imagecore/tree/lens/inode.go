@@ -53,6 +53,8 @@ type Attr struct {
 type Name struct {
 	*Inode
 	By int32
+	// Settled is the caller's; it begins as 0.
+	Settled int32
 }
 
 // IsWhiteout says whether overlayfs takes the inode for a whiteout.

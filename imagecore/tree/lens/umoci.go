@@ -25,9 +25,11 @@ type umoci struct {
 }
 
 func (u *umoci) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
-	u.layer, u.upper, u.fs.log = layer, newPaths(), nil
+	u.layer, u.upper, u.fs.log = layer, newPaths(), make([]Touched, 0, len(entries))
+	defer func() { u.upper = nil }() // memory counts: the layer's tree is made next
 	u.steps += stepsPerEntry * len(entries)
 	for i := range entries {
+		u.fs.written = entries[i].Name
 		if reason := u.entry(&entries[i], i); reason != "" {
 			return Folder{}, &Refusal{Entry: i, Reason: reason}
 		}
