@@ -85,7 +85,8 @@ func (b *Bus) Publish(kind, id string, data any) error {
 
 // Send delivers an event that is not kept. One that still waits for a
 // subscriber is replaced by the next of the same kind and id, so that a slow
-// page sees the newest state and not all states.
+// page sees the newest state and not all states. Its number is that of the last
+// kept event which the subscriber has been given before it.
 func (b *Bus) Send(kind, id string, data any) error {
 	raw, err := json.Marshal(data)
 	if err != nil {

@@ -198,6 +198,29 @@ func TestTransientEventsAreNotKeptAndReplaceOneAnother(t *testing.T) {
 	}
 }
 
+// TestATransientEventPassesNoKeptOne: one that is replaced while it waits keeps
+// its place, so whoever goes on from its number misses nothing.
+func TestATransientEventPassesNoKeptOne(t *testing.T) {
+	bus := openBus(t, openBucket(t))
+	publish(t, bus, wire.EventImageCreated, "a")
+	s := subscribe(t, bus, 0)
+	send := func(state int) {
+		t.Helper()
+		if err := bus.Send(wire.EventContainerChanges, "c", state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(1)
+	publish(t, bus, wire.EventImageDeleted, "a")
+	send(2)
+	if e := next(t, s); string(e.Data) != "2" || e.Seq != 1 {
+		t.Errorf("%+v, want the newest state with number 1: event 2 comes after it", e)
+	}
+	if e := next(t, s); e.Kind != wire.EventImageDeleted || e.Seq != 2 {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestNextEndsWithItsContextAndWithTheBus(t *testing.T) {
 	bus := openBus(t, openBucket(t))
 	synctest.Test(t, func(t *testing.T) {

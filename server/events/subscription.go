@@ -141,6 +141,7 @@ func (s *Subscription) push(e wire.Event, transient bool) {
 		for i := range s.queue {
 			q := &s.queue[i]
 			if q.transient && q.event.Kind == e.Kind && q.event.ID == e.ID {
+				e.Seq = q.event.Seq // of its place: kept ones wait behind it
 				q.event = e
 				return
 			}
