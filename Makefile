@@ -149,7 +149,7 @@ test-go: ## the Go tests with the race detector
 	$(GO) test -race ./...
 
 .PHONY: test-compare
-test-compare: embedded ## 300 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)
+test-compare: embedded ## 350 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)
 	$(call apt,dockerd:docker.io runc:runc skopeo:skopeo ip:iproute2)
 	@/usr/bin/python3 -c 'import docker' 2>/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends python3-docker
 	$(GO) test -tags compare -count=1 -timeout 15m -v ./e2e/compare
