@@ -19,6 +19,9 @@ async function runSample(page: Page, button: string): Promise<void> {
   await expect(page).toHaveURL(/#\/containers\//);
 }
 
+// What ran before would be a step ahead.
+test.beforeEach(({ given }) => given.server?.removeContainers(given.secret));
+
 test('the first visit offers three lessons; no is remembered; ? finds them again', async ({ page }) => {
   await page.goto('/');
   await expect(page.getByRole('heading', { name: 'New here?' })).toBeVisible();

@@ -40,12 +40,13 @@ export class Server {
 
   /** Ends the server for good, with the containers of this session: they would outlive it. */
   async stop(secret?: string): Promise<void> {
-    if (secret) await this.#removeContainers({ Authorization: `Bearer ${secret}` });
+    if (secret) await this.removeContainers(secret);
     await this.#end('SIGTERM');
     rmSync(this.data, { recursive: true, force: true });
   }
 
-  async #removeContainers(headers: Record<string, string>): Promise<void> {
+  async removeContainers(secret: string): Promise<void> {
+    const headers = { Authorization: `Bearer ${secret}` };
     const base = `${this.origin}/api/v1/containers`;
     const list = (await (await fetch(base, { headers })).json()) as {
       containers: { id: string; state: string }[];

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
-import { asFile, dockerSave, example } from './archives.ts';
-import { expect, expectAccessible, look, test } from './fixtures.ts';
+import { asFile, dockerSave, example, tar } from './archives.ts';
+import { corpusFile, expect, expectAccessible, look, test } from './fixtures.ts';
 
+const v1 = 'docker-save/docker-1.8.2-pause-2.0.tar';
 const archive = () => asFile('example.tar', dockerSave([example]));
 
 async function open(page: Page, view: string): Promise<void> {
@@ -34,6 +36,33 @@ test('the papers say what each field means, and show their bytes', async ({ page
   await expect(page.getByRole('row', { name: /^architecture/ })).toContainText('处理器');
   await page.getByRole('button', { name: 'English' }).click();
   await expectNarrow(page, 'Papers');
+});
+
+test('the archive as files, each with what it becomes; a layer’s tar is taken away', async ({ page }) => {
+  await open(page, 'Papers');
+  const layers = page.getByRole('row', { name: /layer\.tar/ });
+  await expect(layers).toHaveCount(3);
+  await expect(page.getByRole('row', { name: /^manifest\.json/ })).toContainText('names of the images');
+  await expect(page.getByRole('row', { name: /^[0-9a-f]{64}\.json/ })).toContainText('config');
+  const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download the tar of layer 1' }).click(),
+  ]);
+  expect(readFileSync(await file.path()).equals(tar(example.layers[1]))).toBe(true);
+  await layers.nth(1).getByRole('link', { name: 'layer 1' }).click();
+  await expect(page.getByRole('tree')).toHaveAccessibleName('Only layer 1');
+});
+
+test('the v1 JSON of an archive of Docker 1.x, field by field', async ({ page }) => {
+  const file = corpusFile(v1);
+  test.skip(file === null, 'the corpus is not on this machine (LAYERLAB_CORPUS)');
+  await look(page, file ?? '');
+  await page.getByRole('link', { name: 'Papers' }).click();
+  const papers = page.getByRole('region', { name: 'v1: the JSON of each layer' });
+  const each = papers.getByRole('group');
+  await each.nth(1).locator('summary').first().click();
+  await expect(each.nth(1).getByRole('row', { name: /^parent/ })).toContainText('the layer below');
+  await expect(page.getByRole('row', { name: /\/VERSION/ }).first()).toContainText('version of the form');
 });
 
 test('waste lists what no container sees and who hid it', async ({ page }) => {

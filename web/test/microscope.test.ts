@@ -45,6 +45,14 @@ test('what happened between two looks at a layer, with its bytes', () => {
     { kind: 'undone', path: 'tmp', bytes: -7 },
   ]);
   expect(happened(after, after)).toEqual([]);
+  // A file that was written anew and renamed over the image's is copied up nowhere;
+  // the folder above it stands in the layer without a byte.
+  expect(
+    happened(look(), look(change('C', 'etc', 0, 0, { type: 'dir' }), change('C', 'etc/passwd', 9))),
+  ).toEqual([
+    { kind: 'copy-up', path: 'etc', bytes: 0 },
+    { kind: 'grew', path: 'etc/passwd', bytes: 9 },
+  ]);
   expect(happened(look(change('A', 'x', 3)), { ...look(), truncated: true })).toEqual([]);
 });
 

@@ -37,7 +37,9 @@ function now(old: Change | undefined, c: Change): Happening[] {
     return more === 0 ? [first] : [first, { kind: 'grew', path, bytes: more }];
   }
   if (c.opaque && !old?.opaque) return [{ kind: 'opaque', path, bytes: 0 }];
-  if (!old || old.kind === 'D') return [{ kind: 'new', path, bytes: c.size }];
+  // overlayfs makes the folders above what changes in the layer, too: they have no bytes.
+  if (c.kind === 'C' && c.type === 'dir') return old ? [] : [{ kind: 'copy-up', path, bytes: 0 }];
+  if (c.kind === 'A' && (!old || old.kind === 'D')) return [{ kind: 'new', path, bytes: c.size }];
   return [{ kind: 'grew', path, bytes: c.size - had }];
 }
 

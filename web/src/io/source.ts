@@ -8,6 +8,8 @@ import { decode } from './decode.ts';
 /** Where an image is looked at: in a file on this computer, in the store, or as a container. All give the same. */
 export interface Source {
   readonly report: Report;
+  /** The archive itself, where it lies on this computer. */
+  readonly file?: File;
   /** The tree of an image through a lens; a lens may refuse an image as its engine does. */
   index(image: number, lens: Lens): Promise<Prepared>;
   /** Bytes of a layer's tar. */

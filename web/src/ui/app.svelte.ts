@@ -17,6 +17,8 @@ class App {
   connection = $state<Connection>('connecting');
   lists = $state.raw<Lists>({ images: [], containers: [] });
   loaded = $state(false);
+  /** Why the lists could not be read, as long as there are none. */
+  problem = $state.raw<unknown>(null);
   info = $state.raw<Info | null>(null);
   /** What was done last to each container and image, as far as the stack shows it. */
   lately = $state.raw<ReadonlyMap<string, Activity>>(new Map());
@@ -102,10 +104,16 @@ class App {
   }
 
   async refresh(): Promise<void> {
-    const [images, containers] = await Promise.all([api.images(), api.containers()]);
-    this.lists = { images: images.images, containers: containers.containers };
-    this.loaded = true;
-    this.info ??= await api.info();
+    try {
+      const [images, containers] = await Promise.all([api.images(), api.containers()]);
+      this.lists = { images: images.images, containers: containers.containers };
+      this.loaded = true;
+      this.problem = null;
+      this.info ??= await api.info();
+    } catch (cause) {
+      if (!this.loaded) this.problem = cause;
+      throw cause;
+    }
   }
 
   #connect(): void {
