@@ -196,6 +196,7 @@ test-long: embedded ## 10,000 random stacks for each oracle, 1,000 starts with r
 	LAYERLAB_STACKS=10000 $(GO) test -count=1 -timeout 60m -v -run 'Oracle|Umoci|LensesThatDiffer' ./imagecore/tree
 	LAYERLAB_CORPUS_ALL=1 $(GO) test -count=1 -timeout 60m -v -run 'EveryFileOfTheCorpus' ./imagecore/command
 	LAYERLAB_CORPUS_ALL=1 $(GO) test -count=1 -timeout 60m -v -run 'UploadsAreStoredAlike' ./server/serve
+	LAYERLAB_CORPUS_ALL=1 $(GO) test -count=1 -timeout 60m -run 'CorpusGivesTheSameBytes' ./sandbox
 	LAYERLAB_CORPUS_ALL=1 LAYERLAB_ENTRIES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'MemoryIsBounded|ExitCodesOfTheCorpus' ./e2e
 	LAYERLAB_STARTS=1000 $(GO) test -count=1 -timeout 60m -v -run 'NothingLeaksWhateverIsKilled' ./e2e
 	LAYERLAB_SCHEDULES=3000 $(GO) test -count=1 -timeout 60m -v -run 'NoOrderOfSteps' ./server/store | grep -v '    --- PASS\|=== RUN'
