@@ -85,6 +85,7 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	host := req.HostConfig
 	host.NetworkMode = container.NetworkMode(networkMode(d))
 	host.LogConfig.Type = "json-file"
+	host.Runtime = "layerlab"
 	if host.RestartPolicy.Name == "" {
 		host.RestartPolicy.Name = "no"
 	}

@@ -95,6 +95,7 @@ var shapes = []struct { //nolint:gochecknoglobals // a table that nobody changes
 
 	{either(is[network.Summary], is[network.Inspect]), 24, func(d document) { delete(d, "Created") }},
 	{either(is[network.Summary], is[network.Inspect]), 28, func(d document) { delete(d, "Ingress") }},
+	{is[network.Summary], 51, func(d document) { d["Containers"] = document{} }},
 	{either(is[network.Summary], is[network.Inspect]), 47, func(d document) { delete(d, "EnableIPv4") }},
 
 	{is[volume.Volume], 24, func(d document) { delete(d, "Options") }},
@@ -106,11 +107,9 @@ var shapes = []struct { //nolint:gochecknoglobals // a table that nobody changes
 		delete(d, "Platform")
 	}},
 
-	{is[system.Info], 23, func(d document) {
-		delete(d, "SecurityOptions")
-		d["ExecutionDriver"] = ""
-	}},
+	{is[system.Info], 23, func(d document) { delete(d, "SecurityOptions") }},
 	{is[system.Info], 24, func(d document) {
+		d["ExecutionDriver"] = "<not supported>"
 		delete(d, "Isolation")
 		list, ok := d["SecurityOptions"].([]any)
 		for i, one := range list { // "name=seccomp,profile=builtin"
@@ -138,6 +137,9 @@ var shapes = []struct { //nolint:gochecknoglobals // a table that nobody changes
 		for _, name := range []string{"ContainerdCommit", "RuncCommit", "InitCommit"} {
 			within(d, name, func(c document) { c["Expected"] = c["ID"] })
 		}
+		within(d, "RegistryConfig", func(r document) {
+			setAll(r, []string{}, "AllowNondistributableArtifactsCIDRs", "AllowNondistributableArtifactsHostnames")
+		})
 	}},
 	{is[system.Info], 49, func(d document) { setAll(d, false, "BridgeNfIptables", "BridgeNfIp6tables") }},
 }

@@ -4,9 +4,11 @@ package dockerapi
 
 import (
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 
+	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/api/types/system"
 	"golang.org/x/sys/unix"
 
@@ -63,7 +65,11 @@ func (h *Handler) info(c *call) error {
 		ServerVersion: h.Facts.Version, DefaultRuntime: "layerlab",
 		Runtimes:        map[string]system.RuntimeWithStatus{"layerlab": {Runtime: system.Runtime{Path: "layerlab-runtime"}}},
 		SecurityOptions: []string{"name=seccomp,profile=builtin", "name=userns"},
-		Labels:          []string{}, Warnings: []string{}, CDISpecDirs: []string{},
+		RegistryConfig: &registry.ServiceConfig{
+			InsecureRegistryCIDRs: []netip.Prefix{}, Mirrors: []string{},
+			IndexConfigs: map[string]*registry.IndexInfo{"docker.io": {Name: "docker.io", Mirrors: []string{}, Secure: true, Official: true}},
+		},
+		Labels: []string{}, Warnings: []string{}, CDISpecDirs: []string{},
 	}
 	var st unix.Statfs_t
 	if unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
