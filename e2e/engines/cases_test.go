@@ -30,8 +30,21 @@ func stacks(t *testing.T, lens tree.Lens) []*stack {
 	for i := range all {
 		all[i] = lensed(t, imagetest.Odd(uint64(first+i)), first+i, lens)
 	}
-	return all
+	return append(all, lensed(t, imagetest.MustParse(attributes), 1_000_000_000, lens))
 }
+
+// attributes is a stack with those that engines treat each in its own way, but
+// for security.selinux, which a host may set by itself.
+const attributes = `
+-- layer --
+d etc xattr.security.label="system_u:object_r:etc_t:s0" xattr.trusted.t="1" xattr.com.apple.provenance="p" xattr.user.k="v"
+f etc/conf "conf" xattr.security.label="system_u:object_r:etc_t:s0" xattr.trusted.t="1" xattr.com.apple.provenance="p" xattr.user.k="v"
+s etc/link -> conf xattr.security.label="system_u:object_r:etc_t:s0" xattr.trusted.t="2"
+h etc/twin -> etc/conf xattr.security.label="system_u:object_r:etc_t:s0" xattr.trusted.t="1" xattr.com.apple.provenance="p" xattr.user.k="v"
+-- layer --
+d etc xattr.security.label="other" xattr.trusted.u="2"
+f etc/new "new" xattr.system.nfs4_acl="no"
+`
 
 func lensed(t *testing.T, layers imagetest.Stack, seed int, lens tree.Lens) *stack {
 	t.Helper()
