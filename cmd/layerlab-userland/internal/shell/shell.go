@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -74,11 +73,17 @@ func Run(c applet.Call) error {
 	}
 	params := append(options, "--")
 	params = append(params, args...)
-	f := &foreground{}
+	f, t := &foreground{}, newTraps()
 	r, err := interp.New(
 		interp.StdIO(c.Stdin, c.Stdout, c.Stderr),
 		interp.Params(params...),
-		interp.CallHandler(outside),
+		interp.CallHandler(func(ctx context.Context, args []string) ([]string, error) {
+			args, err := t.call(ctx, args)
+			if err != nil {
+				return nil, err
+			}
+			return outside(ctx, args)
+		}),
 		interp.ExecHandlers(f.run),
 	)
 	if err != nil {
@@ -88,35 +93,37 @@ func Run(c applet.Call) error {
 	onTerminal := isFile && term.IsTerminal(int(in.Fd()))
 	switch {
 	case hasCommand:
-		return runScript(r, strings.NewReader(command), "sh")
+		return runScript(r, t, strings.NewReader(command), "sh")
 	case script != "":
 		file, err := os.Open(script)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		return runScript(r, file, script)
+		return runScript(r, t, file, script)
 	case onTerminal || interactive && isFile:
 		return prompt(r, f, in, c.Stdout, c.Stderr)
 	}
-	return runScript(r, c.Stdin, "sh")
+	return runScript(r, t, c.Stdin, "sh")
 }
 
 // runScript runs a whole script. Its exit code is the last command's.
-func runScript(r *interp.Runner, in io.Reader, name string) error {
+func runScript(r *interp.Runner, t *traps, in io.Reader, name string) error {
 	prog, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(in, name)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return applet.Status(2)
 	}
-	if os.Getpid() == 1 {
-		// A process 1 without a handler is deaf to SIGTERM: `stop` would wait
-		// for its SIGKILL.
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-		defer stop()
-		return status(r.Run(ctx, prog))
+	if os.Getpid() != 1 {
+		return status(r.Run(context.Background(), prog))
 	}
-	return status(r.Run(context.Background(), prog))
+	ctx, stop := t.processOne()
+	defer stop()
+	err = r.Run(ctx, prog)
+	if e, ok := errors.AsType[ended](context.Cause(ctx)); ok {
+		return applet.Status(128 + int(e.signal))
+	}
+	return status(err)
 }
 
 // status turns the interpreter's exit status into the utility's.
