@@ -40,7 +40,7 @@ test('the papers say what each field means, and show their bytes', async ({ page
 
 test('the archive as files, each with what it becomes; a layer’s tar is taken away', async ({ page }) => {
   await open(page, 'Papers');
-  const layers = page.getByRole('row', { name: /layer\.tar/ });
+  const layers = page.getByRole('row', { name: /^[0-9a-f]{64}\/layer\.tar/ });
   await expect(layers).toHaveCount(3);
   await expect(page.getByRole('row', { name: /^manifest\.json/ })).toContainText('names of the images');
   await expect(page.getByRole('row', { name: /^[0-9a-f]{64}\.json/ })).toContainText('config');
