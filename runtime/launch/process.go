@@ -118,7 +118,9 @@ func (p *Process) Wait() (unix.WaitStatus, error) {
 	var ws unix.WaitStatus
 	for {
 		_, err := unix.Wait4(p.pid, &ws, unix.WALL, nil)
-		if err == unix.EINTR {
+		// A process that makes its parent its tracer (PTRACE_TRACEME) has its
+		// stops told here, too (ptrace(2)): it has not ended, whatever it says.
+		if err == unix.EINTR || err == nil && ws.Stopped() {
 			continue
 		}
 		p.mu.Lock()
