@@ -93,6 +93,10 @@ func (r *reader) v1Tops() (tops []string, refs map[string][]string, ids map[stri
 		}
 		for repository, tags := range repositories {
 			for tag, id := range tags {
+				if id == "" {
+					return nil, nil, nil, imagecore.NewError(imagecore.ErrInvalid, "missing-file",
+						"the name "+strconv.Quote(repository+":"+tag)+" is that of no image", "path", "").At(name, -1)
+				}
 				refs[id] = append(refs[id], repository+":"+tag)
 			}
 		}

@@ -89,6 +89,7 @@ func TestV1ChainsThatAreBrokenAreRefused(t *testing.T) {
 		"a parent that is absent":       {append(v1Files("top", "gone"), named("top")), "missing-file", `the image "gone" is not in the archive: "gone/json"`},
 		"the same without names":        {v1Files("top", "gone"), "missing-file", `the image "gone" is not in the archive: "gone/json"`},
 		"a name of nothing":             {append(v1Files("top", ""), named("gone")), "missing-file", `the image "gone" is not in the archive`},
+		"a name of an empty id":         {append(v1Files("top", ""), named("")), "missing-file", `tar entry "repositories": the name "n:t" is that of no image`},
 		"a parent without a layer":      {slices.Concat(v1Files("base", "")[:2], v1Files("top", "base"), []member{named("top")}), "missing-file", `the layer is not in the archive: "base/layer.tar"`},
 		"an image that is its parent":   {append(v1Files("top", "top"), named("top")), "parent-loop", "an image is its own ancestor"},
 		"a circle of parents":           {slices.Concat(v1Files("a", "b"), v1Files("b", "c"), v1Files("c", "a"), []member{named("b")}), "parent-loop", `tar entry "b/json": an image is its own ancestor`},
