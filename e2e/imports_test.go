@@ -26,7 +26,7 @@ type rule struct {
 var rules = []rule{
 	{
 		from:   "imagecore/...",
-		except: []string{"imagecore/imagetest"},
+		except: []string{"imagecore/imagetest", "imagecore/imagetest/real"},
 		not:    []string{"os", "os/...", "net", "net/...", "syscall", "golang.org/x/sys/...", "log", "log/..."},
 		but:    []string{"net/url"}, // text alone
 		reason: "imagecore runs in the browser and in the sandbox: no system, no network",
@@ -41,6 +41,11 @@ var rules = []rule{
 		not:    []string{"imagecore/..."},
 		but:    []string{"imagecore/fault"}, // errors, for programs that need nothing else
 		reason: "the root package holds nouns; verbs live beneath it",
+	},
+	{
+		from:   "...",
+		not:    []string{"imagecore/imagetest/real"},
+		reason: "what others made is for tests alone",
 	},
 	{
 		from:   "runtime/plan",
