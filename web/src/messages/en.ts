@@ -468,6 +468,7 @@ export const en = {
 
   'changes.title': 'Container layer',
   'changes.paths': 'Paths written',
+  'changes.passed': 'as it is in the image',
   'changes.none':
     'Nothing written yet. Whatever the container adds, changes or deletes appears here within a second.',
   'changes.copiedUp': '{size} copied up',
