@@ -60,6 +60,12 @@ for (const [locale, language] of [
       await page.screenshot(picture('container', language));
       await page.goto(`/#/containers/${id}/live`);
       await expect(page.getByText('CapEff').or(page.getByText('user')).first()).toBeVisible();
+      await page.locator('.xterm-helper-textarea').focus();
+      await page.keyboard.type('for i in 1 2 3 4 5 6; do gzip -c /bin/sh >/tmp/z; done');
+      await page.keyboard.press('Enter');
+      await expect(page.locator('polyline').first()).toHaveAttribute('points', /(\S+ ){4}/, {
+        timeout: 20_000,
+      });
       await page.screenshot(picture('hood', language));
     });
 
