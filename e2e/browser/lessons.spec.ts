@@ -79,7 +79,7 @@ test('lesson: copy-on-write', async ({ page }) => {
   await page.goto('/#/');
   await runSample(page, 'Run');
   await expect(panel(page)).toContainText('That is the whole lesson');
-  await expect(page.getByText(/^Shares \d\.\d\d MB with 1 running container/)).toBeVisible();
+  await expect(page.getByText(/Shares \d\.\d\d MB with 1 running container/)).toBeVisible();
 });
 
 test('lesson: create, start, commit', async ({ page }) => {
