@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import { asFile } from './archives.ts';
 import { shop } from './shop.ts';
 import { expect, goTo, openFile, test } from './site.ts';
@@ -6,6 +7,10 @@ import { expect, goTo, openFile, test } from './site.ts';
 // The main views beside the pictures in pictures/, in both languages and both
 // themes. `make pictures` takes them anew. Sizes, ids and times are the same
 // everywhere; fonts are the page's own and, for Chinese, Debian's fonts-noto-cjk.
+// Another Chromium may draw them otherwise: pictures/chromium.txt tells which one
+// they are of.
+const taken = new URL('pictures/chromium.txt', import.meta.url);
+
 const views = [
   ['files', '?after=3&path=srv/app/.env'],
   ['dockerfile', '?after=2&dockerfile'],
@@ -22,8 +27,14 @@ for (const [locale, language] of [
   for (const colorScheme of ['light', 'dark'] as const) {
     test.describe(`${language}, ${colorScheme}`, () => {
       test.use({ locale, colorScheme, viewport: { width: 1200, height: 760 } });
-      test('the main views look as they did', async ({ page, site }) => {
+      test('the main views look as they did', async ({ page, site, browser }) => {
         test.setTimeout(180_000);
+        const now = browser.version();
+        if (test.info().config.updateSnapshots === 'all' || test.info().config.updateSnapshots === 'changed') {
+          await writeFile(taken, `${now}\n`);
+        }
+        const then = (await readFile(taken, 'utf8')).trim();
+        test.skip(then !== now, `the pictures are of Chromium ${then}, this one is ${now}: make pictures`);
         test.skip(language === 'zh' && !chinese(), 'there is no font for Chinese: install fonts-noto-cjk');
         await page.clock.setFixedTime('2026-11-01T12:00:00Z');
         await page.emulateMedia({ reducedMotion: 'reduce' });
