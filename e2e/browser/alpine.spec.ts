@@ -41,6 +41,7 @@ test('alpine is looked into, uploaded, run, and its new layer seen', async ({ pa
   await expect(passwd).not.toContainText('copied up');
 
   await page.reload();
+  await expect(page.getByText('Connected')).toBeVisible();
   await type('echo "again $((6*7))"');
   await expect(screen).toContainText('again 42');
 
