@@ -145,8 +145,10 @@ lint: ## go vet (for arm64 and the module too), gofumpt, staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: test-go
+# A program under the race detector sleeps for a second before it ends, and the
+# tests start hundreds.
 test-go: ## the Go tests with the race detector
-	$(GO) test -race ./...
+	GORACE=atexit_sleep_ms=10 $(GO) test -race ./...
 
 .PHONY: test-compare
 test-compare: embedded ## 350 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)

@@ -196,7 +196,7 @@ func TestFullDiskLeavesTheTruth(t *testing.T) {
 		}
 	}
 	c.typing("/containers/"+ends+"/attach?stream=1&stdin=1&stdout=1", "").types("\n", "")
-	if status, text := c.post("/containers/"+stops+"/stop?t=0", nil); status != 204 {
+	if status, text := c.post("/containers/"+stops+"/stop?t=60", nil); status != 204 {
 		t.Errorf("stop: %d %s", status, text)
 	}
 	if status, text := c.post("/containers/"+dies+"/kill", nil); status != 204 {

@@ -50,6 +50,12 @@ func userland(t *testing.T) string {
 	return bin
 }
 
+// environment is what a shell of the tests gets: with what the race detector is
+// told, without which each program sleeps for a second before it ends.
+func environment(bin string) []string {
+	return []string{"PATH=" + bin, "GORACE=" + os.Getenv("GORACE")}
+}
+
 func TestScripts(t *testing.T) {
 	bin := userland(t)
 	for _, c := range []struct {
@@ -83,7 +89,7 @@ a" | sort | head -n 1; echo $(seq 3 | wc -l)`, "a\n3\n", 0},
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(filepath.Join(bin, "sh"), "-c", c.script)
 			cmd.Dir = t.TempDir()
-			cmd.Env = []string{"PATH=" + bin}
+			cmd.Env = environment(bin)
 			out, err := cmd.Output()
 			code := 0
 			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -134,7 +140,7 @@ func open(t *testing.T, flags uintptr) *screen {
 	s := &screen{t: t, master: master, more: make(chan struct{}, 1)}
 	s.cmd = exec.Command(filepath.Join(bin, "sh"))
 	s.cmd.Dir = "/"
-	s.cmd.Env = []string{"PATH=" + bin}
+	s.cmd.Env = environment(bin)
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = slave, slave, slave
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Cloneflags: flags}
 	if err := s.cmd.Start(); err != nil {
