@@ -20,7 +20,13 @@ const wrote = (...changes: [Changes['changes'][0]['kind'], number][]): Changes =
   truncated: false,
 });
 const container = (id: string, state: Container['state'], more: Partial<Container> = {}) =>
-  ({ id, image: sample.id, state, startedAt: state === 'created' ? null : 'then', ...more }) as Container;
+  ({
+    id,
+    image: sample.id,
+    state,
+    startedAt: state === 'created' ? null : '2026-11-01T12:00:00Z',
+    ...more,
+  }) as Container;
 const seen = (hash: string, more: Partial<Seen> = {}): Seen => ({
   route: parseRoute(hash),
   sample,
@@ -74,16 +80,16 @@ test('copy-on-write: what the engine tells of layers counts, not what was presse
 test('create, start, commit: each from the engine’s state', () => {
   const l = lesson('life');
   const c = (state: Container['state']) => ({ containers: [container('c', state)] });
+  const made = (id: string, created: string) =>
+    ({ id, created, layers: [...layers, { chainID: id, createdBy: '' }] }) as unknown as Image;
+  const older = made('older', '2026-11-01T11:59:59Z'); // of what ran before
   let kept = advance(l, [], seen('#/', c('running')));
   expect(kept).toEqual([]);
   for (const s of [
-    seen('#/', c('created')),
-    seen('#/', c('running')),
-    seen('#/', { ...c('running'), changes: new Map([['c', wrote(['A', 0])]]) }),
-    seen('#/', {
-      ...c('running'),
-      images: [{ id: 'made', layers: [...layers, { chainID: 'new', createdBy: '' }] } as unknown as Image],
-    }),
+    seen('#/', { ...c('created'), images: [older] }),
+    seen('#/', { ...c('running'), images: [older] }),
+    seen('#/', { ...c('running'), images: [older], changes: new Map([['c', wrote(['A', 0])]]) }),
+    seen('#/', { ...c('running'), images: [older, made('made', '2026-11-01T12:00:01.5Z')] }),
     seen('#/'),
   ]) {
     const next = advance(l, kept, s);

@@ -114,11 +114,15 @@ const life: LessonStep[] = [
   },
   {
     key: 'commit',
-    check: (s) => {
+    check: (s, kept) => {
       const base = s.sample?.layers ?? [];
+      const since = Date.parse(find(s, kept[0])?.startedAt ?? '');
       return (
         s.images.find(
-          (i) => i.layers.length > base.length && base.every((l, n) => i.layers[n].chainID === l.chainID),
+          (i) =>
+            Date.parse(i.created) >= since && // no earlier one's
+            i.layers.length > base.length &&
+            base.every((l, n) => i.layers[n].chainID === l.chainID),
         )?.id ?? null
       );
     },
