@@ -103,12 +103,19 @@ func (c *call) none() error {
 
 func (c *call) flush() { _ = http.NewResponseController(c.ResponseWriter).Flush() }
 
+// Of a JSON document of a request so many bytes are taken; of what is beyond, so
+// many are read to be thrown away, so that the client gets to reading the answer.
+const (
+	bodyLimit  = 4 << 20
+	passedOver = 64 << 20
+)
+
 // body reads a small JSON document; an empty one leaves v as it is.
 func (c *call) body(v any) error {
 	if c.r.ContentLength == 0 {
 		return nil
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(c, c.r.Body, 4<<20)).Decode(v); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(c, c.r.Body, bodyLimit)).Decode(v); err != nil {
 		return invalid("invalid JSON: %v", err)
 	}
 	return nil
