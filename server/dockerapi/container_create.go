@@ -16,10 +16,8 @@ import (
 )
 
 func (h *Handler) containerCreate(c *call) error {
-	raw, err := io.ReadAll(http.MaxBytesReader(c, c.r.Body, bodyLimit))
+	raw, err := io.ReadAll(c.bounded())
 	if err != nil {
-		// Whoever still sends would see a broken pipe, and not the answer.
-		_, _ = io.CopyN(io.Discard, c.r.Body, passedOver)
 		return fmt.Errorf("read the request: %w", err)
 	}
 	var req container.CreateRequest

@@ -89,14 +89,14 @@ func imageError(ref string, err error) error {
 	default:
 		return err
 	}
-	if ref != "" && !reference.MatchString(ref) {
+	if ref != "" && !likeReference.MatchString(ref) {
 		return invalid("invalid reference format")
 	}
 	return &refusal{http.StatusNotFound, "No such image: " + withTag(ref)}
 }
 
-// reference is what a name, or an id, looks like from afar.
-var reference = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$`)
+// likeReference is what a name, or an id, looks like from afar.
+var likeReference = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$`)
 
 // withTag adds the tag that Docker assumes, as its messages do.
 func withTag(ref string) string {
@@ -105,6 +105,15 @@ func withTag(ref string) string {
 		return ref
 	}
 	return ref + ":latest"
+}
+
+// unstartable words what a command line makes 126 and 127 of; what is what was
+// tried.
+func unstartable(e *imagecore.Error, what string) error {
+	if e.Code == "user-not-found" {
+		return invalid("unable to find user %s: no matching entries in passwd file", e.Args["user"])
+	}
+	return invalid("%s%s", what, unfit(e))
 }
 
 // unfit words a command that cannot be executed. Command lines up to 24 tell 126
@@ -144,10 +153,8 @@ func containerError(name string, err error) error {
 		return invalid("multiple IDs found with provided prefix: %s", name)
 	case "container-not-found":
 		return &refusal{http.StatusNotFound, "No such container: " + name}
-	case "command-not-found", "command-not-executable", "bad-cwd":
-		return invalid("%s%s", start, unfit(e))
-	case "user-not-found":
-		return invalid("unable to find user %s: no matching entries in passwd file", e.Args["user"])
+	case "command-not-found", "command-not-executable", "bad-cwd", "user-not-found":
+		return unstartable(e, start)
 	case "bad-signal":
 		return invalid("invalid signal: %s", e.Args["signal"])
 	case "bad-working-dir":

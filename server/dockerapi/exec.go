@@ -107,10 +107,8 @@ func execError(id string, err error) error {
 	switch e.Code {
 	case "exec-not-found":
 		return &refusal{http.StatusNotFound, "No such exec instance: " + id}
-	case "command-not-found", "command-not-executable", "bad-cwd":
-		return invalid("%s%s", start, unfit(e))
-	case "user-not-found":
-		return invalid("unable to find user %s: no matching entries in passwd file", e.Args["user"])
+	case "command-not-found", "command-not-executable", "bad-cwd", "user-not-found":
+		return unstartable(e, start)
 	case "container-not-running":
 		return conflict("container %s is not running", e.Args["id"])
 	}

@@ -4,7 +4,9 @@ package dockerapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -110,12 +112,29 @@ const (
 	passedOver = 64 << 20
 )
 
+// bounded returns a reader of the request's body, which fails with an
+// *http.MaxBytesError where that is too large.
+func (c *call) bounded() io.Reader {
+	return &boundedBody{http.MaxBytesReader(c, c.r.Body, bodyLimit), c.r.Body}
+}
+
+type boundedBody struct{ within, all io.Reader }
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	n, err := b.within.Read(p)
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		// Whoever still sends would see a broken pipe, and not the answer.
+		_, _ = io.CopyN(io.Discard, b.all, passedOver)
+	}
+	return n, err
+}
+
 // body reads a small JSON document; an empty one leaves v as it is.
 func (c *call) body(v any) error {
 	if c.r.ContentLength == 0 {
 		return nil
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(c, c.r.Body, bodyLimit)).Decode(v); err != nil {
+	if err := json.NewDecoder(c.bounded()).Decode(v); err != nil {
 		return invalid("invalid JSON: %v", err)
 	}
 	return nil

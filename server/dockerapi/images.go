@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/moby/moby/api/types/image"
 	"github.com/opencontainers/go-digest"
@@ -200,14 +201,11 @@ func repository(ref string) string {
 // and folder.
 func byRepository(refs []string) []string {
 	full := func(ref string) string {
-		host, _, more := strings.Cut(ref, "/")
-		switch {
-		case !more:
-			return "docker.io/library/" + ref
-		case !strings.ContainsAny(host, ".:") && host != "localhost":
-			return "docker.io/" + ref
+		named, err := reference.ParseNormalizedNamed(ref)
+		if err != nil {
+			return ref
 		}
-		return ref
+		return named.String()
 	}
 	out := append([]string{}, refs...)
 	slices.SortFunc(out, func(a, b string) int { return strings.Compare(full(a), full(b)) })

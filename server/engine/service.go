@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -311,9 +312,7 @@ func (s *Service) tell(kind, id string, data any) {
 func (s *Service) act(c *container, action string, more ...string) {
 	rec := c.record()
 	a := wire.Action{Of: "container", Action: action, Attributes: map[string]string{"name": rec.Name, "image": rec.ImageRef}}
-	for k, v := range rec.Settings.Labels {
-		a.Attributes[k] = v
-	}
+	maps.Copy(a.Attributes, rec.Settings.Labels)
 	for i := 0; i+1 < len(more); i += 2 {
 		a.Attributes[more[i]] = more[i+1]
 	}

@@ -64,28 +64,14 @@ func (b *Bus) after(since uint64) (list []wire.Event, whole bool, err error) {
 	if since > b.seq || b.seq-since > queueLimit {
 		return nil, false, nil
 	}
-	whole = true
-	err = b.bucket.View(func(k *bolt.Bucket) error {
-		next := since + 1
-		c := k.Cursor()
-		for at, value := c.Seek(key(next)); at != nil; at, value = c.Next() {
-			var e wire.Event
-			if err := json.Unmarshal(value, &e); err != nil {
-				return err
-			}
-			if e.Seq != next {
-				list, whole = nil, false
-				return nil
-			}
-			next++
-			list = append(list, e)
-		}
-		return nil
-	})
+	list, _, err = b.Kept(since, queueLimit)
 	if err != nil {
-		return nil, false, fmt.Errorf("read events after %d: %w", since, err)
+		return nil, false, fmt.Errorf("after %d: %w", since, err)
 	}
-	return list, whole, nil
+	if uint64(len(list)) != b.seq-since { // the numbers have no gaps
+		return nil, false, nil
+	}
+	return list, true, nil
 }
 
 func (b *Bus) resync() wire.Event {
