@@ -43,20 +43,8 @@ func (t *traps) call(_ context.Context, args []string) ([]string, error) {
 	if args[0] == "trap" && t.set(args[1:]) {
 		return []string{"true"}, nil
 	}
-	var text strings.Builder
-	for {
-		select {
-		case s := <-t.came:
-			t.mu.Lock()
-			text.WriteString(t.do[s])
-			t.mu.Unlock()
-			text.WriteByte('\n')
-			continue
-		default:
-		}
-		break
-	}
-	if strings.TrimSpace(text.String()) == "" {
+	text := t.asked()
+	if strings.TrimSpace(text) == "" {
 		return args, nil
 	}
 	for _, a := range args {
@@ -64,9 +52,23 @@ func (t *traps) call(_ context.Context, args []string) ([]string, error) {
 		if err != nil { // a zero byte, which no argument has
 			return nil, err
 		}
-		text.WriteString(" " + quoted)
+		text += " " + quoted
 	}
-	return []string{"eval", text.String()}, nil
+	return []string{"eval", text}, nil
+}
+
+// asked is what the signals that have come ask for, a line each.
+func (t *traps) asked() (text string) {
+	for {
+		select {
+		case s := <-t.came:
+			t.mu.Lock()
+			text += t.do[s] + "\n"
+			t.mu.Unlock()
+		default:
+			return text
+		}
+	}
 }
 
 // set takes the operands of trap. What names no signal (EXIT, ERR, a mistake) is
