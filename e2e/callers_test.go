@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,10 +14,7 @@ import (
 // order, and nothing is left. LAYERLAB_CONTAINERS is how many there are.
 func TestManyCallersMissNothing(t *testing.T) {
 	const callers = 16
-	total := 32
-	if n, err := strconv.Atoi(os.Getenv("LAYERLAB_CONTAINERS")); err == nil {
-		total = n
-	}
+	total := count(t, "LAYERLAB_CONTAINERS", 32)
 	c := lab(t)
 	c.load()
 	c.life(total) // what is opened once for all

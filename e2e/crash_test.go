@@ -26,20 +26,6 @@ import (
 	"time"
 )
 
-// crashes is how often TestKilledServerKeepsAWholeStore kills its server:
-// LAYERLAB_CRASHES says it for make test-long.
-func crashes(t *testing.T) int {
-	text := os.Getenv("LAYERLAB_CRASHES")
-	if text == "" {
-		return 20
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // crashLab is a server whose store is looked at after each death.
 type crashLab struct {
 	leakLab
@@ -324,7 +310,7 @@ func TestKilledServerKeepsAWholeStore(t *testing.T) {
 	}
 	took := map[string]time.Duration{} // by the last one that came to its end
 	cut, kept, cleaned := map[string]int{}, map[string]int{}, 0
-	for round := range crashes(t) {
+	for round := range count(t, "LAYERLAB_CRASHES", 20) {
 		list := c.attempts(random, round)
 		a := list[round%len(list)]
 		before := c.state()

@@ -22,12 +22,12 @@ import (
 	"time"
 )
 
-// starts is how many containers TestNothingLeaksWhateverIsKilled starts:
-// make test-long sets more.
-func starts(t *testing.T) int {
-	text := os.Getenv("LAYERLAB_STARTS")
+// count is a number that make test-long sets higher by a variable.
+func count(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(variable)
 	if text == "" {
-		return 40
+		return otherwise
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -61,7 +61,7 @@ func TestNothingLeaksWhateverIsKilled(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		t.Skip("needs root on Linux: runs containers")
 	}
-	n := starts(t)
+	n := count(t, "LAYERLAB_STARTS", 40)
 	l := &leakLab{t: t, dir: t.TempDir()}
 	l.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer

@@ -132,11 +132,7 @@ func TestMemoryIsBoundedByTheEntries(t *testing.T) {
 			}
 		}},
 	}
-	if s := os.Getenv("LAYERLAB_ENTRIES"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
+	if n := count(t, "LAYERLAB_ENTRIES", 0); n > 0 {
 		kinds = append(kinds, kinds[0])
 		kinds[len(kinds)-1].entries = n
 	}

@@ -11,12 +11,19 @@ import (
 	"slices"
 )
 
-// Dir returns the folder of the archives for the tests of a package two folders
-// below the repository. The error says how to name one where there is none.
+// Dir returns the folder of the archives, for the tests of any package: they run
+// in its folder. The error says how to name one where there is none.
 func Dir() (string, error) {
 	dir := os.Getenv("LAYERLAB_CORPUS")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "images")
+		root := "."
+		for range 8 {
+			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+				break
+			}
+			root = filepath.Join("..", root)
+		}
+		dir = filepath.Join(root, "..", "shared", "images")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
 		return "", fmt.Errorf("no corpus of real archives: set LAYERLAB_CORPUS (%w)", err)
