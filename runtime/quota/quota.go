@@ -113,6 +113,13 @@ func Mount(path, dir string) error {
 		return err
 	}
 	defer f.Close()
+	// A mount that was taken away may still be used by who opened something in
+	// it, or be on its way out. A second device of the same file would be a
+	// second, independent file system over the same bytes; the device that
+	// there is gives the same one again.
+	if found, err := mountAgain(f, dir); found {
+		return err
+	}
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -144,13 +151,43 @@ func mountLoop(f *os.File, name, dir string) (taken bool, err error) {
 	if err := unix.IoctlLoopConfigure(int(loop.Fd()), &config); err != nil {
 		return errors.Is(err, unix.EBUSY), os.NewSyscallError("ioctl LOOP_CONFIGURE "+name, err)
 	}
-	err = unix.Mount(name, dir, "ext4", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_NOATIME, "")
+	return false, attach(name, dir)
+}
+
+// mountAgain mounts the loop device that has the file already, if there is one.
+func mountAgain(f *os.File, dir string) (found bool, err error) {
+	var file unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &file); err != nil {
+		return true, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	bound, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	if err != nil {
-		return false, fmt.Errorf("mount %s: %w", name, os.NewSyscallError("mount", err))
+		return true, err
+	}
+	for _, path := range bound {
+		name := "/dev/" + filepath.Base(filepath.Dir(filepath.Dir(path)))
+		loop, err := os.OpenFile(name, os.O_RDWR, 0) // held open it does not go
+		if err != nil {
+			continue // it went meanwhile
+		}
+		info, err := unix.IoctlLoopGetStatus64(int(loop.Fd()))
+		if err == nil && info.Device == file.Dev && info.Inode == file.Ino {
+			err = attach(name, dir)
+			loop.Close()
+			return true, err
+		}
+		loop.Close()
+	}
+	return false, nil
+}
+
+func attach(name, dir string) error {
+	err := unix.Mount(name, dir, "ext4", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_NOATIME, "")
+	if err != nil {
+		return fmt.Errorf("mount %s: %w", name, os.NewSyscallError("mount", err))
 	}
 	// Copies of the mount in other namespaces would keep the device.
-	err = unix.Mount("", dir, "", unix.MS_PRIVATE, "")
-	return false, os.NewSyscallError("mount MS_PRIVATE", err)
+	return os.NewSyscallError("mount MS_PRIVATE", unix.Mount("", dir, "", unix.MS_PRIVATE, ""))
 }
 
 // Unmount takes the mount away, at once from the names and from use when the

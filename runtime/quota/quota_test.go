@@ -63,3 +63,35 @@ func TestFullIsFullAndTheRestIsKept(t *testing.T) {
 		t.Errorf("%q %v", got, err)
 	}
 }
+
+// Whoever holds something open in a mount that is taken away goes on writing to
+// it: the next mount must be of the same file system, not of a second one over
+// the same bytes.
+func TestAMountThatIsStillUsedIsMountedAgain(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: mounts a loop device")
+	}
+	if err := quota.Can(); err != nil {
+		t.Skip("this host keeps no sizes:", err)
+	}
+	dir := t.TempDir()
+	img, at := filepath.Join(dir, "rw.img"), filepath.Join(dir, "rw")
+	if err := errors.Join(quota.Make(img, quota.Least), quota.Mount(img, at)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = quota.Unmount(at) })
+	f, err := os.Create(filepath.Join(at, "held"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := errors.Join(quota.Unmount(at), quota.Mount(img, at)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("late"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(at, "held")); err != nil || string(got) != "late" {
+		t.Errorf("%q %v: the two are not one", got, err)
+	}
+}

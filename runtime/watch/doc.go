@@ -1,10 +1,11 @@
-// Package watch tells when something changes in a container's upper. What has
-// changed it does not say: whoever wants to know reads the upper, which is the
-// truth (snapshot.Changes).
+// Package watch tells when something changes in a container's upper, and who
+// changed it. What has changed it does not say: whoever wants to know reads the
+// upper, which is the truth (snapshot.Changes).
 //
 //	inotify on each folder ─┐
-//	                        ├─ gathered for 100 ms ─▶ one signal
+//	                        ├─ gathered for 100 ms ─▶ one signal       (Upper)
 //	a look at every second ─┘
+//	fanotify on a file system of its own ─▶ path → the last process   (Writers)
 //
 // Inotify alone is not enough. On older kernels overlayfs opens the upper's
 // files in a way that raises no events, so that a write to a file that is there
@@ -13,6 +14,8 @@
 // the folders are also looked at again and again, by a fingerprint of names,
 // sizes and change times. Inotify makes it quick, looking makes it right.
 //
-// fanotify would name every write, but a mark on the file system of the data
-// folder reports the whole disk, and there is no such thing on the overlay.
+// Fanotify names the process behind a write, but only a mark on a whole file
+// system sees what lies in subfolders: that of the data folder would report the
+// whole disk, and there is no such thing on the overlay. So writers are known
+// where an upper is a file system of its own.
 package watch

@@ -13,6 +13,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/diff"
 	"github.com/layerlab/layerlab/runtime/snapshot"
+	"github.com/layerlab/layerlab/runtime/watch"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -60,7 +61,7 @@ func (s *Service) changes(ctx context.Context, c *container, limit int) (wire.Ch
 	if err != nil {
 		return wire.Changes{}, fmt.Errorf("changes of container %s: %w", bundle.ShortID(c.id), err)
 	}
-	return wireChanges(list), nil
+	return wireChanges(list, c.lastWriters(list)), nil
 }
 
 // ids are the mappings that the container has, for reading its layer.
@@ -72,12 +73,14 @@ func (s *Service) ids(c *container) (snapshot.IDs, error) {
 	return snapshot.IDs{UIDs: spec.Linux.UIDMappings, GIDs: spec.Linux.GIDMappings}, nil
 }
 
-func wireChanges(list *snapshot.Listing) wire.Changes {
+// wireChanges words a listing; writers are those of its changes, nil where
+// nobody knows.
+func wireChanges(list *snapshot.Listing, writers []watch.Process) wire.Changes {
 	w := wire.Changes{
 		Changes: make([]wire.Change, 0, len(list.Changes)),
 		Bytes:   list.Bytes, CopiedUp: list.CopiedUp, Truncated: list.Truncated,
 	}
-	for _, c := range list.Changes {
+	for i, c := range list.Changes {
 		path, _ := diff.Escape(c.Path)
 		one := wire.Change{
 			Kind: string(c.Kind), Path: path, Type: c.Type.String(),
@@ -88,6 +91,10 @@ func wireChanges(list *snapshot.Listing) wire.Changes {
 		}
 		if c.Kind != 'D' {
 			one.Mode = fmt.Sprintf("%04o", c.Mode)
+		}
+		if writers != nil && writers[i].Host != 0 {
+			by := wire.Writer(writers[i])
+			one.By = &by
 		}
 		w.Changes = append(w.Changes, one)
 	}

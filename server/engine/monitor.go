@@ -32,16 +32,22 @@ func (s *Service) adopt(c *container, sh Shim, release func()) {
 
 	ctx, stop := context.WithCancel(s.ctx)
 	s.work.Go(func() { s.watchOOM(ctx, c) })
-	s.work.Add(2)
-	go func() {
-		defer s.work.Done()
+	watched := make(chan struct{})
+	s.work.Go(func() {
+		defer close(watched)
 		s.watch(ctx, c)
-	}()
-	go func() {
-		defer s.work.Done()
+	})
+	s.work.Go(func() {
 		defer stop()
-		s.monitor(c, sh, exited, release)
-	}()
+		defer c.sized.hush()
+		s.monitor(c, sh, exited, func() {
+			if c.sized != nil { // who watches holds the file system
+				stop()
+				<-watched
+			}
+			release()
+		})
+	})
 }
 
 // monitor waits for the end of a container and records it. The shim is told

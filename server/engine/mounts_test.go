@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -285,6 +286,22 @@ func TestALayerOfASizeIsFullAtItAndReadLikeOthers(t *testing.T) {
 	s.until("ready")
 	s.typeLine("write /data/new hello\n")
 	s.until("done write")
+	wrote := func(path string) wire.Writer {
+		t.Helper()
+		changes, err := l.Changes(t.Context(), c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(changes.Changes, func(x wire.Change) bool { return x.Path == path })
+		if i < 0 || changes.Changes[i].By == nil {
+			t.Fatalf("nobody wrote %s: %+v", path, changes)
+		}
+		return *changes.Changes[i].By
+	}
+	now, err := l.Get(t.Context(), c.ID)
+	if want := (wire.Writer{Host: now.Pid, Inside: 1, Name: "lab"}); err != nil || wrote("data/new") != want {
+		t.Errorf("data/new was written by %+v, want %+v (%v)", wrote("data/new"), want, err)
+	}
 	s.typeLine("fill /data/big\n")
 	s.until("no space left on device")
 	// The server goes and comes back; the layer is where it was.
@@ -292,8 +309,13 @@ func TestALayerOfASizeIsFullAtItAndReadLikeOthers(t *testing.T) {
 	s = l.open(c.ID)
 	s.typeLine("rm /data/big\n")
 	s.until("done rm")
+	s.typeLine("append /data/keep x\n")
+	s.until("done append")
+	if by := wrote("data/keep"); by.Inside != 1 {
+		t.Errorf("data/keep was written by %+v", by)
+	}
 	changes, err := l.Changes(t.Context(), c.ID)
-	if err != nil || len(changes.Changes) != 2 {
+	if err != nil || len(changes.Changes) != 3 {
 		t.Errorf("%+v %v", changes, err)
 	}
 	s.typeLine("exit 0\n")
@@ -316,6 +338,9 @@ func TestALayerOfASizeIsFullAtItAndReadLikeOthers(t *testing.T) {
 	s.until("ready")
 	s.typeLine("cat /data/new\n")
 	s.until("hello")
+	if by := wrote("data/keep"); by.Inside != 1 { // in the run before
+		t.Errorf("data/keep was written by %+v", by)
+	}
 	_, err = l.Create(t.Context(), wire.CreateContainer{Image: "lab:1", Limits: &wire.Limits{Storage: 1}})
 	wantCode(t, err, "bad-limit")
 }

@@ -120,7 +120,7 @@ func (s *Service) reconcile(ctx context.Context, c *container, rec record) {
 		if err != nil {
 			log.Error("record", "err", err)
 		}
-		release, err := s.holdLayer(c)
+		release, err := s.useLayer(c)
 		if err != nil {
 			log.Error("layer not held", "err", err)
 			release = func() {}

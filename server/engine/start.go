@@ -69,7 +69,7 @@ func (s *Service) start(ctx context.Context, c *container, again bool) (wire.Con
 	}); err != nil {
 		return wire.Container{}, err
 	}
-	release, err := s.holdLayer(c)
+	release, err := s.useLayer(c)
 	var sh Shim
 	var pid int
 	if err == nil {

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/layerlab/layerlab/runtime/quota"
+	"github.com/layerlab/layerlab/runtime/snapshot"
+	"github.com/layerlab/layerlab/runtime/watch"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -16,8 +18,23 @@ import (
 // in rw.img, which is mounted on rw/ while the container runs or somebody reads
 // the layer.
 type sized struct {
-	mu    sync.Mutex
-	holds int
+	mu      sync.Mutex
+	holds   int
+	writers *watch.Writers // of the run under way, or the last one; nil before the first
+}
+
+// lastWriters names who touched paths last.
+func (c *container) lastWriters(list *snapshot.Listing) []watch.Process {
+	if c.sized == nil {
+		return nil
+	}
+	paths := make([]string, len(list.Changes))
+	for i, x := range list.Changes {
+		paths[i] = x.Path
+	}
+	c.sized.mu.Lock()
+	defer c.sized.mu.Unlock()
+	return c.sized.writers.Last(paths)
 }
 
 // storageOf is the size that a new container's layer shall have, in bytes; 0 is
@@ -74,6 +91,34 @@ func (s *Service) holdLayer(c *container) (release func(), err error) {
 			s.o.Log.Error("layer stays mounted", "container", c.id, "err", err)
 		}
 	}), nil
+}
+
+// useLayer is holdLayer for a run, and notes which process writes what.
+func (s *Service) useLayer(c *container) (func(), error) {
+	release, err := s.holdLayer(c)
+	z := c.sized
+	if err != nil || z == nil {
+		return release, err
+	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	writers, err := watch.NewWriters(filepath.Join(s.layerDir(c), "upper"), z.writers)
+	if err != nil { // a container runs without
+		s.o.Log.Warn("writers not named", "container", c.id, "err", err)
+		return release, nil
+	}
+	z.writers = writers
+	return func() { z.hush(); release() }, nil
+}
+
+// hush ends the noting; what is known stays.
+func (z *sized) hush() {
+	if z == nil {
+		return
+	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.writers.Close()
 }
 
 func (c *container) lives() bool {

@@ -54,6 +54,12 @@ test('what happened between two looks at a layer, with its bytes', () => {
     { kind: 'grew', path: 'etc/passwd', bytes: 9 },
   ]);
   expect(happened(look(change('A', 'x', 3)), { ...look(), truncated: true })).toEqual([]);
+  // Who did it, where it is known.
+  const by = { host: 4711, inside: 7, name: 'apk' };
+  expect(happened(look(), look(change('C', 'lib', 12, 10, { by })))).toEqual([
+    { kind: 'copy-up', path: 'lib', bytes: 10, by },
+    { kind: 'grew', path: 'lib', bytes: 2, by },
+  ]);
 });
 
 const layer = (chainID: string, size: number) => ({ diffID: chainID, chainID, size, createdBy: '' });

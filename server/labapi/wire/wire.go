@@ -167,6 +167,16 @@ type Change struct {
 	// leaves it out.
 	Passed bool `json:"passed,omitempty"`
 	Opaque bool `json:"opaque,omitempty"`
+	// By is the process that touched it last, where the container's layer has a
+	// size and the process was seen.
+	By *Writer `json:"by,omitempty"`
+}
+
+// Writer is a process that wrote into a container's layer. It may have ended.
+type Writer struct {
+	Host   int    `json:"host"`             // its number on the host
+	Inside int    `json:"inside,omitempty"` // in the container; 0 where it ended before it was looked at
+	Name   string `json:"name,omitempty"`   // as the kernel keeps it, 15 bytes at most; "" likewise
 }
 
 // Changes answers GET /containers/{id}/changes and is the data of the event

@@ -1,4 +1,4 @@
-import type { Change, Changes, Container, Image } from './wire.ts';
+import type { Change, Changes, Container, Image, Writer } from './wire.ts';
 
 /** One thing that a container did to its layer, and what it cost there. */
 export interface Happening {
@@ -6,6 +6,8 @@ export interface Happening {
   path: string;
   /** Bytes that came into the container's layer; negative where it gave some back. */
   bytes: number;
+  /** The process that did it, where the kernel named one: the container's layer has a size. */
+  by?: Writer;
 }
 
 /** What happened between two looks at a container's layer, by path. */
@@ -16,7 +18,7 @@ export function happened(before: Changes, after: Changes): Happening[] {
   for (const c of after.changes) {
     const old = was.get(c.path);
     if (old && old.kind === c.kind && old.copiedUp === c.copiedUp && old.size === c.size) continue;
-    out.push(...now(old, c));
+    out.push(...now(old, c).map((h) => (c.by ? { ...h, by: c.by } : h)));
   }
   // A listing that is cut short says nothing about what it leaves out.
   if (!after.truncated && !before.truncated) {

@@ -176,6 +176,7 @@ export interface Change {
   mode?: string;
   passed?: boolean;
   opaque?: boolean;
+  by?: Writer;
 }
 
 export interface Changes {
@@ -439,6 +440,12 @@ export interface Activity {
   steps: number;
   calls: number;
   trace?: ActivityStep[];
+}
+
+export interface Writer {
+  host: number;
+  inside?: number;
+  name?: string;
 }
 
 export interface Namespace {

@@ -471,6 +471,9 @@ export const en = {
   'changes.passed': 'as it is in the image',
   'changes.none':
     'Nothing written yet. Whatever the container adds, changes or deletes appears here within a second.',
+  'changes.by': 'by {name}, process {inside}',
+  'changes.byEnded': 'by a process that has ended',
+  'changes.byHost': 'Process {host} on the host',
   'changes.copiedUp': '{size} copied up',
   'changes.more': 'There are more changes than are listed.',
 

@@ -457,6 +457,9 @@ export const zh: Record<keyof typeof en, string> = {
   'changes.paths': '写过的路径',
   'changes.passed': '与下层相同',
   'changes.none': '还没有写入任何内容。容器新增、修改或删除的路径会在一秒内出现在这里。',
+  'changes.by': '由进程 {inside}（{name}）写入',
+  'changes.byEnded': '由一个已结束的进程写入',
+  'changes.byHost': '在主机上是进程 {host}',
   'changes.copiedUp': '上拷 {size}',
   'changes.more': '变更过多，未全部列出。',
 
