@@ -85,6 +85,8 @@ func params(dir string) testscript.Params {
 				return runtime.GOOS == "linux", nil
 			case "docker":
 				return canDocker(), nil
+			case "corpus": // of images that others made
+				return hasCorpus(), nil
 			case "address": // of this host, beside loopback
 				return hostAddress() != "", nil
 			}
@@ -94,21 +96,23 @@ func params(dir string) testscript.Params {
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"image":   makeImage,
-			"hostile": makeHostile,
-			"exits":   exits,
-			"every":   everyCommand,
-			"cut":     cutFile,
-			"ids":     sameIDs,
-			"diffids": sameDiffIDs,
-			"spoil":   spoil,
-			"server":  startServer,
-			"crash":   crashServer,
-			"port":    freePort,
-			"there":   standIn,
-			"hold":    holdConnection,
-			"same":    sameConfined,
-			"for":     forEach,
+			"image":    makeImage,
+			"corpus":   corpusFile,
+			"hostroot": hostRoot,
+			"hostile":  makeHostile,
+			"exits":    exits,
+			"every":    everyCommand,
+			"cut":      cutFile,
+			"ids":      sameIDs,
+			"diffids":  sameDiffIDs,
+			"spoil":    spoil,
+			"server":   startServer,
+			"crash":    crashServer,
+			"port":     freePort,
+			"there":    standIn,
+			"hold":     holdConnection,
+			"same":     sameConfined,
+			"for":      forEach,
 		},
 	}
 }

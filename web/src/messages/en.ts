@@ -518,6 +518,8 @@ export const en = {
   'live.options': 'Options',
   'live.capabilities': 'Capabilities',
   'live.noCapabilities': 'none',
+  'live.within':
+    'They count inside its own user namespace: ping, su and package managers work as under Docker, while mknod of a device and what reaches the host are refused.',
   'live.security': 'Seccomp',
   'live.seccomp': 'system calls: {mode}, {n} {n|filter|filters}',
   'live.noNewPrivs': 'gaining rights by execve is forbidden',
