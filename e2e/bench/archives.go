@@ -28,14 +28,26 @@ func small(n int) archive {
 	return archive{imagetest.Big{Files: 100_000, FileSize: 2_500, Layers: 5, Whiteouts: (n + 2) / 4}}
 }
 
-// archives lists all that can be made.
-func archives() []archive {
-	return []archive{large, small(0), small(50), small(200), small(2000), deep}
+// odd is small(n) with a whiteout beside its own name in each layer, so that the
+// trees of all engines have to be compared.
+func odd(n int) archive {
+	a := small(n)
+	a.Beside = true
+	return a
 }
 
-// name is the file's in the cache.
+// archives lists all that can be made.
+func archives() []archive {
+	return []archive{large, small(0), small(50), small(200), small(2000), odd(200), deep}
+}
+
+// name is the file's in the cache; the 2 is for what Big makes of these figures.
 func (a archive) name() string {
-	return fmt.Sprintf("files-%d-of-%d-layers-%d-whiteouts-%d.tar", a.Files, a.FileSize, a.Layers, a.Whiteouts)
+	beside := ""
+	if a.Beside {
+		beside = "-beside"
+	}
+	return fmt.Sprintf("2-files-%d-of-%d-layers-%d-whiteouts-%d%s.tar", a.Files, a.FileSize, a.Layers, a.Whiteouts, beside)
 }
 
 // in is its path in the cache.

@@ -43,7 +43,9 @@ func (b bench) comparisons() []comparison {
 		}
 		all = append(all, b.merged(fmt.Sprintf("334 MB, 100,000 files, %d whiteouts", n), small(n), want))
 	}
-	all = append(all, b.merged("500 layers", deep, 0))
+	all = append(all,
+		b.merged("the same with 200, one in each layer beside its own name", odd(200), 0),
+		b.merged("500 layers", deep, 0))
 	all = append(all, b.verified()...)
 	for _, x := range []struct {
 		title string

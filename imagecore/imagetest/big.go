@@ -22,6 +22,9 @@ type Big struct {
 	FileSize  int64 // bytes of each
 	Layers    int   // at least 1
 	Whiteouts int   // in each layer above the base
+	// Beside has the first whiteout of each layer stand beside its own name, as
+	// some builders write it: what engines make of that is not the same.
+	Beside bool
 }
 
 func (g Big) folder(i int) string {
@@ -46,11 +49,20 @@ func (g Big) each(layer int, f func(name string, dir bool, size int64)) {
 		return
 	}
 	// Spread over the base by a stride that is prime to any power of ten.
+	anew := map[int]bool{}
 	for i := range min(g.Files/50, 2000) {
-		f(g.file((i*7919+layer)%g.Files), false, g.FileSize)
+		n := (i*7919 + layer) % g.Files
+		anew[n] = true
+		f(g.file(n), false, g.FileSize)
 	}
 	for i := range g.Whiteouts {
 		n := (i*104729 + layer*17) % g.Files
+		for anew[n] {
+			n = (n + 1) % g.Files
+		}
+		if g.Beside && i == 0 {
+			n = layer % g.Files
+		}
 		f(fmt.Sprintf("%s/.wh.file-%07d.dat", g.folder(n), n), false, 0)
 	}
 	f(fmt.Sprintf("opt/layer-%d/new", layer), false, g.FileSize)

@@ -178,23 +178,42 @@ func (c *comparison) node(a, b int32, path string) {
 // differ returns the first layer after which the trees show something else at a
 // path, -1 for none. deep says that one shows another kind, or nothing.
 func (c *comparison) differ(a, b int32) (layer int, deep bool) {
-	for n := range int32(len(c.a.layers)) {
+	for n, end := int32(1), int32(len(c.a.layers)); n <= end; {
 		va, vb := int32(-1), int32(-1)
+		next := end + 1
 		if a >= 0 {
-			va = c.a.visible(a, n+1)
+			va = c.a.visible(a, n)
+			next = c.a.nextChange(a, n, next)
 		}
 		if b >= 0 {
-			vb = c.b.visible(b, n+1)
+			vb = c.b.visible(b, n)
+			next = c.b.nextChange(b, n, next)
 		}
 		switch {
 		case va < 0 && vb < 0:
 		case va < 0 || vb < 0 || c.a.versions[va].kind != c.b.versions[vb].kind:
-			return int(n), true
-		case !c.same(va, vb, n+1):
-			return int(n), false
+			return int(n) - 1, true
+		case !c.same(va, vb, n):
+			return int(n) - 1, false
+		case c.a.linked(&c.a.versions[va]) >= 0 || c.b.linked(&c.b.versions[vb]) >= 0:
+			next = n + 1 // its other names have layers of their own
 		}
+		n = next
 	}
 	return -1, false
+}
+
+// nextChange returns after how many layers, more than n, a node is next another
+// version or gone; otherwise if that comes first.
+func (t *Tree) nextChange(id, n, otherwise int32) int32 {
+	for v := t.nodes[id].last; v >= 0; v = t.versions[v].prev {
+		for _, at := range [2]int32{t.versions[v].layer + 1, t.versions[v].until + 1} {
+			if at > n && at < otherwise {
+				otherwise = at
+			}
+		}
+	}
+	return otherwise
 }
 
 // same compares two versions of one kind.

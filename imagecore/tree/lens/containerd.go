@@ -70,39 +70,42 @@ func (c *containerd) entry(e *imagecore.Entry, id int) (isDir bool, reason strin
 	if err != ok {
 		return false, step("root path", err)
 	}
-	at := path.Join(dir, path.Join("/", base))
+	at := join(dir, base)
+	if base == ".." {
+		at = dir
+	}
 	if at == "/" {
 		return false, ""
 	}
 	if dir != "/" {
 		if base == "" {
-			dir = path.Dir(at)
+			dir, _ = split(at)
 		}
 		if err := c.parent(dir); err != ok {
 			return false, step("mkparent", err)
 		}
 	}
-	name := path.Base(at)
+	above, name := split(at)
 	hidden, isWhiteout := strings.CutPrefix(name, prefix)
 	switch {
 	case name == opaqueName && c.unpacked == nil:
-		in, err := c.fs.stat(path.Dir(at))
+		in, err := c.fs.stat(above)
 		if err == ok {
 			in.Opaque = int32(id)
 		}
 		return false, step("setxattr", err)
 	case name == opaqueName:
-		in, err := c.fs.lstat(path.Dir(at))
+		in, err := c.fs.lstat(above)
 		if err == ok {
-			c.clear(in, path.Dir(at), id)
+			c.clear(in, above, id)
 		}
 		return false, step("lstat", err)
 	case isWhiteout && (hidden == "" || hidden == "." || hidden == ".."):
 		return false, "invalid whiteout name"
 	case isWhiteout && c.unpacked == nil:
-		return false, step("mknod", c.fs.make(path.Join(path.Dir(at), hidden), newInode(imagecore.Char, c.layer, id, 0), id))
+		return false, step("mknod", c.fs.make(join(above, hidden), newInode(imagecore.Char, c.layer, id, 0), id))
 	case isWhiteout:
-		return false, step("unlinkat", c.fs.removeAll(path.Join(path.Dir(at), hidden), id))
+		return false, step("unlinkat", c.fs.removeAll(join(above, hidden), id))
 	}
 	if in, err := c.fs.lstat(at); err == ok && (!in.isDir() || kindOf(e) != imagecore.Dir) {
 		if err := c.fs.removeAll(at, id); err != ok {
@@ -121,7 +124,7 @@ func (c *containerd) entry(e *imagecore.Entry, id int) (isDir bool, reason strin
 // clear carries out an opaque whiteout of the base: what an entry wrote stays.
 func (c *containerd) clear(dir *Inode, at string, id int) {
 	for _, name := range dir.Names() {
-		p := path.Join(at, name)
+		p := join(at, name)
 		if !c.unpacked.holds(p) {
 			c.fs.remove(dir, name, id)
 		} else if in := dir.folder.names[name].Inode; in.isDir() {
@@ -141,7 +144,7 @@ func (c *containerd) parent(at string) errno {
 	case err != enoent:
 		return err
 	}
-	if up := path.Dir(at); up != "/" {
+	if up, _ := split(at); up != "/" {
 		if err := c.parent(up); err != ok {
 			return err
 		}
@@ -183,7 +186,7 @@ func (c *containerd) create(e *imagecore.Entry, id int, at string) string {
 		dir, base := path.Split(e.Link)
 		dir, err := c.fs.rootPath(dir)
 		if err == ok {
-			err = c.fs.link(path.Join(dir, base), at, id)
+			err = c.fs.link(join(dir, base), at, id)
 		}
 		if err != ok {
 			return step("link", err)

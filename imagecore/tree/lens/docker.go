@@ -49,7 +49,7 @@ func (d *docker) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 	}
 	// Folders get their times last, by their names: whatever these lead to now.
 	for _, i := range dirs {
-		in, err := d.fs.stat(path.Join("/", clean(&entries[i])))
+		in, err := d.fs.stat(absolute(clean(&entries[i])))
 		if err != ok {
 			return Folder{}, &Refusal{Entry: i, Reason: step("chtimes", err)}
 		}
@@ -60,11 +60,11 @@ func (d *docker) Layer(layer int, entries []imagecore.Entry) (Folder, error) {
 
 // entry applies one entry; isDir says that it made a folder or changed one.
 func (d *docker) entry(e *imagecore.Entry, id int, name string) (isDir bool, reason string) {
-	at := path.Join("/", name)
+	at := absolute(name)
+	above, base := split(at)
 	if name != "/" {
-		dir := path.Join("/", path.Dir(name))
-		if _, err := d.fs.lstat(dir); err == enoent {
-			if err := d.fs.mkdirAll(dir, d.layer, 0o755); err != ok {
+		if _, err := d.fs.lstat(above); err == enoent {
+			if err := d.fs.mkdirAll(above, d.layer, 0o755); err != ok {
 				return false, step("mkdir", err)
 			}
 		}
@@ -80,9 +80,8 @@ func (d *docker) entry(e *imagecore.Entry, id int, name string) (isDir bool, rea
 			}
 		}
 	}
-	base := path.Base(at)
 	if base == opaqueName {
-		in, err := d.fs.stat(path.Dir(at))
+		in, err := d.fs.stat(above)
 		if err != ok {
 			return false, step("setxattr", err)
 		}
@@ -91,7 +90,7 @@ func (d *docker) entry(e *imagecore.Entry, id int, name string) (isDir bool, rea
 	}
 	if hidden, is := strings.CutPrefix(base, prefix); is {
 		dev := newInode(imagecore.Char, d.layer, id, 0)
-		return false, step("mknod", d.fs.make(path.Join(path.Dir(at), hidden), dev, id))
+		return false, step("mknod", d.fs.make(join(above, hidden), dev, id))
 	}
 	return dir, d.create(e, id, at)
 }

@@ -51,6 +51,14 @@ type fs struct {
 	// written is the name of the entry at work: names in folders are mostly its
 	// end, and need no memory of their own then.
 	written string
+	// near is the folder in which a path last ended, if that led there by folders
+	// alone: no link, no dots, no slash twice; under is its path without slashes
+	// around. Layers list what a folder holds together, so most paths begin there.
+	// Only remove ends what a folder's path leads to, and forgets it. deep is how
+	// many names under has: a path through it costs the steps that it always did.
+	near  *Inode
+	under string
+	deep  int
 }
 
 func newFS(steps *int) *fs {
@@ -80,7 +88,19 @@ func (f *fs) walk(path string, follow bool) (place, errno) {
 	if len(path) > maxPath {
 		return place{}, toolong
 	}
-	cur, links := f.root, 0
+	path = strings.TrimLeft(path, "/")
+	whole, plain := path, true
+	cur, links, deep := f.root, 0, 0
+	if rest, within := strings.CutPrefix(path, f.under); within && f.near != nil {
+		switch {
+		case rest == "":
+			*f.steps -= f.deep + 1
+			return place{dir: f.near.folder.parent, name: path[strings.LastIndexByte(path, '/')+1:], node: f.near}, ok
+		case len(rest) > 1 && rest[0] == '/' && rest[1] != '/':
+			cur, path, deep = f.near, rest[1:], f.deep
+			*f.steps -= f.deep
+		}
+	}
 	for {
 		if *f.steps--; *f.steps < 0 {
 			return place{}, tired
@@ -89,16 +109,20 @@ func (f *fs) walk(path string, follow bool) (place, errno) {
 		if path == "" {
 			return place{node: cur}, ok
 		}
+		at := len(whole) - len(path) // of name, while the path is plain
 		name, rest, _ := strings.Cut(path, "/")
-		rest = strings.TrimLeft(rest, "/")
-		path = rest
+		path = strings.TrimLeft(rest, "/")
+		plain = plain && len(path) == len(rest)
+		rest = path
 		if !cur.isDir() {
 			return place{}, enotdir
 		}
 		switch name {
 		case ".":
+			plain = false
 			continue
 		case "..":
+			plain = false
 			if cur.folder.parent != nil {
 				cur = cur.folder.parent
 			} else if f.host {
@@ -107,6 +131,9 @@ func (f *fs) walk(path string, follow bool) (place, errno) {
 			continue
 		}
 		next := cur.folder.names[name]
+		if rest == "" && plain && at > 0 {
+			f.near, f.under, f.deep = cur, whole[:at-1], deep
+		}
 		switch {
 		case next == nil && rest == "":
 			return place{dir: cur, name: name}, enoent
@@ -122,13 +149,22 @@ func (f *fs) walk(path string, follow bool) (place, errno) {
 				}
 				cur = f.root
 			}
+			plain = false
 			path = next.target + "/" + rest
 		case rest == "":
 			return place{dir: cur, name: name, node: next.Inode}, ok
 		default:
 			cur = next.Inode
+			deep++
 		}
 	}
+}
+
+// plain returns a path without slashes around it, and whether it leads to the
+// folder in which the last one ended, by folders alone.
+func (f *fs) plain(p string) (string, bool) {
+	p = strings.TrimPrefix(strings.TrimSuffix(p, "/"), "/")
+	return p, f.near != nil && p == f.under
 }
 
 func (f *fs) lstat(path string) (*Inode, errno) {
@@ -231,6 +267,7 @@ func (f *fs) removeAll(path string, by int) errno {
 		return err
 	case p.dir == nil:
 		clear(p.node.folder.names)
+		f.near = nil
 		return ebusy // the root
 	}
 	f.remove(p.dir, p.name, by)
@@ -238,19 +275,21 @@ func (f *fs) removeAll(path string, by int) errno {
 }
 
 func (f *fs) remove(dir *Inode, name string, by int) {
-	forget(dir.folder.names[name].Inode)
+	if in := dir.folder.names[name].Inode; in.isDir() {
+		forget(in)
+		f.near = nil
+	}
 	delete(dir.folder.names, name)
 	dir.touch()
 	f.note(dir, name, by, true)
 }
 
-func forget(in *Inode) {
-	if !in.isDir() {
-		return
-	}
-	in.gone = true
-	for _, n := range in.folder.names {
-		forget(n.Inode)
+func forget(dir *Inode) {
+	dir.gone = true
+	for _, n := range dir.folder.names {
+		if n.isDir() {
+			forget(n.Inode)
+		}
 	}
 }
 

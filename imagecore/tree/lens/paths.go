@@ -1,6 +1,53 @@
 package lens
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"path"
+	"strings"
+
+	"github.com/layerlab/layerlab/imagecore"
+)
+
+// clean is what a name becomes before an engine looks at it; ".." in front
+// stays unless the name is absolute.
+func clean(e *imagecore.Entry) string {
+	if name := strings.TrimSuffix(e.Name, "/"); name == e.Path && name != "" {
+		return name // which the scanner cleaned
+	}
+	return path.Clean(e.Name)
+}
+
+// absolute is path.Join("/", name) of a cleaned name.
+func absolute(name string) string {
+	if name == "." || strings.HasPrefix(name, "..") || strings.HasPrefix(name, "/") {
+		return path.Join("/", name)
+	}
+	return "/" + name
+}
+
+// join is path.Join of a cleaned path that begins with a slash, and a name.
+func join(dir, name string) string {
+	switch {
+	case name == "" || name == "." || name == ".." || strings.Contains(name, "/"):
+		return path.Join(dir, name)
+	case dir == "/":
+		return "/" + name
+	}
+	return dir + "/" + name
+}
+
+// split cuts a cleaned path that begins with a slash into its folder and its
+// last component, "/" and "/" for the root.
+func split(at string) (dir, base string) {
+	switch i := strings.LastIndexByte(at, '/'); {
+	case at == "/":
+		return "/", "/"
+	case i == 0:
+		return "/", at[1:]
+	default:
+		return at[:i], at[i+1:]
+	}
+}
 
 // paths is a set of paths. It keeps 64 bits of each, by a seed that no archive
 // knows, where the paths themselves would take more than the files: that two of

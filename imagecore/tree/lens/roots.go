@@ -21,6 +21,9 @@ func (f *fs) rootPath(p string) (string, errno) {
 	if p == "" {
 		return "/", ok
 	}
+	if p, near := f.plain(p); near {
+		return "/" + p, ok
+	}
 	links := 0
 	for {
 		before := links
@@ -86,6 +89,9 @@ func (f *fs) readLink(p string, links *int) (target string, isLink bool, err err
 // (filepath-securejoin): what is missing, or lies beneath a file, counts as no
 // link.
 func (f *fs) secureJoin(p string) (string, errno) {
+	if p, near := f.plain(p); near {
+		return "/" + p, ok
+	}
 	at, links := "", 0
 	for p != "" {
 		if links > maxScoped {

@@ -56,14 +56,14 @@ func (u *umoci) Done() error {
 }
 
 func (u *umoci) entry(e *imagecore.Entry, id int) (reason string) {
-	name := path.Clean(e.Name)
-	if !path.IsAbs(name) {
+	name := clean(e)
+	if strings.HasPrefix(name, "..") {
 		if name = strings.TrimPrefix(path.Clean("/"+name), "/"); name == "" {
 			name = "."
 		}
 	}
 	dir, base := path.Split(name)
-	isRoot := path.Join("/", name) == "/"
+	isRoot := name == "." || name == "/"
 	if isRoot {
 		dir, base = name, "."
 		if kindOf(e) != imagecore.Dir {
@@ -74,7 +74,7 @@ func (u *umoci) entry(e *imagecore.Entry, id int) (reason string) {
 	if err != ok {
 		return step("sanitise symlinks in root", err)
 	}
-	at := path.Join(dir, base)
+	at := join(dir, base)
 	if in, err := u.fs.lstat(dir); err == ok && at != dir && !u.rootless {
 		// Given back to whatever is there afterwards, as if it were a folder.
 		was := in.Attr
@@ -108,7 +108,7 @@ func (u *umoci) entry(e *imagecore.Entry, id int) (reason string) {
 	if reason := u.create(e, id, at); reason != "" {
 		return reason
 	}
-	for p := at; p != "/" && u.upper.add(p); p = path.Dir(p) { // those above one that is there are, too
+	for p := at; p != "/" && u.upper.add(p); p, _ = split(p) { // those above one that is there are, too
 	}
 	return ""
 }
@@ -122,7 +122,7 @@ func (u *umoci) create(e *imagecore.Entry, id int, at string) string {
 		if err != ok {
 			return step("sanitise hardlink target in root", err)
 		}
-		return step("link", u.fs.link(path.Join(dir, base), at, id))
+		return step("link", u.fs.link(join(dir, base), at, id))
 	case imagecore.Dir:
 		if err := u.fs.mkdirAll(at, u.layer, 0o755); err != ok {
 			return step("mkdirall", err)
@@ -168,7 +168,7 @@ func (u *umoci) create(e *imagecore.Entry, id int, at string) string {
 // whiteout removes what no entry of the layer wrote.
 func (u *umoci) whiteout(dir, base string, id int) string {
 	isOpaque := base == opaqueName
-	at := path.Join(dir, strings.TrimPrefix(base, prefix))
+	at := join(dir, strings.TrimPrefix(base, prefix))
 	if isOpaque {
 		at = dir
 	}
@@ -208,7 +208,7 @@ func (u *umoci) purge(dir *Inode, at string, id int) {
 		return
 	}
 	for _, name := range dir.Names() {
-		if p := path.Join(at, name); !u.upper.holds(p) {
+		if p := join(at, name); !u.upper.holds(p) {
 			u.fs.remove(dir, name, id)
 		} else {
 			u.purge(dir.folder.names[name].Inode, p, id)

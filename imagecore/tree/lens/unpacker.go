@@ -1,10 +1,6 @@
 package lens
 
-import (
-	"path"
-
-	"github.com/layerlab/layerlab/imagecore"
-)
+import "github.com/layerlab/layerlab/imagecore"
 
 // Unpacker unpacks the layers of one image, base first.
 type Unpacker interface {
@@ -55,10 +51,6 @@ func Umoci() Unpacker {
 	u.fs.logs, u.fs.host = true, true
 	return u
 }
-
-// clean is what a name becomes before an engine looks at it; ".." in front
-// stays unless the name is absolute.
-func clean(e *imagecore.Entry) string { return path.Clean(e.Name) }
 
 // kindOf returns the kind that the header states, whatever the name means.
 func kindOf(e *imagecore.Entry) imagecore.Kind {
