@@ -5,6 +5,7 @@ package shim
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,7 +64,16 @@ func (c *Client) open(ctx context.Context, r *request) (conn *net.UnixConn, rele
 		conn.Close()
 		return nil, nil, c.trail(ctx, err)
 	}
-	if err := writeJSON(conn, frameHello, hello{Version}); err != nil {
+	// Both at once: a shim of another version reads the first and does nothing.
+	greeting, err := json.Marshal(hello{Version})
+	if err != nil {
+		return fail(err)
+	}
+	asked, err := json.Marshal(r)
+	if err != nil {
+		return fail(err)
+	}
+	if _, err := conn.Write(append(encodeFrame(frameHello, 0, greeting), encodeFrame(frameRequest, 0, asked)...)); err != nil {
 		return fail(err)
 	}
 	var h hello
@@ -74,9 +84,6 @@ func (c *Client) open(ctx context.Context, r *request) (conn *net.UnixConn, rele
 		return fail(fault.New(fault.ErrUnsupported, CodeVersion,
 			fmt.Sprintf("the shim speaks version %d of the protocol, this server %d", h.Version, Version),
 			"want", fmt.Sprint(Version), "got", fmt.Sprint(h.Version)))
-	}
-	if err := writeJSON(conn, frameRequest, r); err != nil {
-		return fail(err)
 	}
 	return conn, release, nil
 }

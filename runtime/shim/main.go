@@ -85,7 +85,6 @@ func Main(args []string) int {
 		return 1
 	}
 	handover.Close()
-	rest()
 
 	c.leave(&o)
 	listener.Close()
@@ -114,7 +113,7 @@ func (c *container) leave(o *Options) {
 	look := time.NewTicker(lookAround)
 	defer look.Stop()
 	done := c.main.done
-	var rested int64
+	rested := int64(-1) // not since it was made
 	for {
 		select {
 		case <-c.acked:

@@ -86,6 +86,10 @@ func TestACallHoldsWhatWasDoneForIt(t *testing.T) {
 	if len(page.list) != 2 || page.list[0].Done || !page.list[1].Done || page.list[1].Trace != nil {
 		t.Errorf("the page was told %+v, want the beginning and the end", page.list)
 	}
+	call.Traced([]wire.ActivityStep{{Code: "late", Calls: 4}})
+	if len(page.list) != 3 || !page.list[2].Done || page.list[2].Calls != 7 {
+		t.Errorf("the page was told %+v, want the trace that came late, too", page.list)
+	}
 }
 
 func TestEventsBeforeTheIdIsKnownBelongToTheCall(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 )
 
 // Call is one call under way. Its methods are safe for concurrent use, and do
-// nothing for a nil Call or one that has ended.
+// nothing for a nil Call or, but for Traced, one that has ended.
 type Call struct {
 	r     *Recorder
 	owner string
@@ -65,15 +65,23 @@ func (c *Call) Mounted(m wire.ActivityMount) {
 	})
 }
 
-// Traced notes executed steps of a plan.
+// Traced notes executed steps of a plan. It may come after End, since a start is
+// answered before its trace is read; the page is told again then.
 func (c *Call) Traced(steps []wire.ActivityStep) {
-	c.note(func(a *wire.Activity) {
-		a.Steps += len(steps)
-		for _, s := range steps {
-			a.Calls += s.Calls
-		}
-		a.Trace = append(a.Trace, steps[:min(len(steps), maxSteps-min(maxSteps, len(a.Trace)))]...)
-	})
+	if c == nil {
+		return
+	}
+	c.r.mu.Lock()
+	c.a.Steps += len(steps)
+	for _, s := range steps {
+		c.a.Calls += s.Calls
+	}
+	c.a.Trace = append(c.a.Trace, steps[:min(len(steps), maxSteps-min(maxSteps, len(c.a.Trace)))]...)
+	ended, view := c.ended, c.view(false)
+	c.r.mu.Unlock()
+	if ended {
+		c.r.tell(view)
+	}
 }
 
 // Did notes that something was done since began; the zero time stands for a

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
@@ -259,7 +261,7 @@ func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error
 	}
 	for name, text := range bundle.FileContents(spec.Hostname) {
 		path := filepath.Join(dir, name)
-		if err := writeFile(path, []byte(text), 0o644); err != nil {
+		if err := newFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
 		// The container's root may edit these, as with Docker.
@@ -279,13 +281,10 @@ func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
+	if err := newFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(dir))
+	return syncTree(dir)
 }
 
 // full words the error of a disk without room.
@@ -298,8 +297,8 @@ func full(err error) error {
 	return e
 }
 
-// writeFile makes a new file durable.
-func writeFile(path string, data []byte, mode os.FileMode) error {
+// newFile writes a file that must not be there yet.
+func newFile(path string, data []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
@@ -308,13 +307,35 @@ func writeFile(path string, data []byte, mode os.FileMode) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if err := f.Chmod(mode); err != nil { // whatever the umask
-		return err
-	}
-	return f.Sync()
+	return f.Chmod(mode) // whatever the umask
 }
 
-func syncDir(path string) error {
+// writeFile is newFile, durable.
+func writeFile(path string, data []byte, mode os.FileMode) error {
+	if err := newFile(path, data, mode); err != nil {
+		return err
+	}
+	return syncPath(path)
+}
+
+// syncTree makes a new folder durable, with all files and folders in it and its
+// name. They are asked for at once: a journal then commits them together, where
+// one after the other waits for a commit each (nine: 3.6 ms on an ext4 of which
+// one fsync(2) takes 0.4).
+func syncTree(dir string) error {
+	var work errgroup.Group
+	work.Go(func() error { return syncPath(filepath.Dir(dir)) })
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && (d.IsDir() || d.Type().IsRegular()) {
+			work.Go(func() error { return syncPath(path) })
+		}
+		return err
+	})
+	return errors.Join(err, work.Wait())
+}
+
+// syncPath makes a file or folder durable.
+func syncPath(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err

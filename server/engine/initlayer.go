@@ -51,7 +51,7 @@ func makeInit(dir string, spec *specs.Spec, view *tree.View) error {
 			if m.Dir {
 				return makeFolder(at, tree.Node{}, false)
 			}
-			return writeFile(at, nil, 0o644)
+			return newFile(at, nil, 0o644)
 		})
 		if err != nil {
 			return err

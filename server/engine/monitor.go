@@ -71,6 +71,7 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}, release f
 	}
 	s.detachNetworks(c.id) // whoever learns of the end may want its ports
 	s.finish(c, exit)
+	c.awaitTrace() // it goes with the shim
 	if err == nil {
 		if err := sh.AckExit(s.ctx); err != nil {
 			s.o.Log.Warn("shim did not take the acknowledgement", "container", c.id, "err", err)
@@ -136,6 +137,31 @@ type trace struct {
 	Results []plan.Result `json:"results"`
 }
 
+// traceLater keeps the trace of a start that is answered meanwhile: reading it
+// takes a fifth of a start.
+func (s *Service) traceLater(ctx context.Context, c *container, sh Shim) {
+	traced := make(chan struct{})
+	c.mu.Lock()
+	c.traced = traced
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	s.work.Go(func() {
+		defer close(traced)
+		defer cancel()
+		s.keepTrace(ctx, sh, c.id)
+	})
+}
+
+// awaitTrace waits until the trace of the last start is kept.
+func (c *container) awaitTrace() {
+	c.mu.Lock()
+	traced := c.traced
+	c.mu.Unlock()
+	if traced != nil {
+		<-traced
+	}
+}
+
 // keepTrace saves plan and trace of a start: the shim, which has them, ends
 // with the container. It is for looking at only, so that no failure of it is
 // one of the start.
@@ -161,6 +187,7 @@ func (s *Service) Plan(ctx context.Context, id string) (json.RawMessage, error) 
 	if err != nil {
 		return nil, err
 	}
+	c.awaitTrace()
 	if t, err := s.readTrace(c.id); err == nil {
 		return t.Plan, nil
 	}
@@ -181,6 +208,7 @@ func (s *Service) Trace(ctx context.Context, id string) (json.RawMessage, error)
 	if err != nil {
 		return nil, err
 	}
+	c.awaitTrace()
 	t, err := s.readTrace(c.id)
 	if err != nil {
 		return nil, imagecore.NewError(imagecore.ErrConflict, "container-not-started",

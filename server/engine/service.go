@@ -113,6 +113,7 @@ type container struct {
 	mu        sync.Mutex
 	rec       record
 	shim      Shim          // nil unless alive
+	traced    chan struct{} // closed once the trace of the last start is kept; nil before the first
 	exited    chan struct{} // closed once the end is recorded and the shim gone; else nil
 	execs     []*execution  // oldest first; see keptExecs
 	removed   bool          // nobody may use it any more

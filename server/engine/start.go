@@ -103,6 +103,7 @@ func (s *Service) start(ctx context.Context, c *container, again bool) (wire.Con
 	}
 	s.tellVolumes(rec, "mount")
 	s.tell(wire.EventContainerStarted, rec.ID, view)
+	s.traceLater(ctx, c, sh)
 	s.adopt(c, sh, release)
 	return view, nil
 }
@@ -167,7 +168,6 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		s.abandon(ctx, sh, rec.ID)
 		return nil, 0, err
 	}
-	s.keepTrace(ctx, sh, rec.ID)
 	s.noteMount(ctx, rec, image.Layers)
 	return sh, state.Pid, nil
 }
