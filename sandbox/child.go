@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 
@@ -51,6 +53,9 @@ func Child(module []byte) int {
 	// Whatever comes now, and be it the end, asks to stop.
 	go func() {
 		_, _ = in.ReadByte()
+		if j.Prepare {
+			os.Exit(1) // nobody asks before the module is translated
+		}
 		w.stop.Store(true)
 	}()
 	ctx := context.Background()
@@ -94,9 +99,12 @@ func (w *worker) run(ctx context.Context, module []byte) error {
 		config = config.WithCompilationCache(cache)
 	}
 	r := wazero.NewRuntimeWithConfig(ctx, config)
-	compiled, err := r.CompileModule(ctx, module)
+	compiled, err := r.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), module)
 	if err != nil {
 		return fmt.Errorf("compile the module: %w", err)
+	}
+	if w.job.Prepare {
+		return nil
 	}
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, r); err != nil {
 		return err

@@ -33,6 +33,9 @@ type job struct {
 	Seconds int64            `json:"seconds"` // of processor time
 	Cache   string           `json:"cache"`   // folder for compiled modules, "" for none
 
+	// Prepare wants the module translated and kept in Cache, and nothing read.
+	Prepare bool `json:"prepare,omitempty"`
+
 	// Read wants what it takes to store the archive; Spool is then there.
 	Read bool `json:"read,omitempty"`
 

@@ -3,6 +3,7 @@
 package serve
 
 import (
+	"context"
 	"io"
 	"log/slog"
 
@@ -31,6 +32,9 @@ type Options struct {
 	Limits imagecore.Limits // zero: imagecore.DefaultLimits
 	// Read opens uploads; nil reads them in this process. See Sandboxed.
 	Read store.Reader
+	// Prepare does beside the start what Read would else do first; Read waits for
+	// it. nil is nothing.
+	Prepare func(ctx context.Context) error
 	// Unpack makes the folders of layers; nil does it in a process of Runtime
 	// that is confined to them.
 	Unpack store.Unpack

@@ -4,6 +4,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -308,4 +309,37 @@ func BenchmarkImport(b *testing.B) {
 			})
 		}
 	}
+}
+
+// TestWhatIsReadWaitsUntilItIsPrepared holds the preparation back until an
+// upload waits for it.
+func TestWhatIsReadWaitsUntilItIsPrepared(t *testing.T) {
+	asked, reading := make(chan struct{}), make(chan struct{})
+	s := &server{log: slog.New(slog.DiscardHandler), o: Options{Prepare: func(ctx context.Context) error {
+		close(asked)
+		<-ctx.Done() // ends with the server
+		return ctx.Err()
+	}}}
+	read := s.prepared(t.Context(), func(context.Context, io.ReaderAt, int64, func(done, total int64)) (store.Archive, error) {
+		close(reading)
+		return nil, nil
+	})
+	<-asked
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := read(gone, nil, 0, nil); !errors.Is(err, imagecore.ErrCanceled) {
+		t.Errorf("who leaves before is told %v", err)
+	}
+	select {
+	case <-reading:
+		t.Error("read before it was prepared")
+	default:
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(t.Context(), nil, 0, nil); err != nil {
+		t.Error(err)
+	}
+	<-reading
 }

@@ -161,6 +161,9 @@ func (s *server) openServices(ctx context.Context) error {
 	if read == nil {
 		read = store.Native(s.o.Limits, s.o.Data)
 	}
+	if s.o.Prepare != nil {
+		read = s.prepared(ctx, read)
+	}
 	pool, err := idPool()
 	if err != nil {
 		return err

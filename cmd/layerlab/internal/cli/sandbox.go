@@ -19,7 +19,7 @@ func sandboxOptions(c *common, lens tree.Lens) sandbox.Options {
 		Limits:  c.limits.guest(), Lens: lens,
 		Memory: int64(c.limits.memory), Time: c.limits.time,
 	}
-	// Without a folder to cache in, compiling costs a second; no reason to fail.
+	// Without a folder to cache in, compiling costs seconds; no reason to fail.
 	if dir, err := os.UserCacheDir(); err == nil {
 		o.Cache = filepath.Join(dir, "layerlab", "modules")
 	}

@@ -40,16 +40,19 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	var read store.Reader
+	var prepare func(context.Context) error
 	switch f.read {
 	case "sandbox":
 		modules, err := f.modules()
 		if err != nil {
 			return err
 		}
-		read = serve.Sandboxed(sandbox.Options{
+		o := sandbox.Options{
 			Command: sandboxChild, Cache: modules,
 			Limits: f.limits.guest(), Memory: int64(f.limits.memory), Time: f.limits.time,
-		}, f.data)
+		}
+		read = serve.Sandboxed(o, f.data)
+		prepare = func(ctx context.Context) error { return sandbox.Prepare(ctx, o) }
 	case "native":
 	default:
 		return usageError{fmt.Errorf("--read is sandbox or native, not %q", f.read)}
@@ -73,7 +76,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		Listen: f.listen, Data: f.data, RunDir: f.run, DockerSocket: f.dockerSocket,
 		Token: f.token, TokenFile: f.tokenFile, AllowHosts: f.allowHosts, EmbedOrigins: f.embed,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
-		Limits: f.limits.limits(), Read: read, Runtime: helper, Samples: samples, Teaching: f.teaching,
+		Limits: f.limits.limits(), Read: read, Prepare: prepare, Runtime: helper, Samples: samples, Teaching: f.teaching,
 		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined, Rootfs: snapshot.Method(f.rootfs),
 		Version: r.Version, Log: logger(r.Stderr),
 		Network: serve.NetworkOptions{
