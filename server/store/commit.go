@@ -113,11 +113,16 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit) (*record, e
 	if err != nil {
 		return nil, err
 	}
-	err = w.unpack(merged, layers, func(layer int) (io.ReaderAt, error) {
+	u := w.unpacking(func(layer int) (io.ReaderAt, error) {
 		at, _, err := a.LayerAt(0, layer)
 		return at, err
 	})
-	if err != nil {
+	for i, l := range layers {
+		if err := u.begin(merged, i, l); err != nil {
+			return nil, errors.Join(err, u.wait())
+		}
+	}
+	if err := u.wait(); err != nil {
 		return nil, err
 	}
 	for i := range layers {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -88,7 +89,7 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 		return nil, err
 	}
 	defer give()
-	list, err := s.keep(ctx, a, want, progress)
+	list, err := s.keep(ctx, f, a, want, progress)
 	if err != nil {
 		// What was written for images that are not there now is in nobody's
 		// way, but it takes space that the next try may need.
@@ -208,13 +209,13 @@ func candidates(report *imagecore.Report, want wanted) ([]int, error) {
 }
 
 // keep makes blobs and layers durable and then the images known.
-func (s *Store) keep(ctx context.Context, a Archive, want wanted, progress func(wire.UploadProgress)) ([]Loaded, error) {
+func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, progress func(wire.UploadProgress)) ([]Loaded, error) {
 	report := a.Report()
 	list, err := candidates(report, want)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{store: s, ctx: ctx}
+	w := &writer{store: s, ctx: ctx, spool: spool, moved: map[place]layerRecord{}, turns: map[place]*sync.Mutex{}}
 	var total int64
 	for _, i := range list {
 		for _, l := range report.Images[i].Layers {

@@ -10,12 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
@@ -31,10 +33,13 @@ const parallel = 2
 type writer struct {
 	store *Store
 	ctx   context.Context // of the one call that the writer serves
+	spool File            // the archive that the images come from, nil where there is none
 
 	mu     sync.Mutex
-	report func(done int64) // called with mu held
-	done   int64            // bytes of blobs
+	report func(done int64)      // called with mu held
+	done   int64                 // bytes of blobs
+	moved  map[place]layerRecord // what the spool does not hold any more
+	turns  map[place]*sync.Mutex // who stores a place of the spool
 }
 
 // image stores one image of an archive and returns what meta.db shall know.
@@ -43,26 +48,9 @@ func (w *writer) image(a Archive, report *imagecore.Report, i int) (*record, err
 	if got := digest.FromString(img.Config.Raw); got != img.ID {
 		return nil, mismatch("config", img.ID, got)
 	}
-	layers := make([]layerRecord, len(img.Layers))
-	broken := make([]error, len(img.Layers))
-	var work errgroup.Group
-	work.SetLimit(parallel)
-	for l := range img.Layers {
-		work.Go(func() error {
-			layers[l], broken[l] = w.layer(a, img, i, l)
-			return nil
-		})
-	}
-	work.Wait()
-	for l, err := range broken { // the lowest is told, whichever was read first
-		if err != nil {
-			return nil, fmt.Errorf("store layer %d: %w", l, err)
-		}
-	}
-	var chain digest.Digest
-	for l := range layers {
-		chain = chainID(chain, layers[l].DiffID)
-		layers[l].ChainID = chain
+	layers, err := w.layers(a, img, i)
+	if err != nil {
+		return nil, err
 	}
 	manifest, desc, err := manifestOf(img, layers)
 	if err != nil {
@@ -72,17 +60,6 @@ func (w *writer) image(a Archive, report *imagecore.Report, i int) (*record, err
 		return nil, err
 	}
 	if err := w.document(img.ID, []byte(img.Config.Raw)); err != nil {
-		return nil, err
-	}
-	merged, err := treeOf(img)
-	if err != nil {
-		return nil, err
-	}
-	err = w.unpack(merged, layers, func(layer int) (io.ReaderAt, error) {
-		at, _, err := a.LayerAt(i, layer)
-		return at, err
-	})
-	if err != nil {
 		return nil, err
 	}
 	bin, err := a.Index(i)
@@ -138,6 +115,56 @@ func (w *writer) record(report *imagecore.Report, i int, manifest v1.Descriptor,
 	return r, replace(w.store.disk, "layers", filepath.Base(name), rest)
 }
 
+// layers stores the blobs of an image in their order, a few at a time, and
+// unpacks each layer once it and those below are what the config says: one
+// waits for the disk while another computes.
+func (w *writer) layers(a Archive, img *imagecore.Image, image int) ([]layerRecord, error) {
+	layers, broken := make([]layerRecord, len(img.Layers)), make([]error, len(img.Layers))
+	stored := make([]chan struct{}, len(img.Layers))
+	for l := range stored {
+		stored[l] = make(chan struct{})
+	}
+	merge := sync.OnceValues(func() (*tree.Tree, error) { return treeOf(img) })
+	var storing sync.WaitGroup
+	storing.Go(func() {
+		var work errgroup.Group
+		work.SetLimit(parallel)
+		for l := range img.Layers {
+			work.Go(func() error {
+				defer close(stored[l])
+				layers[l], broken[l] = w.layer(a, img, image, l)
+				return nil
+			})
+		}
+		work.Wait()
+	})
+	u := w.unpacking(func(layer int) (io.ReaderAt, error) {
+		at, _, err := a.LayerAt(image, layer)
+		return at, err
+	})
+	_, _ = merge() // meanwhile; what it says is heard when a layer is to be unpacked
+	var chain digest.Digest
+	for l := range layers {
+		<-stored[l]
+		if broken[l] != nil { // the lowest is told, whichever was read first
+			storing.Wait()
+			return nil, errors.Join(fmt.Errorf("store layer %d: %w", l, broken[l]), u.wait())
+		}
+		chain = chainID(chain, layers[l].DiffID)
+		layers[l].ChainID = chain
+		merged, err := merge()
+		if err == nil {
+			err = u.begin(merged, l, layers[l])
+		}
+		if err != nil {
+			storing.Wait()
+			return nil, errors.Join(err, u.wait())
+		}
+	}
+	storing.Wait()
+	return layers, u.wait()
+}
+
 // layer stores a layer's blob and verifies it on the way: the digest of the
 // bytes as stored and that of the tar within, each byte hashed once.
 func (w *writer) layer(a Archive, img *imagecore.Image, image, layer int) (layerRecord, error) {
@@ -156,20 +183,30 @@ func (w *writer) layer(a Archive, img *imagecore.Image, image, layer int) (layer
 	}
 	// What is there already is only verified: the entries that the tree is made
 	// of come from these bytes, not from those that we have.
-	var got layerRecord
-	there, err := exists(w.store.root, blobFile(want))
-	if err == nil && there {
-		got, err = read(func(src io.Reader) (layerRecord, error) { return w.digest(src, io.Discard) })
-		there = got.Blob == want
+	at, inSpool := w.placeOf(a, image, layer)
+	if inSpool {
+		defer w.turn(at)()
 	}
-	if err == nil && !there {
-		got, err = read(w.blob)
-	}
-	if err == nil && got.DiffID == "" {
-		err = w.tar(a, image, layer, &got)
-	}
-	if err != nil {
-		return layerRecord{}, err
+	got, moved := w.wasMoved(at)
+	if !moved {
+		there, err := exists(w.store.root, blobFile(want))
+		if err == nil && there {
+			got, err = read(func(src io.Reader) (layerRecord, error) { return w.digest(src, io.Discard) })
+			there = got.Blob == want
+		}
+		if err == nil && !there {
+			got, err = read(w.blob)
+		}
+		if err == nil && got.DiffID == "" {
+			err = w.tar(a, image, layer, &got)
+			inSpool = false // the tar's place is not the blob's
+		}
+		if err != nil {
+			return layerRecord{}, err
+		}
+		if !there && inSpool {
+			w.move(at, got)
+		}
 	}
 	if claim.Digest != "" && got.Blob != claim.Digest {
 		return layerRecord{}, mismatch("layer", claim.Digest, got.Blob).In(layer)
@@ -189,7 +226,7 @@ func (w *writer) blob(src io.Reader) (layerRecord, error) {
 	if err != nil {
 		return layerRecord{}, diskError(err)
 	}
-	got, err := w.digest(src, f)
+	got, err := w.digest(src, &eager{File: f})
 	if err == nil {
 		err = f.Sync()
 	}
@@ -202,6 +239,27 @@ func (w *writer) blob(src io.Reader) (layerRecord, error) {
 		}
 	}
 	return got, diskError(errors.Join(err, s.disk.RemoveAll(temp)))
+}
+
+// eager has the disk write what it is given, so that little is left to be synced
+// at the end.
+type eager struct {
+	File
+	written, asked int64 // bytes
+}
+
+// eagerly is how many bytes the disk is asked to write at a time.
+const eagerly = 8 << 20
+
+func (e *eager) Write(p []byte) (int, error) {
+	n, err := e.File.Write(p)
+	e.written += int64(n)
+	if f, ok := e.File.(*os.File); ok && e.written-e.asked >= eagerly {
+		// Sync tells of what goes wrong.
+		_ = unix.SyncFileRange(int(f.Fd()), e.asked, e.written-e.asked, unix.SYNC_FILE_RANGE_WRITE)
+		e.asked = e.written
+	}
+	return n, err
 }
 
 // digest copies src to dst and computes its digest on the way. Of what is
@@ -273,31 +331,6 @@ func (w *writer) document(d digest.Digest, data []byte) error {
 		return err
 	}
 	return replace(w.store.disk, "blobs/sha256", filepath.Base(name), data)
-}
-
-// unpack makes the folders of layers that are not there yet, several at a time:
-// none needs another's.
-func (w *writer) unpack(t *tree.Tree, layers []layerRecord, content func(layer int) (io.ReaderAt, error)) error {
-	s := w.store
-	var work errgroup.Group
-	work.SetLimit(parallel)
-	given := map[digest.Digest]bool{} // a stack may hold a layer twice, but no chain
-	for i, l := range layers {
-		name := layerDir(l.ChainID)
-		if ok, err := exists(s.root, name); err != nil {
-			return errors.Join(err, work.Wait())
-		} else if ok || given[l.ChainID] {
-			continue
-		}
-		given[l.ChainID] = true
-		work.Go(func() error {
-			if err := s.o.Unpack(w.ctx, filepath.Join(s.o.Dir, name), t, i, content); err != nil {
-				return fmt.Errorf("unpack layer %d (%s): %w", i, l.DiffID, diskError(err))
-			}
-			return nil
-		})
-	}
-	return work.Wait()
 }
 
 // flush makes the names of all blobs and layers durable.
