@@ -133,7 +133,7 @@ site: web/src/io/imagecore.wasm web/src/io/cases.tar.gz bin/samples/sample.tar w
 ##@ Check
 
 .PHONY: test
-test: needs build lint test-go test-compare test-web test-e2e ## everything that has to hold: lint, Go with the race detector, page, browser
+test: needs build lint test-go test-fuzz test-compare test-web test-e2e ## everything that has to hold: lint, Go with the race detector, page, browser
 
 .PHONY: lint
 lint: ## go vet (for arm64 and the module too), gofumpt, staticcheck
@@ -149,6 +149,12 @@ lint: ## go vet (for arm64 and the module too), gofumpt, staticcheck
 # tests start hundreds.
 test-go: ## the Go tests with the race detector
 	GORACE=atexit_sleep_ms=10 $(GO) test -race ./...
+
+# So many runs, not so much time: a clock that runs out in the midst of an input
+# is reported as a failure.
+.PHONY: test-fuzz
+test-fuzz: ## every fuzz target for 2,000 runs beyond its seeds
+	$(MAKE) --no-print-directory fuzz FUZZTIME=2000x
 
 .PHONY: test-compare
 test-compare: embedded ## 350 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)
