@@ -49,7 +49,7 @@ func (s *Service) changes(ctx context.Context, c *container, limit int) (wire.Ch
 	if _, err := os.Lstat(upper); errors.Is(err, fs.ErrNotExist) {
 		return wire.Changes{Changes: []wire.Change{}}, nil // never started
 	}
-	lower, err := s.trees.get(ctx, c.image)
+	lower, err := s.trees.Get(ctx, c.image)
 	if err != nil {
 		return wire.Changes{}, err
 	}

@@ -110,7 +110,7 @@ func (s *Service) layerItems(ctx context.Context, c *container) ([]pack.Item, er
 	if _, err := os.Lstat(upper); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // never started: a layer without entries
 	}
-	lower, err := s.trees.get(ctx, c.image)
+	lower, err := s.trees.Get(ctx, c.image)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/files"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -72,7 +73,7 @@ func (s *Service) WritePath(ctx context.Context, id, asked string, tar io.Reader
 	}
 	how := files.WriteOptions{NoOverwriteDirNonDir: o.NoOverwriteDirNonDir}
 	if user := r.rec.Request.User; o.AsUser && user != "" {
-		u, err := bundle.LookUp(user, &rootFiles{r.Root})
+		u, err := bundle.LookUp(user, inside.OfRoot(r.Root))
 		if err != nil {
 			return err
 		}

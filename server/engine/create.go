@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
@@ -27,7 +25,9 @@ import (
 	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/engine/folder"
 	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/engine/names"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -59,7 +59,7 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 	if err := json.Unmarshal(image.Config, &config); err != nil {
 		return wire.Container{}, fmt.Errorf("config of image %s: %w", image.ID, err)
 	}
-	merged, err := s.trees.get(ctx, image.ID)
+	merged, err := s.trees.Get(ctx, image.ID)
 	if err != nil {
 		return wire.Container{}, err
 	}
@@ -89,7 +89,7 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 	if err != nil {
 		return wire.Container{}, err
 	}
-	files := &layerFiles{ctx: ctx, images: s.o.Images, image: image.ID, view: merged.Top()}
+	files := inside.OfImage(ctx, s.o.Images, image.ID, merged.Top())
 	spec, err := s.spec(config.Config, rec, files)
 	if err != nil {
 		return wire.Container{}, err
@@ -261,7 +261,7 @@ func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error
 	}
 	for name, text := range bundle.FileContents(spec.Hostname) {
 		path := filepath.Join(dir, name)
-		if err := newFile(path, []byte(text), 0o644); err != nil {
+		if err := folder.NewFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
 		// The container's root may edit these, as with Docker.
@@ -269,7 +269,7 @@ func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error
 			return err
 		}
 	}
-	if err := makeInit(filepath.Join(dir, "init"), spec, view); err != nil {
+	if err := folder.Init(filepath.Join(dir, "init"), spec, view, isFile); err != nil {
 		return fmt.Errorf("init layer: %w", err)
 	}
 	if rec.Storage > 0 {
@@ -281,10 +281,10 @@ func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error
 	if err != nil {
 		return err
 	}
-	if err := newFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
+	if err := folder.NewFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
 		return err
 	}
-	return syncTree(dir)
+	return folder.Sync(dir)
 }
 
 // full words the error of a disk without room.
@@ -295,51 +295,4 @@ func full(err error) error {
 	e := imagecore.NewError(imagecore.ErrHost, "disk-full", "the disk of the data folder is full")
 	e.Err = err
 	return e
-}
-
-// newFile writes a file that must not be there yet.
-func newFile(path string, data []byte, mode os.FileMode) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	return f.Chmod(mode) // whatever the umask
-}
-
-// writeFile is newFile, durable.
-func writeFile(path string, data []byte, mode os.FileMode) error {
-	if err := newFile(path, data, mode); err != nil {
-		return err
-	}
-	return syncPath(path)
-}
-
-// syncTree makes a new folder durable, with all files and folders in it and its
-// name. They are asked for at once: a journal then commits them together, where
-// one after the other waits for a commit each (nine: 3.6 ms on an ext4 of which
-// one fsync(2) takes 0.4).
-func syncTree(dir string) error {
-	var work errgroup.Group
-	work.Go(func() error { return syncPath(filepath.Dir(dir)) })
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && (d.IsDir() || d.Type().IsRegular()) {
-			work.Go(func() error { return syncPath(path) })
-		}
-		return err
-	})
-	return errors.Join(err, work.Wait())
-}
-
-// syncPath makes a file or folder durable.
-func syncPath(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

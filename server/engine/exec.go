@@ -10,6 +10,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -48,7 +49,7 @@ func (s *Service) enter(ctx context.Context, c *container, req wire.ExecContaine
 	if err != nil {
 		return nil, err
 	}
-	root, err := openRoot(rec.Pid)
+	root, err := inside.OpenRoot(rec.Pid)
 	if err != nil {
 		return nil, stateError(rec, "container-not-running", "is not running")
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/server/engine"
 	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -223,7 +224,7 @@ func (f fakeImages) Tree(context.Context, digest.Digest) (*tree.Tree, error) {
 	return tree.Build([]imagecore.Layer{{Present: true, Entries: []imagecore.Entry{}}}, tree.Spec)
 }
 
-func (f fakeImages) LayerAt(context.Context, digest.Digest, int) (engine.LayerReader, error) {
+func (f fakeImages) LayerAt(context.Context, digest.Digest, int) (inside.Layer, error) {
 	return nil, errors.New("no layer has a file")
 }
 

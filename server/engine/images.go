@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -20,7 +21,7 @@ type Images interface {
 	// Tree gives the merged tree of an image's layers.
 	Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error)
 	// LayerAt gives the uncompressed tar of a layer.
-	LayerAt(ctx context.Context, id digest.Digest, layer int) (LayerReader, error)
+	LayerAt(ctx context.Context, id digest.Digest, layer int) (inside.Layer, error)
 	// Export merges an image's layers and one more, and hands the tree to use.
 	Export(ctx context.Context, id digest.Digest, layer io.Reader, use func(v *tree.View, content func(layer int) (io.ReaderAt, error)) error) error
 	// Commit stores an image made of parent's layers and one more.
@@ -39,12 +40,6 @@ type Image struct {
 type Layer struct {
 	ChainID digest.Digest
 	Size    int64 // bytes of its uncompressed tar
-}
-
-// LayerReader is random access to a layer's uncompressed tar.
-type LayerReader interface {
-	io.ReaderAt
-	io.Closer
 }
 
 // Commit is a new image for the store.

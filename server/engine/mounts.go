@@ -19,6 +19,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/server/caller"
+	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -84,7 +85,7 @@ func (s *Service) findSources(rec *record, asked []wire.MountSpec) (made []strin
 
 // seedVolumes fills new volumes with what the image has at their places.
 func (s *Service) seedVolumes(ctx context.Context, rec record, view *tree.View) error {
-	open := map[int]LayerReader{}
+	open := map[int]inside.Layer{}
 	defer func() {
 		for _, l := range open {
 			l.Close()

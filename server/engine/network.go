@@ -21,6 +21,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/network"
 	"github.com/layerlab/layerlab/runtime/network/link"
 	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/engine/folder"
 	"github.com/layerlab/layerlab/server/engine/networks"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -172,7 +173,7 @@ func (s *Service) standIn(ctx context.Context, rec record, other string) error {
 	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := writeFile(path+".new", config, 0o600); err != nil {
+	if err := folder.WriteFile(path+".new", config, 0o600); err != nil {
 		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/engine"
+	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -124,7 +125,7 @@ type nopCloser struct{ io.ReaderAt }
 
 func (nopCloser) Close() error { return nil }
 
-func (r *realImages) LayerAt(_ context.Context, id digest.Digest, layer int) (engine.LayerReader, error) {
+func (r *realImages) LayerAt(_ context.Context, id digest.Digest, layer int) (inside.Layer, error) {
 	img, err := r.find(id.String())
 	if err != nil {
 		return nil, err

@@ -26,6 +26,8 @@ import (
 	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/engine/inside"
+	"github.com/layerlab/layerlab/server/engine/procfs"
 	"github.com/layerlab/layerlab/server/engine/reach"
 	"github.com/layerlab/layerlab/server/engine/volumes"
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -75,7 +77,7 @@ type Events interface {
 type Service struct {
 	o       Options
 	table   table
-	trees   *trees
+	trees   *inside.Trees
 	volumes *volumes.Store
 
 	boot string // proc(5)'s boot_id
@@ -134,11 +136,11 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		}
 	}
 	s := &Service{
-		o: o, table: table{o.Bucket}, trees: newTrees(o.Images),
+		o: o, table: table{o.Bucket}, trees: inside.NewTrees(o.Images),
 		containers: map[string]*container{}, execs: map[string]*container{}, further: map[string]*execution{}, names: map[string]string{},
 	}
 	s.o.Reach.Never = append(slices.Clone(o.Reach.Never), o.Data, o.Run)
-	s.boot = strings.TrimSpace(string(fileOf("/proc/sys/kernel/random/boot_id")))
+	s.boot = strings.TrimSpace(string(procfs.File("/proc/sys/kernel/random/boot_id")))
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
 		s.cancel()

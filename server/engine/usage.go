@@ -3,15 +3,12 @@
 package engine
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -19,6 +16,8 @@ import (
 
 	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/engine/folder"
+	"github.com/layerlab/layerlab/server/engine/procfs"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -32,13 +31,7 @@ type Usage struct {
 	CPUs    int
 	// HostMemory is what the host has, in bytes: no limit is above it.
 	HostMemory uint64
-	Networks   map[string]NetworkUsage // by interface, but for lo
-}
-
-// NetworkUsage counts what went through an interface, as the container sees it.
-type NetworkUsage struct {
-	RxBytes, RxPackets, RxErrors, RxDropped uint64
-	TxBytes, TxPackets, TxErrors, TxDropped uint64
+	Networks   map[string]procfs.Traffic // by interface, but for lo
 }
 
 // Usage reads what a running container uses. Code: container-not-running.
@@ -58,13 +51,13 @@ func (s *Service) Usage(ctx context.Context, id string) (Usage, error) {
 		}
 		return Usage{}, fmt.Errorf("container %s: %w", bundle.ShortID(c.id), err)
 	}
-	u := Usage{At: s.o.Now(), Stats: stats, CPUs: runtime.NumCPU(), HostCPU: hostCPU(fileOf("/proc/stat"))}
+	u := Usage{At: s.o.Now(), Stats: stats, CPUs: runtime.NumCPU(), HostCPU: procfs.HostCPU(procfs.File("/proc/stat"))}
 	var host unix.Sysinfo_t
 	if err := unix.Sysinfo(&host); err != nil {
 		return Usage{}, os.NewSyscallError("sysinfo", err)
 	}
 	u.HostMemory = uint64(host.Totalram) * uint64(host.Unit)
-	u.Networks = parseInterfaces(fileOf(fmt.Sprintf("/proc/%d/net/dev", rec.Pid)))
+	u.Networks = procfs.Interfaces(procfs.File(fmt.Sprintf("/proc/%d/net/dev", rec.Pid)))
 	return u, nil
 }
 
@@ -92,43 +85,6 @@ func (s *Service) Usages(ctx context.Context, id string, interval time.Duration,
 			return nil
 		}
 	}
-}
-
-// hostCPU adds up the first line of proc_stat(5), whose unit is a hundredth of
-// a second on every Linux.
-func hostCPU(stat []byte) (nanoseconds uint64) {
-	line, _, _ := strings.Cut(string(stat), "\n")
-	fields := strings.Fields(line)
-	for i, f := range fields {
-		var n uint64
-		if i == 0 || i > 8 { // guest time is in user time already
-			continue
-		}
-		if _, err := fmt.Sscan(f, &n); err == nil {
-			nanoseconds += n * uint64(10*time.Millisecond)
-		}
-	}
-	return nanoseconds
-}
-
-// parseInterfaces reads proc_pid_net(5)'s dev.
-func parseInterfaces(dev []byte) map[string]NetworkUsage {
-	list := map[string]NetworkUsage{}
-	for lines := bufio.NewScanner(bytes.NewReader(dev)); lines.Scan(); {
-		name, counts, ok := strings.Cut(lines.Text(), ":")
-		name = strings.TrimSpace(name)
-		if !ok || name == "lo" {
-			continue
-		}
-		var u NetworkUsage
-		var skip uint64
-		n, _ := fmt.Sscan(counts, &u.RxBytes, &u.RxPackets, &u.RxErrors, &u.RxDropped, &skip, &skip, &skip, &skip,
-			&u.TxBytes, &u.TxPackets, &u.TxErrors, &u.TxDropped)
-		if n == 12 {
-			list[name] = u
-		}
-	}
-	return list
 }
 
 // Update changes limits of a container, and its restart policy if one is given;
@@ -220,7 +176,7 @@ func (s *Service) replaceSpec(id string, spec *specs.Spec) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(part, data, 0o600); err != nil {
+	if err := folder.WriteFile(part, data, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(part, path)

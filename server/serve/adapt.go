@@ -13,6 +13,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/runtime/unpack"
 	"github.com/layerlab/layerlab/server/engine"
+	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 	"github.com/layerlab/layerlab/server/store"
 )
@@ -37,7 +38,7 @@ func (i images) Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error) 
 	return i.store.Tree(ctx, id)
 }
 
-func (i images) LayerAt(ctx context.Context, id digest.Digest, layer int) (engine.LayerReader, error) {
+func (i images) LayerAt(ctx context.Context, id digest.Digest, layer int) (inside.Layer, error) {
 	l, err := i.store.LayerAt(ctx, id, layer)
 	if err != nil {
 		return nil, err

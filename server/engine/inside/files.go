@@ -1,6 +1,6 @@
 //go:build linux
 
-package engine
+package inside
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
@@ -21,17 +20,34 @@ import (
 // maxSmallFile bounds what is read of /etc/passwd and /etc/group, in bytes.
 const maxSmallFile = 1 << 20
 
-// layerFiles reads files of an image's merged tree from the bytes of its
+// Layers gives the uncompressed tar of a layer of an image.
+type Layers interface {
+	LayerAt(ctx context.Context, id digest.Digest, layer int) (Layer, error)
+}
+
+// Layer is random access to a layer's uncompressed tar.
+type Layer interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// ImageFiles reads files of an image's merged tree from the bytes of its
 // layers: no path of the image is ever walked on the host.
-type layerFiles struct {
+type ImageFiles struct {
 	ctx    context.Context // of the one call that this value serves
-	images Images
+	images Layers
 	image  digest.Digest
 	view   *tree.View
 }
 
+// OfImage reads files of an image whose merged tree is view, for the one call that
+// ctx is of.
+func OfImage(ctx context.Context, images Layers, image digest.Digest, view *tree.View) *ImageFiles {
+	return &ImageFiles{ctx: ctx, images: images, image: image, view: view}
+}
+
 // ReadFile implements bundle.Files.
-func (f *layerFiles) ReadFile(path string) ([]byte, error) {
+func (f *ImageFiles) ReadFile(path string) ([]byte, error) {
 	n, err := f.view.Resolve(strings.TrimPrefix(path, "/"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
@@ -55,21 +71,25 @@ func (f *layerFiles) ReadFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// rootFiles reads files of a running container as its processes see them. The
+// RootFiles reads files of a running container as its processes see them. The
 // container is hostile: openat2 keeps links within its root and away from
 // magic ones, and what is not a plain file is not read.
-type rootFiles struct{ root *os.File }
+type RootFiles struct{ root *os.File }
 
-func openRoot(pid int) (*rootFiles, error) {
+// OfRoot reads beneath an open root, which stays the caller's.
+func OfRoot(root *os.File) *RootFiles { return &RootFiles{root} }
+
+// OpenRoot opens the root that a process has. The caller closes it.
+func OpenRoot(pid int) (*RootFiles, error) {
 	root, err := os.OpenFile(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("root of process %d: %w", pid, err)
 	}
-	return &rootFiles{root: root}, nil
+	return &RootFiles{root: root}, nil
 }
 
 // ReadFile implements bundle.Files.
-func (r *rootFiles) ReadFile(path string) ([]byte, error) {
+func (r *RootFiles) ReadFile(path string) ([]byte, error) {
 	fd, err := unix.Openat2(int(r.root.Fd()), strings.TrimPrefix(path, "/"), &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
@@ -96,63 +116,9 @@ func (r *rootFiles) ReadFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-func (r *rootFiles) Close() error { return r.root.Close() }
+// Close lets go of the root.
+func (r *RootFiles) Close() error { return r.root.Close() }
 
 func tooLarge(path string) error {
 	return imagecore.NewError(imagecore.ErrTooLarge, "file-too-large", path+": more than 1 MiB", "path", path)
-}
-
-// keepTrees is the number of merged trees kept in memory: about 700 bytes an
-// entry each. The store keeps some too, together with what it scanned, and
-// forgets them by its own needs; a container's changes are read every second.
-const keepTrees = 3
-
-// trees keeps the merged trees that were asked for last.
-type trees struct {
-	images Images
-
-	mu   sync.Mutex
-	kept []keptTree // the one used last stands last
-}
-
-type keptTree struct {
-	image digest.Digest
-	tree  *tree.Tree
-}
-
-func newTrees(images Images) *trees { return &trees{images: images} }
-
-// get merges an image that is not kept. Others need not wait for it: a large
-// one takes seconds. Two who ask for the same one at once get the store's.
-func (t *trees) get(ctx context.Context, image digest.Digest) (*tree.Tree, error) {
-	if made := t.find(image); made != nil {
-		return made, nil
-	}
-	made, err := t.images.Tree(ctx, image)
-	if err != nil {
-		return nil, fmt.Errorf("merged tree of image %s: %w", image, err)
-	}
-	if other := t.find(image); other != nil {
-		return other, nil
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.kept = append(t.kept, keptTree{image: image, tree: made})
-	if len(t.kept) > keepTrees {
-		t.kept = t.kept[1:]
-	}
-	return made, nil
-}
-
-// find returns a kept tree, or nil.
-func (t *trees) find(image digest.Digest) *tree.Tree {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, k := range t.kept {
-		if k.image == image {
-			t.kept = append(append(t.kept[:i:i], t.kept[i+1:]...), k)
-			return k.tree
-		}
-	}
-	return nil
 }

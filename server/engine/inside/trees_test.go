@@ -1,6 +1,4 @@
-//go:build linux
-
-package engine
+package inside
 
 import (
 	"context"
@@ -13,7 +11,6 @@ import (
 
 // slowImages hold the tree of one image back.
 type slowImages struct {
-	Images
 	slow  digest.Digest
 	asked chan struct{}
 	free  chan struct{}
@@ -29,14 +26,14 @@ func (s *slowImages) Tree(_ context.Context, id digest.Digest) (*tree.Tree, erro
 
 func TestNobodyWaitsForAnotherImagesTree(t *testing.T) {
 	images := &slowImages{slow: digest.FromString("large"), asked: make(chan struct{}), free: make(chan struct{})}
-	trees := newTrees(images)
+	trees := NewTrees(images)
 	done := make(chan error, 1)
 	go func() {
-		_, err := trees.get(t.Context(), images.slow)
+		_, err := trees.Get(t.Context(), images.slow)
 		done <- err
 	}()
 	<-images.asked
-	first, err := trees.get(t.Context(), digest.FromString("small")) // hangs where it waits
+	first, err := trees.Get(t.Context(), digest.FromString("small")) // hangs where it waits
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +42,7 @@ func TestNobodyWaitsForAnotherImagesTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, other := range []string{"a", "small", "b"} {
-		if _, err := trees.get(t.Context(), digest.FromString(other)); err != nil {
+		if _, err := trees.Get(t.Context(), digest.FromString(other)); err != nil {
 			t.Fatal(err)
 		}
 	}

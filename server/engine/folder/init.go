@@ -1,6 +1,6 @@
 //go:build linux
 
-package engine
+package folder
 
 import (
 	"errors"
@@ -18,13 +18,14 @@ import (
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
-// makeInit makes the layer that lies between image and upper: what the spec's
+// Init makes the layer that lies between image and upper: what the spec's
 // mounts need and the image lacks (/proc in an image made from scratch), and
 // /etc/mtab, which Docker gives every container, too. In the upper they would
 // look like the container's doing. Folders that the image
 // has take over its metadata, since the topmost folder's are those that count.
-// No folder is made where nothing is missing.
-func makeInit(dir string, spec *specs.Spec, view *tree.View) error {
+// No folder is made where nothing is missing. isFile tells which bind mounts
+// are of files.
+func Init(dir string, spec *specs.Spec, view *tree.View, isFile func(source string) bool) error {
 	made := false
 	put := func(name string, make func(at string) error) error {
 		name = strings.Trim(path.Clean(name), "/")
@@ -51,7 +52,7 @@ func makeInit(dir string, spec *specs.Spec, view *tree.View) error {
 			if m.Dir {
 				return makeFolder(at, tree.Node{}, false)
 			}
-			return newFile(at, nil, 0o644)
+			return NewFile(at, nil, 0o644)
 		})
 		if err != nil {
 			return err

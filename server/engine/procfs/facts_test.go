@@ -1,6 +1,6 @@
 //go:build linux
 
-package engine
+package procfs
 
 import (
 	"os"
@@ -8,22 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
-
-func TestParseSignal(t *testing.T) {
-	for text, want := range map[string]unix.Signal{
-		"SIGHUP": 1, "hup": 1, "9": 9, "SIGRTMIN+3": 37, "RTMIN": 34, "RTMAX-2": 62, "SIGTERM": 15,
-		"": 0, "SIGNOPE": 0, "65": 0, "-1": 0, "RTMIN+31": 0, "RTMIN3": 0, "RTMAX+1": 0,
-	} {
-		got, err := parseSignal(text)
-		if got != want || (err == nil) != (want != 0) {
-			t.Errorf("parseSignal(%q) = %d, %v; want %d", text, got, err, want)
-		}
-	}
-}
 
 func TestParseProcFiles(t *testing.T) {
 	maps := parseIDMap([]byte("         0 1879048192      65536\n"))
@@ -46,7 +33,6 @@ func TestParseProcFiles(t *testing.T) {
 	}
 }
 
-// TestFactsOfThisProcess reads what the kernel says of the test itself.
 func TestParseProcess(t *testing.T) {
 	status := "Name:\ttwo words\nUmask:\t0022\nUid:\t1966080\t1966080\t1966080\t1966080\nNSpid:\t4242\t7\t1\n"
 	if p := parseProcess(4242, []byte(status)); p != (wire.Process{Host: 4242, Inside: 1, User: 1966080, Name: "two words"}) {
@@ -56,13 +42,14 @@ func TestParseProcess(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	me := os.Getpid()
-	if list := processesOf("/proc", []int{1 << 30, me}); len(list) != 1 || list[0].Host != me || int(list[0].User) != os.Getuid() {
+	if list := Processes("/proc", []int{1 << 30, me}); len(list) != 1 || list[0].Host != me || int(list[0].User) != os.Getuid() {
 		t.Errorf("%+v", list)
 	}
 }
 
+// TestFactsOfThisProcess reads what the kernel says of the test itself.
 func TestFactsOfThisProcess(t *testing.T) {
-	f, err := readFacts("/proc", os.Getpid())
+	f, err := Facts("/proc", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +59,7 @@ func TestFactsOfThisProcess(t *testing.T) {
 	if slices.ContainsFunc(f.Namespaces, func(n wire.Namespace) bool { return n.Own }) {
 		t.Errorf("a namespace of its own? %+v", f.Namespaces)
 	}
-	if _, err := readFacts("/proc", 1<<30); err == nil {
+	if _, err := Facts("/proc", 1<<30); err == nil {
 		t.Error("no error for a process that is not there")
 	}
 }
