@@ -244,8 +244,8 @@ bench: build ## the archive commands beside dive, crane, skopeo, umoci and opens
 	$(GO) run ./e2e/bench -layerlab bin/layerlab -fetch
 
 .PHONY: bench-web
-bench-web: build site e2e/browser/node_modules/.ready ## the page in Chromium: 500,000 entries, first paint, terminals; figures, no pass or fail
-	cd e2e/browser && $(NPM) run bench
+bench-web: build site e2e/browser/node_modules/.ready ## the page in Chromium: figures, no pass or fail; PART=tree, preview, paint or terminal: that part alone
+	cd e2e/browser && $(NPM) run bench -- $(if $(PART),$(PART).bench.ts)
 
 .PHONY: bench-go
 bench-go: ## the benchmarks of single packages

@@ -1,11 +1,10 @@
 import { createServer, type Server as HTTPServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, expectAccessible, test } from './fixtures.ts';
-import { Server } from './server.ts';
 
-test('the printed address logs in once and leaves no code behind', async ({ browser, given }) => {
+test('the printed address logs in once and leaves no code behind', async ({ browser, given, another }) => {
   test.skip(given.server === null, 'needs a server of its own');
-  const server = await Server.start();
+  const server = await another([]);
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.goto(server.login);
@@ -22,7 +21,6 @@ test('the printed address logs in once and leaves no code behind', async ({ brow
   await expect(other.getByRole('heading', { name: 'Not logged in yet' })).toBeVisible();
   await other.context().close();
   await context.close();
-  await server.stop();
 });
 
 test('a stranger sees the page’s shell and nothing else', async ({ stranger, given }) => {
@@ -91,7 +89,7 @@ test('a page of another port gets neither an answer, nor the secret, nor a WebSo
   foreign.close();
 });
 
-test('a page that is named may show a view in a frame, another may not', async ({ page, given }) => {
+test('a page that is named may show a view in a frame, another may not', async ({ page, given, another }) => {
   test.skip(given.server === null, 'needs a server of its own');
   test.setTimeout(90_000);
   const course = createServer((request, answer) => {
@@ -102,7 +100,7 @@ test('a page that is named may show a view in a frame, another may not', async (
   });
   await new Promise<void>((ok) => course.listen(0, '127.0.0.1', ok));
   const origin = `http://127.0.0.1:${(course.address() as AddressInfo).port}`;
-  const server = await Server.start(['--embed-origin', origin, '--no-samples']);
+  const server = await another(['--embed-origin', origin, '--no-samples']);
   const refused: string[] = [];
   const other = await page.context().newPage();
   other.on('console', (m) => {
@@ -123,7 +121,6 @@ test('a page that is named may show a view in a frame, another may not', async (
   await expect.poll(() => refused.length).toBeGreaterThan(0);
   await expect(shown.getByRole('region', { name: 'Merge', exact: true })).toHaveCount(0);
   await other.close();
-  await server.stop();
   course.close();
 });
 

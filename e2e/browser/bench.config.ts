@@ -7,5 +7,7 @@ export default defineConfig(tests, {
   testDir: 'bench',
   testMatch: '*.bench.ts',
   timeout: 900_000,
+  // A recorder would be measured with the page.
+  use: { trace: 'off' },
   reporter: 'line',
 });

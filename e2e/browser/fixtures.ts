@@ -31,11 +31,13 @@ async function redeem(login: URL): Promise<string> {
   return secret;
 }
 
+type Start = (flags: string[]) => Promise<Server>;
+
 /**
- * `given` is the server, logged in to once a worker. `page` has the session and
+ * `another` starts a further server, which ends with the test. `given` is the server, logged in to once a worker. `page` has the session and
  * fails its test when the content security policy was violated or a script threw.
  */
-export const test = base.extend<{ page: Page; stranger: Page }, { given: Given }>({
+export const test = base.extend<{ page: Page; stranger: Page; another: Start }, { given: Given }>({
   given: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright asks for a pattern.
     async ({}, use) => {
@@ -53,6 +55,16 @@ export const test = base.extend<{ page: Page; stranger: Page }, { given: Given }
     { scope: 'worker', timeout: 90_000 },
   ],
   baseURL: async ({ given }, use) => use(given.origin),
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright asks for a pattern.
+  another: async ({}, use) => {
+    const started: Server[] = [];
+    await use(async (flags) => {
+      const server = await Server.start(flags);
+      started.push(server);
+      return server;
+    });
+    for (const server of started) await server.stop();
+  },
   stranger: async ({ page: _page, browser, given }, use) => {
     const context = await browser.newContext({ baseURL: given.origin });
     await use(await context.newPage());

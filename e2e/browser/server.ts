@@ -28,7 +28,12 @@ export class Server {
   static async start(flags: string[] = []): Promise<Server> {
     if (!existsSync(binary)) throw new Error(`${binary} is missing: run make build first`);
     const server = new Server(mkdtempSync(join(tmpdir(), 'layerlab-e2e-')), '127.0.0.1:0', flags);
-    await server.#run(server.listen);
+    try {
+      await server.#run(server.listen);
+    } catch (cause) {
+      await server.stop();
+      throw cause;
+    }
     return server;
   }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
 import { asFile, dockerSave, example, tar } from './archives.ts';
@@ -51,6 +52,48 @@ test('the archive as files, each with what it becomes; a layer’s tar is taken 
   expect(readFileSync(await file.path()).equals(tar(example.layers[1]))).toBe(true);
   await layers.nth(1).getByRole('link', { name: 'layer 1' }).click();
   await expect(page.getByRole('tree')).toHaveAccessibleName('Only layer 1');
+});
+
+/** Presses a button and reads what the browser is given: the names in a tar. */
+async function namesIn(page: Page, button: string): Promise<string[]> {
+  const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: button }).click(),
+  ]);
+  const listed = spawnSync('tar', ['-tf', await file.path()], { encoding: 'utf8' });
+  expect(listed.stderr).toBe('');
+  return listed.stdout.trim().split('\n');
+}
+
+test('the merged tree of a preview is taken away as one tar', async ({ page }) => {
+  await open(page, 'Papers');
+  const names = await namesIn(page, 'Download the merged tree as one tar');
+  expect(names).toContain('etc/my-app.d/other.cfg');
+  expect(names.filter((n) => n.includes('.wh.'))).toEqual([]);
+});
+
+test('a stored image’s archive as files, its index field by field, and its tree', async ({ page }) => {
+  await page.goto('/');
+  await page
+    .getByRole('article')
+    .filter({ hasText: 'layerlab/sample:latest' })
+    .getByRole('link')
+    .first()
+    .click();
+  await page.getByRole('link', { name: 'Papers' }).click();
+  const index = page.getByRole('region', { name: 'Index' });
+  await expect(index.getByRole('row', { name: /^digest/ })).toContainText('The SHA-256 of the manifest');
+  await expect(index.getByRole('row', { name: /^annotations/ })).toContainText('layerlab/sample:latest');
+  const files = page.getByRole('region', { name: 'The archive as files' }).first();
+  await expect(files.getByRole('row', { name: /^repositories/ })).toContainText('names of the images');
+  await files.getByRole('button', { name: 'repositories' }).click();
+  await expect(files.getByRole('row', { name: /^layerlab\/sample/ })).toContainText(
+    'the id of the top layer',
+  );
+  await expect(files.getByRole('link', { name: 'layer 1' }).first()).toBeVisible();
+  expect(await namesIn(page, 'Download the merged tree as one tar')).toContain('bin/sh');
+  await expectAccessible(page);
+  await expectNarrow(page, 'Papers');
 });
 
 test('the v1 JSON of an archive of Docker 1.x, field by field', async ({ page }) => {

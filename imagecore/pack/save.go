@@ -43,10 +43,19 @@ type Layer struct {
 // 1.9, whose layer.tar are symbolic links to the blobs. A blob that several
 // images share is written once.
 func DockerSave(w io.Writer, images []Image) error {
+	items, err := Saved(images)
+	if err != nil {
+		return err
+	}
+	return WriteItems(w, items)
+}
+
+// Saved lists what DockerSave writes, in its order. Nothing is opened.
+func Saved(images []Image) ([]Item, error) {
 	s := newSaver()
 	for i := range images {
 		if err := s.image(&images[i]); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	s.layout()
@@ -54,7 +63,7 @@ func DockerSave(w io.Writer, images []Image) error {
 	if len(s.repositories) > 0 {
 		s.document("repositories", s.repositories)
 	}
-	return WriteItems(w, s.sorted())
+	return s.sorted(), nil
 }
 
 func newSaver() *saver {

@@ -94,7 +94,7 @@ func newContainer(ctx context.Context, o *Options) (*container, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.main = &process{proc: proc, host: host, hub: newHub(c.log), tty: spec.Process.Terminal, done: make(chan struct{})}
+	c.main = &process{proc: proc, host: host, hub: newHub(c.log, spec.Process.Terminal), tty: spec.Process.Terminal, done: make(chan struct{})}
 	c.main.begin()
 	c.watchers.Go(c.watchMain)
 	return c, nil
@@ -326,7 +326,7 @@ func (c *container) exec(ctx context.Context, spec *specs.Process, o ExecOptions
 		return "", err
 	}
 	p := &process{
-		id: o.ID, proc: proc, host: host, hub: newHub(nil), tty: spec.Terminal,
+		id: o.ID, proc: proc, host: host, hub: newHub(nil, spec.Terminal), tty: spec.Terminal,
 		done: make(chan struct{}), started: time.Now().UTC(),
 	}
 	c.execs[o.ID] = p

@@ -42,7 +42,8 @@
 //
 // # Slow viewers
 //
-// Each viewer has a queue of 1 MiB. While one is full the program is held back,
-// which is what a terminal does; after two seconds without room that viewer is
-// dropped and may attach again. The log gets everything, whoever looks on.
+// Each viewer has a queue of 1 MiB, of a terminal 64 KiB. While one is full the
+// program is held back, which is what a terminal does; after two seconds without
+// room that viewer is dropped and may attach again. The log gets everything,
+// whoever looks on.
 package shim

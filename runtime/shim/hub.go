@@ -10,13 +10,15 @@ import (
 )
 
 const (
-	viewerQueue = 1 << 20         // bytes that wait for one viewer, replay not counted
-	viewerStall = 2 * time.Second // how long a full queue may hold the program back
+	viewerQueue   = 1 << 20         // bytes that wait for one viewer, replay not counted
+	terminalQueue = 64 << 10        // the same of a terminal: they are still shown after Ctrl-C
+	viewerStall   = 2 * time.Second // how long a full queue may hold the program back
 )
 
 // hub spreads a process's output: into the log, the ring and to viewers.
 type hub struct {
-	log *jsonlog.Writer // nil: none (exec'd processes)
+	log   *jsonlog.Writer // nil: none (exec'd processes)
+	queue int             // bytes that may wait for one viewer
 
 	out sync.Mutex // one publisher at a time: the order is that of the log
 
@@ -26,8 +28,12 @@ type hub struct {
 	exit    *Exit // not nil: ended, nothing more comes
 }
 
-func newHub(log *jsonlog.Writer) *hub {
-	return &hub{log: log, viewers: make(map[*viewer]struct{})}
+func newHub(log *jsonlog.Writer, tty bool) *hub {
+	h := &hub{log: log, queue: viewerQueue, viewers: make(map[*viewer]struct{})}
+	if tty {
+		h.queue = terminalQueue
+	}
+	return h
 }
 
 // publish is the sink of console.Host.Pump.
@@ -59,7 +65,7 @@ func (h *hub) publish(stream byte, p []byte) {
 func (h *hub) join() (v *viewer, replay int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v = newViewer()
+	v = newViewer(h.queue)
 	for _, c := range h.ring.replay() {
 		replay += int64(len(c.Data))
 		v.queue = append(v.queue, encodeFrame(frameData, c.Stream, c.Data))
@@ -96,6 +102,8 @@ func (h *hub) end(exit *Exit) {
 // viewer is the queue of one attached client. Its writer takes from it with
 // next until the viewer is over.
 type viewer struct {
+	most int // bytes that may wait
+
 	mu    sync.Mutex
 	queue [][]byte // whole frames
 	size  int      // bytes of frames that push added
@@ -106,8 +114,8 @@ type viewer struct {
 	room  chan struct{} // a token when something was taken
 }
 
-func newViewer() *viewer {
-	return &viewer{ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+func newViewer(most int) *viewer {
+	return &viewer{most: most, ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
 func poke(c chan struct{}) {
@@ -127,7 +135,7 @@ func (v *viewer) push(b []byte, patience time.Duration) bool {
 			v.mu.Unlock()
 			return false
 		}
-		if v.size == 0 || v.size+len(b) <= viewerQueue {
+		if v.size == 0 || v.size+len(b) <= v.most {
 			v.queue = append(v.queue, b)
 			v.size += len(b)
 			v.mu.Unlock()

@@ -108,7 +108,7 @@ func b2i(b bool) byte {
 }
 
 func TestAViewerGetsReplayThenLiveThenTheExit(t *testing.T) {
-	h := newHub(nil)
+	h := newHub(nil, false)
 	h.publish(1, []byte("before "))
 	v, replay := h.join()
 	if replay != 7 {
@@ -125,9 +125,27 @@ func TestAViewerGetsReplayThenLiveThenTheExit(t *testing.T) {
 	}
 }
 
+// TestATerminalRunsAheadOfItsViewerByLittle counts what a program may write
+// before a viewer that takes nothing holds it back.
+func TestATerminalRunsAheadOfItsViewerByLittle(t *testing.T) {
+	for tty, most := range map[bool]int{false: viewerQueue, true: terminalQueue} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHub(nil, tty)
+			h.join()
+			begin, ahead := time.Now(), 0
+			for piece := bytes.Repeat([]byte("x"), 4<<10); time.Since(begin) == 0; ahead += len(piece) {
+				h.publish(1, piece)
+			}
+			if ahead < most*9/10 || ahead > most+4<<10 {
+				t.Errorf("tty %v: %d bytes were written, want about %d", tty, ahead, most)
+			}
+		})
+	}
+}
+
 func TestASlowViewerHoldsBackForTwoSecondsAndIsThenDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub(nil)
+		h := newHub(nil, false)
 		slow, _ := h.join()
 		begin := time.Now()
 		piece := bytes.Repeat([]byte("x"), 32<<10)
@@ -150,7 +168,7 @@ func TestASlowViewerHoldsBackForTwoSecondsAndIsThenDropped(t *testing.T) {
 
 func TestAViewerThatReadsSlowlyLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub(nil)
+		h := newHub(nil, false)
 		v, _ := h.join()
 		const pieces = 200
 		piece := bytes.Repeat([]byte("x"), 32<<10)
@@ -179,7 +197,7 @@ func TestAViewerThatReadsSlowlyLosesNothing(t *testing.T) {
 
 func TestAViewerThatGoesWakesTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHub(nil)
+		h := newHub(nil, false)
 		v, _ := h.join()
 		begin := time.Now()
 		done := make(chan struct{})

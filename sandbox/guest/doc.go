@@ -28,6 +28,7 @@
 //	{"op":"survey","handle":0,"size":N,"lens":"spec","limits":{…},"access":"browser"}   emits Report once, then Index for each image
 //	{"op":"index","image":0,"lens":"umoci"}                          emits Index for that image, seen through another lens
 //	{"op":"content","image":0,"layer":2,"offset":O,"size":N}         emits Content, N bytes of the layer's uncompressed tar from O on
+//	{"op":"flatten","image":0}                                       emits Content: the image's merged tree as one tar
 //	{"op":"account","image":0,"contents":false}                      emits Account: that image's waste and the verdict of its rules
 //	{"op":"dockerfile","text":"FROM …","history":[…]}                 emits Lines: which layer each of a Dockerfile's instructions made
 //	{"op":"command","handle":0,"size":N,"job":{…},"second":{…},"spools":true}   emits Output, perhaps Spool on the way, then Answer

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
+	"github.com/layerlab/layerlab/imagecore/pack"
 	"github.com/layerlab/layerlab/imagecore/survey"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 	"github.com/layerlab/layerlab/imagecore/tree"
@@ -68,6 +70,8 @@ func (g *Guest) run(request []byte) error {
 		return g.index(r)
 	case "content":
 		return g.content(r)
+	case "flatten":
+		return g.flatten(r)
 	case "command":
 		return g.command(r)
 	case "read":
@@ -152,6 +156,44 @@ func (g *Guest) content(r Request) error {
 		done += int64(n)
 	}
 	return nil
+}
+
+// flatten emits the merged tree of an image as one tar.
+func (g *Guest) flatten(r Request) error {
+	if g.arch == nil {
+		return badRequest("a tree was asked for before a survey")
+	}
+	images := g.arch.Report().Images
+	if r.Image < 0 || r.Image >= len(images) {
+		return imagecore.NewError(imagecore.ErrNotFound, "image-not-found", "no such image")
+	}
+	t, err := tree.Build(images[r.Image].Layers, tree.Spec)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(&emitting{host: g.host}, contentPiece)
+	if err := pack.Flatten(w, t.Top(), func(layer int) (io.ReaderAt, error) {
+		tar, _, err := g.arch.LayerAt(r.Image, layer)
+		return tar, err
+	}); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// emitting emits what is written to it.
+type emitting struct {
+	host Host
+	done int64 // bytes
+}
+
+func (c *emitting) Write(p []byte) (int, error) {
+	if c.host.Tick(c.done, 0) {
+		return 0, canceled()
+	}
+	c.host.Emit(KindContent, p)
+	c.done += int64(len(p))
+	return len(p), nil
 }
 
 func canceled() error {

@@ -1,12 +1,14 @@
 package guest_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/layerlab/layerlab/imagecore"
@@ -96,6 +98,44 @@ func TestAnIndexThroughAnotherLens(t *testing.T) {
 	}
 	if got := h.emitted[guest.KindIndex]; len(got) != 1 || !bytes.Equal(got[0], other.emitted[guest.KindIndex][1]) {
 		t.Errorf("got %d indexes, or another one than the survey's", len(got))
+	}
+}
+
+func TestFlattenIsTheMergedTreeAsOneTar(t *testing.T) {
+	h := &host{archive: image()}
+	g := guest.New(h)
+	if g.Run([]byte(`{"op":"flatten"}`)) == 0 {
+		t.Error("a tree without a survey")
+	}
+	h.emitted = nil
+	if g.Run(survey(len(h.archive))) != 0 || g.Run([]byte(`{"op":"flatten","image":0}`)) != 0 {
+		t.Fatalf("%s", h.emitted[guest.KindError])
+	}
+	var got []string
+	for tr := tar.NewReader(bytes.NewReader(bytes.Join(h.emitted[guest.KindContent], nil))); ; {
+		e, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.Name+"="+string(content))
+	}
+	if want := []string{"a=first", "b=second layer"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	h.emitted = nil
+	if g.Run([]byte(`{"op":"flatten","image":2}`)) == 0 || h.failure(t).Code != "image-not-found" {
+		t.Errorf("an image that is not there: %s", h.emitted[guest.KindError])
+	}
+	h.emitted, h.stop = nil, true
+	if g.Run([]byte(`{"op":"flatten","image":0}`)) == 0 || h.failure(t).Code != "canceled" {
+		t.Errorf("stopped: %s", h.emitted[guest.KindError])
 	}
 }
 

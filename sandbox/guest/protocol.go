@@ -16,7 +16,7 @@ const (
 	KindError   Kind = 1 // JSON of Failure
 	KindReport  Kind = 2 // JSON of imagecore.Report
 	KindIndex   Kind = 3 // number of the image as 4 bytes little-endian, then its binary index (package index)
-	KindContent Kind = 4 // bytes of a layer's tar; a request may emit several pieces, in order
+	KindContent Kind = 4 // bytes of a layer's tar, or of a flattened tree; a request may emit several pieces, in order
 	KindOutput  Kind = 5 // bytes that a command prints; several pieces, in order
 	KindAnswer  Kind = 6 // a command's answer, after its output: one byte, 1 for yes
 	KindEntries Kind = 8 // entries of a layer (DecodeEntries), several in the order of their numbers
@@ -36,7 +36,7 @@ const (
 
 // Request is what a host asks for. Numbers count from 0.
 type Request struct {
-	Op string `json:"op"` // "survey", "index", "content", "command" or "read"
+	Op string `json:"op"` // "survey", "index", "content", "flatten", "command" or "read"
 
 	// Of a survey.
 	Handle int32             `json:"handle"`         // names the archive in Host.ReadAt
@@ -45,7 +45,7 @@ type Request struct {
 	Limits *imagecore.Limits `json:"limits,omitempty"`
 	Access string            `json:"access,omitempty"` // what reading costs: AccessBrowser (the default) or AccessFile
 
-	// Of content; Image of an index too.
+	// Of content; Image of an index and of flatten too.
 	Image  int   `json:"image,omitempty"`
 	Layer  int   `json:"layer,omitempty"`
 	Offset int64 `json:"offset,omitempty"` // bytes from the start of the layer's uncompressed tar

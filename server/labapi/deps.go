@@ -50,6 +50,8 @@ type Images interface {
 	// the image is found, with a name for the file.
 	Save(ctx context.Context, id string, open func(name string) io.Writer) error
 	Flatten(ctx context.Context, id string, open func(name string) io.Writer) error
+	// Files tells what Save writes.
+	Files(ctx context.Context, id string) ([]wire.ArchiveFile, error)
 	// Import stores the images of an archive; size is -1 where unknown.
 	Import(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]wire.Image, error)
 	// Remove takes a name away; with the last name, or given an id, the image.

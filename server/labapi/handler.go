@@ -61,6 +61,7 @@ func (h *Handler) Register(g *echo.Group) {
 	g.GET("/images/:id/content", h.content)
 	g.GET("/images/:id/save", h.save)
 	g.GET("/images/:id/flatten", h.flatten)
+	g.GET("/images/:id/files", h.files)
 	h.activityRoutes(g)
 	h.lookRoutes(g)
 	h.containerRoutes(g)

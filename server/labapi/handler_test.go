@@ -70,6 +70,10 @@ func (f *fakeImages) Flatten(ctx context.Context, id string, open func(string) i
 	return f.Save(ctx, id, open)
 }
 
+func (f *fakeImages) Files(context.Context, string) ([]wire.ArchiveFile, error) {
+	return []wire.ArchiveFile{{Name: "oci-layout", Kind: wire.ArchiveRegular, Size: 2, Text: "{}"}}, f.err
+}
+
 func (f *fakeImages) Import(_ context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]wire.Image, error) {
 	f.note("import")
 	if f.err != nil {

@@ -128,6 +128,14 @@ func (h *Handler) flatten(c echo.Context) error {
 	})
 }
 
+func (h *Handler) files(c echo.Context) error {
+	files, err := h.d.Images.Files(c.Request().Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.ArchiveFiles{Files: files})
+}
+
 // download sends a tar that is made on the way. Its length is not known before,
 // so an error after the first byte breaks the connection off: the client must
 // not take what it has for the whole.

@@ -125,6 +125,7 @@ func schemas(t *testing.T) string {
 	for _, v := range []any{
 		wire.Error{},
 		wire.ImageList{},
+		wire.ArchiveFiles{},
 		wire.ContainerList{},
 		wire.NewContainer{},
 		wire.ActivityList{},

@@ -10,7 +10,9 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/pack"
+	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
 // Save writes an image in docker save's form to the writer that open gives it.
@@ -69,6 +71,63 @@ func (s *Store) packed(r *record, refs []string) (img pack.Image, err error) {
 		})
 	}
 	return img, nil
+}
+
+// maxDocument is how large a file of an archive is told with its text.
+const maxDocument = 256 << 10 // bytes
+
+// Files tells what Save writes of an image, documents with their text.
+func (s *Store) Files(ctx context.Context, ref string) ([]wire.ArchiveFile, error) {
+	r, refs, release, err := s.hold(ref)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	img, err := s.packed(r, refs)
+	if err != nil {
+		return nil, err
+	}
+	items, err := pack.Saved([]pack.Image{img})
+	if err != nil {
+		return nil, err
+	}
+	layers := map[string]bool{}
+	for _, l := range r.Layers {
+		layers[blobFile(l.Blob)] = true
+	}
+	files := make([]wire.ArchiveFile, 0, len(items))
+	for i := range items {
+		it := &items[i]
+		f := wire.ArchiveFile{Name: it.Path, Kind: wire.ArchiveRegular, Size: it.Size, Target: it.Link}
+		switch it.Kind {
+		case imagecore.Dir:
+			f.Kind, f.Name = wire.ArchiveFolder, it.Path+"/"
+		case imagecore.Symlink:
+			f.Kind = wire.ArchiveLink
+		default:
+			if !layers[it.Path] && it.Size <= maxDocument {
+				if f.Text, err = text(it); err != nil {
+					return nil, fmt.Errorf("%s of image %s: %w", it.Path, r.ID, err)
+				}
+			}
+		}
+		files = append(files, f)
+	}
+	return files, ctx.Err()
+}
+
+// text is the content of a small item.
+func text(it *pack.Item) (string, error) {
+	if it.Open == nil {
+		return "", nil
+	}
+	f, err := it.Open()
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, it.Size))
+	return string(b), err
 }
 
 // Flatten writes an image's merged tree as one tar, as docker export does, to

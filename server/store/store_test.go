@@ -433,6 +433,30 @@ func TestSaveAndFlattenCanBeLoadedAgain(t *testing.T) {
 	if err := b.Save(t.Context(), "a:1", open); err != nil || name != "a_1.tar" {
 		t.Fatal(name, err)
 	}
+	files, err := b.Files(t.Context(), "a:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := tar.NewReader(bytes.NewReader(out.Bytes()))
+	for _, f := range files {
+		h, err := saved.Next()
+		if err != nil {
+			t.Fatalf("%s is told and not saved: %v", f.Name, err)
+		}
+		content, err := io.ReadAll(saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Name != h.Name || f.Size != h.Size || f.Target != h.Linkname || f.Text != "" && f.Text != string(content) {
+			t.Errorf("told %+v, saved %s of %d bytes", f, h.Name, h.Size)
+		}
+		if f.Text == "" && strings.HasSuffix(f.Name, "json") {
+			t.Errorf("%s has no text", f.Name)
+		}
+	}
+	if h, err := saved.Next(); err == nil {
+		t.Errorf("%s is saved and not told", h.Name)
+	}
 	fresh := setUp(t, nil)
 	if got := fresh.load(t, out.Bytes()); !slices.Equal(got, ids) {
 		t.Errorf("saved and loaded: %v, want %v", got, ids)

@@ -16,8 +16,9 @@ import (
 )
 
 // Window is how many bytes may be under way to a page that it has not
-// acknowledged.
-const Window = 1 << 20
+// acknowledged: what is under way when somebody presses Ctrl-C is still shown,
+// and a page shows some 5 MB of short lines in a second.
+const Window = 128 << 10
 
 const (
 	maxMessage = 64 << 10 // bytes of a frame from the page

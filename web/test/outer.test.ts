@@ -58,6 +58,36 @@ test('files, folders and links, with long names of both kinds', async () => {
   ]);
 });
 
+test('documents are told with their text, and what follows is found', async () => {
+  const index = '{"manifests":[]}';
+  const { files } = await outerFiles(
+    bytesOf(
+      header('index.json', index.length),
+      content(index),
+      header('blobs/sha256/ab', 4),
+      content('{"a"'),
+      header('blobs/sha256/cd', 3),
+      content('a\0b'),
+      header('notes.txt', 2),
+      content('no'),
+      header('ab/json', 300 << 10),
+      Buffer.alloc(300 << 10, ' '),
+      header('ab/VERSION', 3),
+      content('1.0'),
+      end,
+    ),
+    10,
+  );
+  expect(files.map((f) => [f.name, f.text])).toEqual([
+    ['index.json', index],
+    ['blobs/sha256/ab', '{"a"'],
+    ['blobs/sha256/cd', undefined],
+    ['notes.txt', undefined],
+    ['ab/json', undefined],
+    ['ab/VERSION', '1.0'],
+  ]);
+});
+
 test('sizes beyond eight octal gigabytes, too many files, and what is no tar', async () => {
   const big = header('big', 0, '0', (h) => {
     h.fill(0, 124, 136);

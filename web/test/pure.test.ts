@@ -124,11 +124,11 @@ describe('acknowledgements', () => {
     expect(a.shown(10)).toBeNull();
     expect(a.shown(5)).toBe(15);
   });
-  test('go out every 128 KiB while more is under way', () => {
+  test('go out every 32 KiB while more is under way', () => {
     const a = new Acks();
     a.received(1 << 20);
-    expect(a.shown(100 << 10)).toBeNull();
-    expect(a.shown(100 << 10)).toBe(200 << 10);
+    expect(a.shown(25 << 10)).toBeNull();
+    expect(a.shown(25 << 10)).toBe(50 << 10);
   });
   test('know the past, also where it is replayed again', () => {
     const a = new Acks();

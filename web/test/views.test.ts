@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { changeByte, identify } from '../src/core/identity.ts';
 import { Cause, decodeIndex, Flag } from '../src/core/index.ts';
-import { fieldsOf, valuesOf } from '../src/core/papers.ts';
+import { fieldsOf, paperOf, valuesOf } from '../src/core/papers.ts';
 import { buffersOf, prepare } from '../src/core/prepare.ts';
 import { wasteOf } from '../src/core/waste.ts';
 import { wasteLines, wasteTree } from '../src/core/wastelist.ts';
@@ -141,6 +141,16 @@ test('a config is read field by field', () => {
     { name: 'rootfs', depth: 0, values: ['x'] },
     { name: 'history', depth: 0, values: ['RUN x (empty_layer)'] },
   ]);
+  expect(fieldsOf('[{"Config":"a"},{"Config":"b"}]', false)).toEqual([
+    { name: 'Config', depth: 0, values: ['a'] },
+    { name: 'Config', depth: 0, values: ['b'] },
+  ]);
+  expect(fieldsOf('{"manifests":[{"size":1},{"size":2}]}', false)).toEqual([
+    { name: 'manifests 1', depth: 0, values: [] },
+    { name: 'size', depth: 1, values: ['1'] },
+    { name: 'manifests 2', depth: 0, values: [] },
+    { name: 'size', depth: 1, values: ['2'] },
+  ]);
   expect(fieldsOf('[1]', true)).toBeNull();
   expect(fieldsOf('nonsense', true)).toBeNull();
   expect(valuesOf({ a: 1, b: 'x' })).toEqual(['a = 1', 'b = x']);
@@ -151,4 +161,17 @@ test('the golden index of the Go side has waste that adds up', () => {
   const waste = wasteOf(decodeIndex(new Uint8Array(readFileSync(golden))));
   expect(waste.layers.reduce((n, l) => n + l.caused, 0)).toBe(waste.wasted);
   expect(waste.wasted).toBeLessThanOrEqual(waste.bytes);
+});
+
+test.each([
+  ['index.json', '{"schemaVersion":2,"manifests":[]}', 'ifield'],
+  ['oci-layout', '{"imageLayoutVersion":"1.0.0"}', 'ifield'],
+  ['manifest.json', '[{"Config":"a"}]', 'mfield'],
+  ['blobs/sha256/ab', '{"schemaVersion":2,"config":{},"layers":[]}', 'mfield'],
+  ['blobs/sha256/cd', '{"os":"linux"}', 'field'],
+  ['ab/json', '{"id":"ab"}', 'field'],
+  ['repositories', '{"a":{"1":"ab"}}', 'names'],
+  ['ab/VERSION', '1.0', 'field'],
+])('%s is a document of its kind', (name, raw, kind) => {
+  expect(paperOf(name, raw)).toBe(kind);
 });

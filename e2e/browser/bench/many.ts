@@ -3,6 +3,8 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { tar } from '../archives.ts';
 
 const block = 512;
+/** The archive's own records count towards the limit of 500,000, too: one for each layer, config and manifest. */
+const own = 22;
 
 /** A layer's tar with a folder of 499 files for each of `folders`. */
 function layer(from: number, folders: number): Buffer {
@@ -22,12 +24,13 @@ function layer(from: number, folders: number): Buffer {
   };
   for (let d = from; d < from + folders; d++) {
     put(dir, `srv/d${d}/`);
-    for (let f = 0; f < 499; f++) put(file, `srv/d${d}/file-${f}.txt`);
+    const files = d === 999 ? 499 - own : 499;
+    for (let f = 0; f < files; f++) put(file, `srv/d${d}/file-${f}.txt`);
   }
-  return out;
+  return out.subarray(0, at + 2 * block);
 }
 
-/** Writes an image of 500,000 entries in 20 layers in docker save's form. */
+/** Writes an archive of 500,000 entries in 20 layers in docker save's form. */
 export function writeMany(path: string): void {
   const fd = openSync(path, 'w');
   const names: string[] = [];

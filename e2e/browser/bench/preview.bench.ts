@@ -8,7 +8,7 @@ const layers = 10;
 const each = 10_000;
 
 /** Writes an image of 1.08 GB: 100,000 files of 10 KB, so dense that there is nothing to jump over. */
-function writeDense(path: string): void {
+export function writeDense(path: string): void {
   const fd = openSync(path, 'w');
   const content = Buffer.alloc(size, 'layer after layer\n');
   const record = tar([{ name: 'f', content }]).subarray(0, 512 + size);

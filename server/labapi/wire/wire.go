@@ -42,6 +42,28 @@ type ImageList struct {
 	Images []Image `json:"images"`
 }
 
+// Kinds of files of an archive.
+const (
+	ArchiveRegular = "file"
+	ArchiveFolder  = "folder"
+	ArchiveLink    = "link"
+)
+
+// ArchiveFile is a record of an archive itself, not of a layer in it.
+type ArchiveFile struct {
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Size   int64  `json:"size"`           // bytes of content
+	Target string `json:"target"`         // where a link leads, "" for others
+	Text   string `json:"text,omitempty"` // the content of a document
+}
+
+// ArchiveFiles answers GET /images/{id}/files: what docker save writes of the
+// image, in its order.
+type ArchiveFiles struct {
+	Files []ArchiveFile `json:"files"`
+}
+
 // Container states, as Docker names them.
 const (
 	StateCreated = "created"

@@ -32,6 +32,7 @@ var roots = []any{
 	wire.Error{},
 	wire.Image{},
 	wire.ImageList{},
+	wire.ArchiveFiles{},
 	wire.Container{},
 	wire.ContainerList{},
 	wire.CreateContainer{},
@@ -75,6 +76,7 @@ var unions = []struct{ prefix, name string }{
 	{"State", "ContainerState"},
 	{"Event", "EventKind"},
 	{"Upload", "UploadPhase"},
+	{"Archive", "ArchiveKind"},
 }
 
 // narrow says which string fields hold one of a closed set of values.
@@ -82,6 +84,7 @@ var narrow = map[string]string{
 	"Container.State":      "ContainerState",
 	"Event.Kind":           "EventKind",
 	"UploadProgress.Phase": "UploadPhase",
+	"ArchiveFile.Kind":     "ArchiveKind",
 	"Change.Kind":          "'A' | 'C' | 'D'",
 	"Control.Type":         "'resize' | 'ack' | 'ready' | 'exit' | 'error'",
 }

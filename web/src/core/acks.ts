@@ -1,7 +1,7 @@
 /**
  * Counts terminal bytes for the server's flow control: the server stops
- * sending while more than 1 MiB is not acknowledged. An acknowledgement goes
- * out for every 128 KiB shown, and when everything that came has been shown.
+ * sending while more than 128 KiB is not acknowledged. An acknowledgement goes
+ * out for every 32 KiB shown, and when everything that came has been shown.
  */
 export class Acks {
   #received = 0;
@@ -22,7 +22,7 @@ export class Acks {
   /** Bytes have reached the screen. The total to acknowledge, or null for not yet. */
   shown(bytes: number): number | null {
     this.#shown += bytes;
-    if (this.#shown - this.#acked < 128 << 10 && this.#shown < this.#received) return null;
+    if (this.#shown - this.#acked < 32 << 10 && this.#shown < this.#received) return null;
     this.#acked = this.#shown;
     return this.#acked;
   }

@@ -1,14 +1,5 @@
-import type { ReportImage } from './wire.ts';
-
-/** A record of the archive itself, not of a layer in it. */
-export interface OuterFile {
-  name: string;
-  /** Bytes of content. */
-  size: number;
-  kind: 'file' | 'folder' | 'link';
-  /** Where a link leads, "" for others. */
-  target: string;
-}
+import { asText } from './hex.ts';
+import type { ArchiveFile, ReportImage } from './wire.ts';
 
 /** Bytes from the first to the last: taken, or passed over. */
 export interface Bytes {
@@ -40,9 +31,19 @@ function paxPath(content: Uint8Array): string {
   return /\d+ path=([^\n]*)\n/.exec(new TextDecoder().decode(content))?.[1] ?? '';
 }
 
+/** What lies in an archive, and whether that is not all. */
+export interface Outer {
+  files: ArchiveFile[];
+  more: boolean;
+}
+
+/** Documents are told with their text: small, and beginning like JSON or named as docker save names them. */
+const largest = 256 << 10;
+const named = /(^|\/)(VERSION|json|repositories|oci-layout|[^/]*\.json)$|^blobs\/\w+\/[^/]+$/;
+
 /** The records of a tar, `most` of them at most. What is no tar has none. */
-export async function outerFiles(bytes: Bytes, most: number): Promise<{ files: OuterFile[]; more: boolean }> {
-  const files: OuterFile[] = [];
+export async function outerFiles(bytes: Bytes, most: number): Promise<Outer> {
+  const files: ArchiveFile[] = [];
   let name = '';
   for (;;) {
     const header = await bytes.take(block);
@@ -61,16 +62,18 @@ export async function outerFiles(bytes: Bytes, most: number): Promise<{ files: O
     const prefix = header[262] === 0 ? text(header, 345, 155) : '';
     const own = text(header, 0, 100);
     const links = type === '1' || type === '2';
-    if (type !== 'g') {
-      files.push({
-        name: name || (prefix ? `${prefix}/${own}` : own),
-        size: links ? 0 : size,
-        kind: links ? 'link' : type === '5' ? 'folder' : 'file',
-        target: links ? text(header, 157, 100) : '',
-      });
-    }
+    const file: ArchiveFile = {
+      name: name || (prefix ? `${prefix}/${own}` : own),
+      size: links ? 0 : size,
+      kind: links ? 'link' : type === '5' ? 'folder' : 'file',
+      target: links ? text(header, 157, 100) : '',
+    };
     name = '';
-    await bytes.skip(links ? 0 : padded(size));
+    if (type !== 'g') files.push(file);
+    if (file.kind === 'file' && file.size > 0 && file.size <= largest && named.test(file.name)) {
+      const words = asText((await bytes.take(padded(file.size))).subarray(0, file.size));
+      if (words !== null) file.text = words;
+    } else await bytes.skip(padded(file.size));
   }
 }
 

@@ -9,21 +9,48 @@ export interface Field {
 // Shown field by field instead of as one value.
 const nested = new Set(['config']);
 
-/** The fields of a document in its own order, or null where it is no JSON object. */
-export function fieldsOf(raw: string, open: boolean): Field[] | null {
-  let doc: unknown;
+/** The kinds of documents, whose fields have meanings of their own: config and v1 JSON, manifests, an index, names of v1. */
+export type Paper = 'field' | 'mfield' | 'ifield' | 'names';
+
+/** What kind of document a file of an archive is. */
+export function paperOf(name: string, raw: string): Paper {
+  const doc = parse(raw);
+  if (Array.isArray(doc)) return 'mfield';
+  if (!isObject(doc)) return 'field';
+  if ('manifests' in doc || 'imageLayoutVersion' in doc) return 'ifield';
+  if ('layers' in doc || 'Layers' in doc) return 'mfield';
+  return /(^|\/)repositories$/.test(name) ? 'names' : 'field';
+}
+
+function parse(raw: string): unknown {
   try {
-    doc = JSON.parse(raw);
+    return JSON.parse(raw);
   } catch {
-    return null;
+    return undefined;
   }
-  if (!isObject(doc)) return null;
+}
+
+/** The fields of a document in its own order, those of a list of objects one after the other; null where it is neither. */
+export function fieldsOf(raw: string, open: boolean): Field[] | null {
+  const doc = parse(raw);
+  if (Array.isArray(doc) && doc.length > 0 && doc.every(isObject))
+    return doc.flatMap((d) => ofObject(d, open));
+  return isObject(doc) ? ofObject(doc, open) : null;
+}
+
+function ofObject(doc: Record<string, unknown>, open: boolean): Field[] {
   const out: Field[] = [];
   for (const [name, value] of Object.entries(doc)) {
     if (open && nested.has(name) && isObject(value)) {
       out.push({ name, depth: 0, values: [] });
       for (const [inner, v] of Object.entries(value))
         out.push({ name: inner, depth: 1, values: valuesOf(v) });
+    } else if (name === 'manifests' && Array.isArray(value) && value.every(isObject)) {
+      for (const [i, descriptor] of value.entries()) {
+        out.push({ name: value.length > 1 ? `${name} ${i + 1}` : name, depth: 0, values: [] });
+        for (const [inner, v] of Object.entries(descriptor))
+          out.push({ name: inner, depth: 1, values: valuesOf(v) });
+      }
     } else if (name === 'rootfs' && isObject(value) && Array.isArray(value.diff_ids)) {
       out.push({ name, depth: 0, values: valuesOf(value.diff_ids) });
     } else out.push({ name, depth: 0, values: valuesOf(value) });

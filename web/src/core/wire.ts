@@ -42,6 +42,11 @@ export type UploadPhase =
   | 'reading'
   | 'storing';
 
+export type ArchiveKind =
+  | 'file'
+  | 'folder'
+  | 'link';
+
 export interface ApiError {
   code: string;
   args: Record<string, string>;
@@ -62,6 +67,10 @@ export interface Image {
 
 export interface ImageList {
   images: Image[];
+}
+
+export interface ArchiveFiles {
+  files: ArchiveFile[];
 }
 
 export interface Container {
@@ -364,6 +373,14 @@ export interface ImageLayer {
   chainID: string;
   size: number;
   createdBy: string;
+}
+
+export interface ArchiveFile {
+  name: string;
+  kind: ArchiveKind;
+  size: number;
+  target: string;
+  text?: string;
 }
 
 export interface MountSpec {

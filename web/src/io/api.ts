@@ -74,6 +74,7 @@ export const api = {
     );
     return new Uint8Array(await answer.arrayBuffer());
   },
+  files: (image: string) => json<wire.ArchiveFiles>('GET', `/images/${id(image)}/files`),
   account: (image: string, contents: boolean) =>
     json<wire.Account>('GET', `/images/${id(image)}/account${contents ? '?contents=1' : ''}`),
   containerIndex: async (container: string, lens: string) => {

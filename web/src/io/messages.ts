@@ -4,10 +4,12 @@ import type { Account, ReportHistory, ReportLine } from '../core/wire.ts';
 
 /** What the page asks of the worker. */
 export type Ask =
+  | { type: 'load' }
   | { type: 'survey'; file: File }
   | { type: 'hold'; still: boolean }
   | { type: 'lens'; id: number; image: number; lens: Lens }
   | { type: 'content'; id: number; image: number; layer: number; offset: number; size: number }
+  | { type: 'flatten'; id: number; image: number }
   | { type: 'account'; id: number; image: number; contents: boolean }
   | { type: 'dockerfile'; id: number; text: string; history: ReportHistory[] };
 
@@ -19,6 +21,7 @@ export type Tell =
   | { type: 'surveyed'; milliseconds: number }
   | { type: 'lens'; id: number; prepared: Prepared }
   | { type: 'content'; id: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: 'flattened'; id: number; tar: Blob }
   | { type: 'account'; id: number; account: Account }
   | { type: 'lines'; id: number; lines: ReportLine[] }
   | { type: 'failed'; id: number; failure: Failure };

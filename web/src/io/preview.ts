@@ -1,7 +1,13 @@
+import { outerFiles } from '../core/outer.ts';
 import type { Prepared } from '../core/prepare.ts';
 import type { Account, Report, ReportHistory, ReportLine } from '../core/wire.ts';
 import type { Ask, Failure, Tell } from './messages.ts';
+import { outerBytes } from './outer.ts';
+import { saveBlob } from './save.ts';
 import type { Source } from './source.ts';
+
+/** How many files of an archive are shown at most. */
+const most = 2000;
 
 /** What the core says of an archive that it refuses. */
 export class PreviewFailure extends Error {
@@ -40,6 +46,7 @@ class Core {
     this.#waiting.delete(t.id);
     if (t.type === 'failed') asked?.reject(new PreviewFailure(t.failure));
     else if (t.type === 'content') asked?.resolve(t.bytes);
+    else if (t.type === 'flattened') asked?.resolve(t.tar);
     else if (t.type === 'lens') asked?.resolve(t.prepared);
     else if (t.type === 'account') asked?.resolve(t.account);
     else asked?.resolve(t.lines);
@@ -50,6 +57,26 @@ class Core {
     for (const w of this.#waiting.values()) w.reject(cause);
     this.#waiting.clear();
   }
+}
+
+/** A core that waits for the next archive. */
+let spare: Core | null = null;
+
+/** Has the core loaded and compiled before an archive is there: a tenth of a second and more that is not waited for then. */
+export function loadAhead(): void {
+  if (spare) return;
+  const core = new Core();
+  core.worker.onerror = () => {
+    if (spare === core) spare = null;
+  };
+  core.worker.postMessage({ type: 'load' } satisfies Ask);
+  spare = core;
+}
+
+function newCore(): Core {
+  const core = spare ?? new Core();
+  spare = null;
+  return core;
 }
 
 /** An archive while it is read. */
@@ -65,7 +92,7 @@ export function preview(
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Reading {
-  const core = new Core();
+  const core = newCore();
   const found = new Promise<Preview>((resolve, reject) => {
     const indexes = new Map<number, Prepared>();
     let report: Report | null = null;
@@ -121,13 +148,20 @@ function opened(
       core.ask((id) => ({ type: 'content', id, image, layer, offset, size })),
     account: (image, contents) =>
       once<Account>(`${image} account ${contents}`, (id) => ({ type: 'account', id, image, contents })),
+    async files() {
+      const bytes = outerBytes(file, report.source.compression);
+      return bytes && outerFiles(bytes, most);
+    },
+    async flatten(image, name) {
+      saveBlob(name, await core.ask<Blob>((id) => ({ type: 'flatten', id, image })));
+    },
     close: () => core.worker.terminate(),
   };
 }
 
 /** Which layer each line of a Dockerfile made, by the words of an image's history. */
 export async function matchDockerfile(text: string, history: ReportHistory[]): Promise<ReportLine[]> {
-  const core = new Core();
+  const core = newCore();
   core.worker.onmessage = (m: MessageEvent<Tell>) => core.answer(m.data);
   core.worker.onerror = (e) => core.end(new Error(e.message || 'the worker did not start'));
   try {

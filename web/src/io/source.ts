@@ -1,8 +1,9 @@
 import { nodePath } from '../core/index.ts';
+import type { Outer } from '../core/outer.ts';
 import type { Prepared } from '../core/prepare.ts';
 import type { Lens } from '../core/route.ts';
 import type { Account, Report } from '../core/wire.ts';
-import { api } from './api.ts';
+import { api, download } from './api.ts';
 import { decode } from './decode.ts';
 
 /** Where an image is looked at: in a file on this computer, in the store, or as a container. All give the same. */
@@ -14,6 +15,10 @@ export interface Source {
   index(image: number, lens: Lens): Promise<Prepared>;
   /** Bytes of a layer's tar. */
   content(image: number, layer: number, offset: number, size: number): Promise<Uint8Array>;
+  /** What lies in the archive that it is, or that docker save makes of it; null where this browser cannot unpack it. Absent where there is no archive. */
+  files?(): Promise<Outer | null>;
+  /** Takes an image's merged tree away as one tar. */
+  flatten?(image: number, name: string): Promise<void>;
   /** What an image wastes; absent where nobody has counted. `contents` reads and compares files of equal size. */
   account?(image: number, contents: boolean): Promise<Account>;
 }
@@ -31,6 +36,8 @@ export async function storedSource(id: string): Promise<Source> {
     },
     content: (_image, layer, offset, size) => api.content(id, layer, offset, size),
     account: (_image, contents) => api.account(id, contents),
+    files: async () => ({ files: (await api.files(id)).files, more: false }),
+    flatten: (_image, name) => download(`/images/${encodeURIComponent(id)}/flatten`, name),
   };
 }
 

@@ -11,7 +11,8 @@ import { waits } from './waits.ts';
 
 let file: FileWindows | null = null;
 let guest: Guest | null = null;
-let chunks: Uint8Array<ArrayBuffer>[] = [];
+/** Takes the pieces of content of a request. */
+let pieces: (bytes: Uint8Array<ArrayBuffer>) => void = () => {};
 /** What was emitted as JSON for the request. */
 let answered = '';
 let failure: Failure | null = null;
@@ -63,7 +64,7 @@ const host = {
         answered = new TextDecoder().decode(bytes);
         break;
       case Emit.content:
-        chunks.push(bytes);
+        pieces(bytes);
         break;
     }
   },
@@ -111,7 +112,6 @@ function hold(on: boolean): void {
 async function run(id: number, request: object): Promise<boolean> {
   failure = null;
   broken = '';
-  chunks = [];
   try {
     if (!guest) throw new Error('no core');
     if (await guest.run(request)) return true;
@@ -155,6 +155,10 @@ async function dockerfile(id: number, text: string, history: ReportHistory[]): P
 
 async function answer(ask: Exclude<Ask, { type: 'hold' }>): Promise<void> {
   switch (ask.type) {
+    case 'load':
+      // Whoever asks for work next is told why it could not be loaded.
+      guest ??= await Guest.load(wasm, host).catch(() => null);
+      return;
     case 'survey':
       return survey(ask.file);
     case 'dockerfile':
@@ -163,6 +167,14 @@ async function answer(ask: Exclude<Ask, { type: 'hold' }>): Promise<void> {
       asked = ask.id;
       await run(ask.id, { op: 'index', image: ask.image, lens: ask.lens });
       return;
+    case 'flatten': {
+      // Blobs are kept by the browser, on disk where they are large.
+      const parts: Blob[] = [];
+      pieces = (bytes) => parts.push(new Blob([bytes]));
+      if (await run(ask.id, { op: 'flatten', image: ask.image }))
+        tell({ type: 'flattened', id: ask.id, tar: new Blob(parts) });
+      return;
+    }
     case 'account': {
       const { id, image, contents } = ask;
       if (await run(id, { op: 'account', image, contents }))
@@ -171,6 +183,8 @@ async function answer(ask: Exclude<Ask, { type: 'hold' }>): Promise<void> {
     }
   }
   const { id, image, layer, offset, size } = ask;
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  pieces = (b) => chunks.push(b);
   if (!(await run(id, { op: 'content', image, layer, offset, size }))) return;
   const bytes = new Uint8Array(chunks.reduce((n, c) => n + c.length, 0));
   let at = 0;

@@ -6,10 +6,16 @@ export async function saveFile(
   size: number,
   read: (at: number, n: number) => Promise<Uint8Array>,
 ): Promise<void> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+  // Blobs are kept by the browser, on disk where they are large.
+  const parts: Blob[] = [];
   for (let at = 0; at < size; at += piece)
-    parts.push(new Uint8Array(await read(at, Math.min(piece, size - at))));
-  const url = URL.createObjectURL(new Blob(parts));
+    parts.push(new Blob([new Uint8Array(await read(at, Math.min(piece, size - at)))]));
+  saveBlob(name, new Blob(parts));
+}
+
+/** Hands bytes to the browser as a download. */
+export function saveBlob(name: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = url;
   link.download = name || 'file';
