@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 const (
 	maxNamed   = 20_000 // paths of which the last writer is kept
 	maxWriters = 1024   // processes whose names are kept beyond their end
+	first      = -15    // the nice value of who reads names
 )
 
 const named = unix.FAN_CREATE | unix.FAN_DELETE | unix.FAN_MOVED_FROM | unix.FAN_MOVED_TO |
@@ -45,11 +47,11 @@ type Process struct {
 // Sources: fanotify(7), fanotify_init(2) FAN_REPORT_DFID_NAME and
 // FAN_REPORT_PIDFD (Linux 5.15), open_by_handle_at(2).
 type Writers struct {
-	root   *os.File // of the file system, to find folders by their handles
-	upper  string   // in it
-	fd     int      // of events; it must not be made to block
-	events *os.File
-	done   chan struct{}
+	root  *os.File // of the file system, to find folders by their handles
+	upper string   // in it
+	fd    int      // of events, which do not block
+	stop  int      // an eventfd(2) that ends the waiting
+	done  chan struct{}
 
 	mu     sync.Mutex
 	closed bool
@@ -78,13 +80,18 @@ func NewWriters(upper string, before *Writers) (*Writers, error) {
 		root.Close()
 		return nil, fmt.Errorf("name writers of %s: %w (see sysctl fs.fanotify.max_user_groups)", upper, os.NewSyscallError("fanotify_init", err))
 	}
+	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		root.Close()
+		unix.Close(fd)
+		return nil, fmt.Errorf("name writers of %s: %w", upper, os.NewSyscallError("eventfd", err))
+	}
 	w := &Writers{
-		root: root, upper: filepath.Base(upper), fd: fd, events: os.NewFile(uintptr(fd), "fanotify"), done: make(chan struct{}),
+		root: root, upper: filepath.Base(upper), fd: fd, stop: stop, done: make(chan struct{}),
 		buf: make([]byte, 64<<10), last: map[string]writing{}, known: map[int]Process{},
 	}
 	if err := unix.FanotifyMark(fd, unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, named, int(root.Fd()), ""); err != nil {
-		root.Close()
-		w.events.Close()
+		w.release()
 		return nil, fmt.Errorf("name writers of %s: %w", upper, os.NewSyscallError("fanotify_mark", err))
 	}
 	if before != nil {
@@ -103,26 +110,42 @@ func (w *Writers) Close() {
 		return
 	}
 	w.mu.Lock()
+	again := w.closed
 	w.closed = true
 	w.mu.Unlock()
-	w.events.Close()
-	<-w.done
-	w.root.Close()
-}
-
-// run takes events as they come: a name has to be read before its process ends.
-func (w *Writers) run() {
-	defer close(w.done)
-	raw, err := w.events.SyscallConn()
-	if err != nil {
+	if again {
 		return
 	}
-	_ = raw.Read(func(uintptr) bool { // until it is closed
+	_, _ = unix.Write(w.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // eventfd(2): it is far from full
+	<-w.done
+	w.release()
+}
+
+func (w *Writers) release() {
+	w.root.Close()
+	unix.Close(w.fd)
+	unix.Close(w.stop)
+}
+
+// run takes events as they come: a name has to be read before its process ends,
+// which a short one does within a millisecond. So it waits in a thread of its
+// own that goes before others, and not in the poller that all goroutines share.
+func (w *Writers) run() {
+	defer close(w.done)
+	runtime.LockOSThread()                            // which ends with this
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, first) // the thread's own; without it more go unnamed
+	ready := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.stop), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(ready, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+		if ready[1].Revents != 0 {
+			return
+		}
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		w.take()
-		return w.closed
-	})
+		w.mu.Unlock()
+	}
 }
 
 // Last returns, for each of the paths, who touched it last; the zero Process
