@@ -31,6 +31,7 @@ type crashLab struct {
 	leakLab
 	archives [][]byte
 	diffIDs  map[string]bool // of layers of archives
+	shims    []int           // processes whose descriptors holding counts
 }
 
 // filesEach is how many files a layer of savedImage has.

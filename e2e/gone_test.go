@@ -53,8 +53,12 @@ func (c *crashLab) made(path, body string) string {
 	return one.ID
 }
 
-// holding is what the server has open and started.
-type holding struct{ Descriptors, Children int }
+// holding is what the server has open and started, and what the shims have open
+// that a test names.
+type holding struct{ Descriptors, Children, Shims int }
+
+// anything is what settle allows where only the settling counts.
+var anything = holding{1 << 20, 1 << 20, 1 << 20} // never changed
 
 func (c *crashLab) holding() holding {
 	c.t.Helper()
@@ -72,6 +76,13 @@ func (c *crashLab) holding() holding {
 		b, _ := os.ReadFile(name) // a thread may end meanwhile
 		h.Children += len(strings.Fields(string(b)))
 	}
+	for _, shim := range c.shims {
+		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", shim))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		h.Shims += len(fds)
+	}
 	return h
 }
 
@@ -83,7 +94,8 @@ type request struct {
 	read                       int    // bytes of the answer that the client still takes
 	more                       string // that it sends then
 	exec                       string // the command of an exec that is started, in place of a path
-	lives                      int    // 1: that command lives on, and the server waits for its end by a descriptor
+	lives                      int    // 1: that command lives on: the server waits for its end by a descriptor, the shim holds its streams
+	flood                      int    // bytes that the client sends then, as far as they are taken
 }
 
 // leave sends what there is of the request, takes a part of the answer, and
@@ -110,7 +122,19 @@ func (c *crashLab) leave(r request) {
 	if _, err := io.WriteString(conn, r.more); err != nil {
 		c.t.Errorf("%s: %v", r.name, err)
 	}
+	if r.flood > 0 {
+		if err := conn.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+			c.t.Fatal(err)
+		}
+		if n, err := conn.Write(make([]byte, r.flood)); err == nil {
+			c.t.Errorf("%s: somebody took all of %d bytes", r.name, n)
+		}
+	}
 }
+
+// streamsOfAnExec is what a shim has open for one that runs: its process, its
+// input, two outputs, and the server that waits for its end.
+const streamsOfAnExec = 5
 
 // TestClientThatGoesAwayLeavesNothing leaves each kind of request in its
 // middle: the server closes what it opened for it, ends what it started, and
@@ -125,6 +149,7 @@ func TestClientThatGoesAwayLeavesNothing(t *testing.T) {
 		}
 		return r
 	}
+	c.shims = []int{parentOf(c.pid(id))}
 	archive, _ := savedImage(3)
 	created := c.create("none")
 	const upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
@@ -143,20 +168,24 @@ func TestClientThatGoesAwayLeavesNothing(t *testing.T) {
 		{name: "attach before a start", method: "POST", path: "/containers/" + created + "/attach?stream=1&stdin=1&stdout=1", header: upgrade, read: answer},
 		{name: "exec that waits for input", method: "POST", exec: `"cat"`, header: upgrade, body: []byte(`{"Detach":false,"Tty":false}`), read: answer},
 		{name: "exec that reads nothing", method: "POST", exec: `"sleep","1000"`, header: upgrade, body: []byte(`{"Detach":false,"Tty":false}`), read: answer, more: "typed", lives: 1},
+		{name: "exec that reads nothing of much", method: "POST", exec: `"sleep","1000"`, header: upgrade, body: []byte(`{"Detach":false,"Tty":false}`), read: answer, flood: 8 << 20, lives: 1},
 		{name: "events", method: "GET", path: "/events", read: answer},
 		{name: "stats", method: "GET", path: "/containers/" + id + "/stats", read: answer},
 		{name: "wait", method: "POST", path: "/containers/" + id + "/wait", read: answer},
 	}
 	var before state
 	for _, r := range requests {
-		c.leave(started(r)) // once for what stays open from then on, as meta.db's pages do
-		c.settle(r.name, holding{1 << 20, 1 << 20})
 		was := c.holding()
+		c.leave(started(r)) // once for what stays open from then on, as meta.db's pages do
+		c.settle(r.name, anything)
+		now := c.holding() // perhaps before all of what lives on is there
+		was = holding{max(now.Descriptors, was.Descriptors+r.lives), now.Children, max(now.Shims, was.Shims+r.lives*streamsOfAnExec)}
 		before = c.state()
 		for range 3 {
 			c.leave(started(r))
 		}
 		was.Descriptors += 3 * r.lives
+		was.Shims += 3 * r.lives * streamsOfAnExec
 		c.settle(r.name, was)
 		after := c.state()
 		for id, names := range before.images {
@@ -189,7 +218,7 @@ func (c *crashLab) settle(name string, most holding) {
 	last := holding{}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) { // other processes' descriptors give no event
 		h := c.holding()
-		if h.Descriptors <= most.Descriptors && h.Children <= most.Children && h == last {
+		if h.Descriptors <= most.Descriptors && h.Children <= most.Children && h.Shims <= most.Shims && h == last {
 			return
 		}
 		last = h

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/hangup"
 )
 
 // greeting is how long a client may take to say what it wants.
@@ -194,10 +195,11 @@ func (s *server) attach(conn *net.UnixConn, id string) {
 	if err != nil || writeFrame(conn, frameAnswer, 0, answer) != nil {
 		return
 	}
-	gone := make(chan struct{})
+	gone, served := make(chan struct{}), make(chan struct{})
+	defer close(served)
 	s.conns.Go(func() {
 		defer close(gone)
-		takeInput(conn, p)
+		s.takeInput(conn, p, served)
 		v.abandon() // wakes a program that waits for this viewer
 	})
 	for {
@@ -209,21 +211,59 @@ func (s *server) attach(conn *net.UnixConn, id string) {
 	}
 }
 
-// takeInput gives the process what a viewer types, until the connection ends.
-func takeInput(conn net.Conn, p *process) {
+// takeInput gives the process what a viewer types, until the connection ends or
+// the viewer is served no more.
+// A process that does not read holds a viewer back, but not the connection of
+// one that has gone: what it sent waits by itself.
+func (s *server) takeInput(conn net.Conn, p *process, served <-chan struct{}) {
+	input := make(chan frame)
+	s.conns.Go(func() {
+		for f := range input {
+			switch f.Type {
+			case frameData:
+				// Input that the process does not take any more is dropped, as a
+				// terminal drops it.
+				p.host.Write(f.Payload)
+			case frameEnd:
+				p.host.CloseInput()
+			}
+		}
+	})
+	var gone <-chan struct{}
 	for {
 		f, err := readFrame(conn)
-		if err != nil {
+		if err != nil || f.Type != frameData && f.Type != frameEnd {
+			close(input)
 			return
 		}
-		switch f.Type {
-		case frameData:
-			// Input that the process does not take any more is dropped, as a
-			// terminal drops it.
-			p.host.Write(f.Payload)
-		case frameEnd:
-			p.host.CloseInput()
-		default:
+		select {
+		case input <- f:
+			continue
+		default: // the process takes its time
+		}
+		if gone == nil {
+			left, stop, err := hangup.Watch(conn)
+			if err == nil {
+				defer stop()
+				gone = left
+			}
+		}
+		select {
+		case input <- f:
+		case <-served:
+			close(input)
+			return
+		case <-gone:
+			rest := []frame{f} // no more than a socket holds
+			for f, err := readFrame(conn); err == nil; f, err = readFrame(conn) {
+				rest = append(rest, f)
+			}
+			s.conns.Go(func() {
+				defer close(input)
+				for _, f := range rest {
+					input <- f
+				}
+			})
 			return
 		}
 	}

@@ -130,7 +130,7 @@ func Confine() error {
 		},
 		Calls: []string{
 			"openat", "openat2", "mkdirat", "mknodat", "symlinkat", "linkat", "fchdir",
-			"fchown", "fchownat", "fchmod", "fchmodat", "utimensat", "ftruncate", "fsetxattr", "lsetxattr",
+			"fchown", "fchownat", "fchmod", "fchmodat", "utimensat", "ftruncate", "fsetxattr", "lsetxattr", "sync_file_range",
 		},
 	})
 	if err != nil {

@@ -12,7 +12,9 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/layerlab/layerlab/runtime/hangup"
 	"github.com/layerlab/layerlab/runtime/jsonlog"
 )
 
@@ -38,7 +40,7 @@ func (c *call) hijack(tty bool) (*viewer, error) {
 	}
 	c.begun = true
 	v := &viewer{Conn: conn, in: rw.Reader}
-	if v.gone, v.stop, err = hangup(conn); err != nil {
+	if v.gone, v.stop, err = hangup.Watch(conn); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -130,7 +132,9 @@ func view(s Stream, conn *viewer, out muxed, w wanted) (detached bool) {
 		defer close(over)
 		defer s.Close() // the viewer has gone, or wants to: Next ends
 		if w.stdin {
-			err := feed(s, conn.in, w.detach, s.TTY())
+			p := impatience(s, conn.gone)
+			err := feed(p, conn.in, w.detach, s.TTY())
+			p.end()
 			detached = errors.Is(err, errDetached)
 			if err != nil || !w.closeStdin {
 				return
@@ -164,10 +168,58 @@ func view(s Stream, conn *viewer, out muxed, w wanted) (detached bool) {
 	return detached
 }
 
+// stuck is how long input waits for a process that takes none of it, once who
+// sent it has gone.
+const stuck = 2 * time.Second
+
+// impatient is a process's input that is given up when its sender has gone and
+// the process takes nothing: the viewer's descriptors go with it.
+type impatient struct {
+	Stream
+	took, over chan struct{}
+}
+
+func impatience(s Stream, gone <-chan struct{}) *impatient {
+	p := &impatient{s, make(chan struct{}, 1), make(chan struct{})}
+	go func() {
+		select {
+		case <-gone:
+		case <-p.over:
+			return
+		}
+		late := time.NewTimer(stuck)
+		defer late.Stop()
+		for {
+			select {
+			case <-p.took:
+				late.Reset(stuck)
+			case <-late.C:
+				s.Close() // Write ends
+				return
+			case <-p.over:
+				return
+			}
+		}
+	}()
+	return p
+}
+
+func (p *impatient) Write(b []byte) (int, error) {
+	n, err := p.Stream.Write(b)
+	select {
+	case p.took <- struct{}{}:
+	default:
+	}
+	return n, err
+}
+
+// end says that all has been written.
+func (p *impatient) end() { close(p.over) }
+
 var errDetached = errors.New("detached")
 
 // feed gives a process what its viewer types; nil is the end of that.
-func feed(s Stream, in io.Reader, keys []byte, tty bool) error {
+func feed(s io.Writer, in io.Reader, keys []byte, tty bool) error {
 	buf := make([]byte, 32<<10)
 	held := 0 // how many of the keys were typed
 	for {

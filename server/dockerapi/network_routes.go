@@ -3,6 +3,7 @@
 package dockerapi
 
 import (
+	"encoding/binary"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -124,7 +125,52 @@ func (h *Handler) networkInspect(c *call) error {
 	if err != nil {
 		return networkError(err)
 	}
-	return c.json(http.StatusOK, inspectMembers(n))
+	v := inspectMembers(n)
+	if c.version >= 52 {
+		v.Status = addressStatus(v)
+	}
+	return c.json(http.StatusOK, v)
+}
+
+// addressStatus counts the addresses of a network's subnets: the subnet's own,
+// its broadcast address and the gateway are in use, too.
+func addressStatus(n network.Inspect) *network.Status {
+	status := &network.Status{}
+	for _, config := range n.IPAM.Config {
+		subnet, within := config.Subnet.Masked(), config.Subnet.Masked()
+		if config.IPRange.IsValid() {
+			within = config.IPRange.Masked()
+		}
+		first, last := ends(subnet)
+		used := map[netip.Addr]bool{first: true, last: true}
+		if config.Gateway.IsValid() {
+			used[config.Gateway] = true
+		}
+		for _, e := range n.Containers {
+			if a := e.IPv4Address.Addr(); subnet.Contains(a) {
+				used[a] = true
+			}
+		}
+		free := uint64(1) << (32 - within.Bits())
+		for a := range used {
+			if within.Contains(a) {
+				free--
+			}
+		}
+		if status.IPAM.Subnets == nil {
+			status.IPAM.Subnets = network.SubnetStatuses{}
+		}
+		status.IPAM.Subnets[subnet] = network.SubnetStatus{IPsInUse: uint64(len(used)), DynamicIPsAvailable: free}
+	}
+	return status
+}
+
+// ends are the first and the last address of an IPv4 subnet.
+func ends(subnet netip.Prefix) (first, last netip.Addr) {
+	first = subnet.Masked().Addr()
+	b := first.As4()
+	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|(1<<(32-subnet.Bits())-1))
+	return first, netip.AddrFrom4(b)
 }
 
 // inspectMembers tells of the containers, too.

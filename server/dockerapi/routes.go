@@ -68,8 +68,8 @@ func (h *Handler) table() []route {
 		{method: get, pattern: "/volumes/{name}", do: h.volumeInspect},
 		{method: del, pattern: "/volumes/{name}", do: h.volumeRemove},
 
-		// There are no networks yet: docker inspect NAME asks for each kind in
-		// turn and goes on at a 404.
+		// There are no plugins: docker inspect NAME asks for each kind in turn
+		// and goes on at a 404.
 		{method: get, pattern: "/plugins/{name}/json", do: absent("plugin %q not found")},
 
 		// docker system prune asks these too: there is nothing to prune.

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := pack.WriteLayer(w, items)
+		err := writeLayer(w, items)
 		w.CloseWithError(err)
 		packed <- err
 	}()
@@ -79,6 +80,16 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 	noteCommit(ctx, began, made, len(items))
 	s.act(c, "commit", "comment", req.Message, "imageID", made.ID, "imageRef", req.Ref)
 	return made, nil
+}
+
+// writeLayer writes a layer's tar in large pieces: each is a change between who
+// reads files and who hashes.
+func writeLayer(w io.Writer, items []pack.Item) error {
+	b := bufio.NewWriterSize(w, 1<<20)
+	if err := pack.WriteLayer(b, items); err != nil {
+		return err
+	}
+	return b.Flush()
 }
 
 // freeze stops the processes of a running container; one that is paused, or

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/layerlab/layerlab/imagecore/pack"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 )
@@ -58,7 +57,7 @@ func (s *Service) packUpper(ctx context.Context, c *container, w io.Writer) erro
 	if err != nil {
 		return err
 	}
-	return pack.WriteLayer(w, items)
+	return writeLayer(w, items)
 }
 
 // Processes returns the host's numbers of all processes of a container.

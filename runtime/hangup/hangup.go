@@ -1,6 +1,7 @@
 //go:build linux
 
-package dockerapi
+// Package hangup tells when the other end of a Unix socket has gone.
+package hangup
 
 import (
 	"fmt"
@@ -11,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangup watches for the moment at which the other end of a connection is
+// Watch watches for the moment at which the other end of a connection is
 // wholly gone, without reading from it. The end of input says less: docker
 // attach --no-stdin shuts its writing side down at once and goes on reading. On
 // a Unix socket poll(2) tells the two apart: POLLRDHUP for one direction,
@@ -19,7 +20,7 @@ import (
 //
 // It has a descriptor of its own, so that it never waits for who reads: stop
 // closes it, and must come before conn is closed for the other end to notice.
-func hangup(conn net.Conn) (gone <-chan struct{}, stop func(), err error) {
+func Watch(conn net.Conn) (gone <-chan struct{}, stop func(), err error) {
 	of, ok := conn.(syscall.Conn)
 	if !ok {
 		return nil, nil, fmt.Errorf("watch a %T: not a socket", conn)

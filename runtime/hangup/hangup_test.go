@@ -1,6 +1,6 @@
 //go:build linux
 
-package dockerapi
+package hangup
 
 import (
 	"net"
@@ -30,7 +30,7 @@ func pair(t *testing.T) (server, client *net.UnixConn) {
 
 func TestHangupIsTheEndOfBothDirections(t *testing.T) {
 	server, client := pair(t)
-	gone, stop, err := hangup(server)
+	gone, stop, err := Watch(server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestHangupIsTheEndOfBothDirections(t *testing.T) {
 
 func TestHangupStops(t *testing.T) {
 	server, client := pair(t)
-	gone, stop, err := hangup(server)
+	gone, stop, err := Watch(server)
 	if err != nil {
 		t.Fatal(err)
 	}
