@@ -39,7 +39,6 @@ func (s *Service) adopt(c *container, sh Shim, release func()) {
 	})
 	s.work.Go(func() {
 		defer stop()
-		defer c.sized.hush()
 		s.monitor(c, sh, exited, func() {
 			if c.sized != nil { // who watches holds the file system
 				stop()

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -108,17 +109,12 @@ func (s *Service) useLayer(c *container) (func(), error) {
 		return release, nil
 	}
 	z.writers = writers
-	return func() { z.hush(); release() }, nil
-}
-
-// hush ends the noting; what is known stays.
-func (z *sized) hush() {
-	if z == nil {
-		return
-	}
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.writers.Close()
+	closing := context.AfterFunc(s.ctx, writers.Close) // a run may outlive the server
+	return func() {
+		closing()
+		writers.Close()
+		release()
+	}, nil
 }
 
 func (c *container) lives() bool {
