@@ -78,7 +78,7 @@ func execute(ctx context.Context, g *global, args []string) error {
 		return err
 	}
 	proc, err := launch.ExecIn(ctx, launch.Target{PID: c.PID, Spec: c.Spec, Cgroup: group}, p,
-		launch.ExecConfig{Stdio: [3]int{0, 1, 2}, PreserveFDs: x.preserve, EvenPaused: x.ignore})
+		launch.ExecConfig{Stdio: [3]int{0, 1, 2}, PreserveFDs: x.preserve, EvenPaused: x.ignore, Listener: c.Listener})
 	if err != nil {
 		return err
 	}

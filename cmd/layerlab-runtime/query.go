@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"os/user"
 	"slices"
@@ -141,83 +140,6 @@ func ps(ctx context.Context, g *global, args []string) error {
 		}
 	}
 	return nil
-}
-
-// updateFlags are the single limits that update takes without a file.
-func update(_ context.Context, g *global, args []string) error {
-	var file, memory, reservation, swap, quota, period, shares, cpus, mems, pids string
-	fs := newFlags("update", g.errOut)
-	bothString(fs, &file, "resources", "r", "", "file with limits as JSON (runtime-spec linux.resources), - for standard input")
-	fs.StringVar(&memory, "memory", "", "bytes of memory")
-	fs.StringVar(&reservation, "memory-reservation", "", "bytes of memory that are kept")
-	fs.StringVar(&swap, "memory-swap", "", "bytes of memory and swap together")
-	fs.StringVar(&quota, "cpu-quota", "", "microseconds of processor in a period")
-	fs.StringVar(&period, "cpu-period", "", "microseconds of a period")
-	fs.StringVar(&shares, "cpu-share", "", "relative weight")
-	fs.StringVar(&cpus, "cpuset-cpus", "", "processors that may be used")
-	fs.StringVar(&mems, "cpuset-mems", "", "memory nodes that may be used")
-	fs.StringVar(&pids, "pids-limit", "", "number of processes")
-	if err := parse(fs, args, 1, 1, "ID"); err != nil {
-		return err
-	}
-	c, err := g.store.Load(fs.Arg(0))
-	if err != nil {
-		return err
-	}
-	var r specs.LinuxResources
-	if file != "" {
-		in := os.Stdin
-		if file != "-" {
-			if in, err = os.Open(file); err != nil {
-				return err
-			}
-			defer in.Close()
-		}
-		if err := json.NewDecoder(in).Decode(&r); err != nil {
-			return fmt.Errorf("read %s: %w", file, err)
-		}
-	}
-	if r.Memory == nil {
-		r.Memory = &specs.LinuxMemory{}
-	}
-	if r.CPU == nil {
-		r.CPU = &specs.LinuxCPU{}
-	}
-	if pids != "" {
-		r.Pids = &specs.LinuxPids{}
-	}
-	for _, x := range []struct {
-		text string
-		set  func(n int64)
-	}{
-		{memory, func(n int64) { r.Memory.Limit = &n }},
-		{reservation, func(n int64) { r.Memory.Reservation = &n }},
-		{swap, func(n int64) { r.Memory.Swap = &n }},
-		{quota, func(n int64) { r.CPU.Quota = &n }},
-		{period, func(n int64) { u := uint64(n); r.CPU.Period = &u }},
-		{shares, func(n int64) { u := uint64(n); r.CPU.Shares = &u }},
-		{pids, func(n int64) { r.Pids.Limit = &n }},
-	} {
-		if x.text == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(x.text, 10, 64)
-		if err != nil {
-			return fault.New(fault.ErrInvalid, "bad-number", fmt.Sprintf("%q is not a number", x.text), "text", x.text)
-		}
-		x.set(n)
-	}
-	if cpus != "" {
-		r.CPU.Cpus = cpus
-	}
-	if mems != "" {
-		r.CPU.Mems = mems
-	}
-	group, err := c.Group()
-	if err != nil {
-		return err
-	}
-	return group.Update(&r)
 }
 
 func events(ctx context.Context, g *global, args []string) error {

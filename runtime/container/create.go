@@ -95,7 +95,8 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 	conf := launch.Config{
 		Spec: o.Spec, Bundle: o.Bundle, Rootfs: -1, Stdio: [3]int{0, 1, 2}, Cgroup: group,
 		NoPivot: o.NoPivot, PreserveFDs: o.PreserveFDs,
-		Hooks: func(pid int) error { return c.createHooks(ctx, pid) },
+		Hooks:    func(pid int) error { return c.createHooks(ctx, pid) },
+		Listener: c.Listener,
 		// Without state.json beside it nobody takes it for a container.
 		Meanwhile: func() error { return file.Write(filepath.Join(dir, "config.json"), o.Config, 0o600) },
 	}

@@ -68,7 +68,8 @@ const ledgerSize = 64
 type assembler struct {
 	p       *program
 	used    uintptr
-	results int    // at most so many names will come
+	results int // at most so many names will come
+	preset  map[string]uintptr
 	filter  []byte // compiled seccomp filter, struct sock_filter after struct sock_filter
 }
 
@@ -76,7 +77,7 @@ type assembler struct {
 // itself provides.
 func assemble(pl *plan.Plan, filter []byte, preset map[string]uintptr) (*program, error) {
 	p := &program{plan: pl, names: make(map[string]int, 256)}
-	as := &assembler{p: p, filter: filter}
+	as := &assembler{p: p, preset: preset, filter: filter}
 	for n := range preset {
 		as.slot(n)
 	}
@@ -333,8 +334,13 @@ func (as *assembler) record(fields []plan.Field) (uintptr, error) {
 			continue
 		}
 		v, ref, err := as.arg(&f.Value)
-		if err != nil || ref {
-			return 0, fmt.Errorf("assemble: field %s is no number: %w", f.Name, err)
+		if err != nil {
+			return 0, err
+		}
+		if ref {
+			if v, ref = as.preset[f.Value.Text]; !ref {
+				return 0, fmt.Errorf("assemble: field %s: $%s is not known before the launch", f.Name, f.Value.Text)
+			}
 		}
 		switch f.Width {
 		case 1:

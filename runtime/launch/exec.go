@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +26,7 @@ type ExecConfig struct {
 	// EvenPaused starts the process in a paused container too; it and Exec stand
 	// still until somebody resumes the container.
 	EvenPaused bool
+	Listener   func(fd, pid int) error // as in Config
 }
 
 // Target is a container that runs, as seen from outside.
@@ -89,8 +89,7 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 		return nil, fmt.Errorf("exec: open the root of process %d: %w", t.PID, err)
 	}
 	defer unix.Close(root)
-	// The limit of processes counts against whoever starts the second child.
-	straight := !slices.ContainsFunc(p.Rlimits, func(r specs.POSIXRlimit) bool { return r.Type == "RLIMIT_NPROC" })
+	straight := !plan.Stops(p, t.Spec)
 	o := plan.Options{
 		Straight: straight, Target: names, OwnDevpts: true, PreserveFDs: c.PreserveFDs, LastCap: lastCap(),
 		Cols: c.Cols, Rows: c.Rows, OpenFiles: openFiles(), Terse: true,
@@ -117,7 +116,7 @@ func exec(ctx context.Context, t Target, pidfd, devpts int, p *specs.Process, c 
 		}
 		l := &launcher{
 			plan: pl, filter: filter, straight: straight, stdio: c.Stdio, terminal: p.Terminal, preserve: c.PreserveFDs,
-			command: p.Args[0], preset: map[string]uintptr{"target": uintptr(pidfd), "target-root": uintptr(root)},
+			listener: c.Listener, command: p.Args[0], preset: map[string]uintptr{"target": uintptr(pidfd), "target-root": uintptr(root)},
 		}
 		if p.Terminal {
 			l.preset["devpts"] = uintptr(devpts)
@@ -155,6 +154,7 @@ func namespacesOf(pid int) (string, error) {
 		{"uts", "CLONE_NEWUTS"},
 		{"ipc", "CLONE_NEWIPC"},
 		{"cgroup", "CLONE_NEWCGROUP"},
+		{"time", "CLONE_NEWTIME"},
 	} {
 		own, err := os.Readlink("/proc/self/ns/" + n.file)
 		if errors.Is(err, os.ErrNotExist) {

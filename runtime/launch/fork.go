@@ -258,7 +258,7 @@ func fork(flags uint64, p *program) (int, syscall.Errno) {
 		b.first.args.cgroup = uint64(p.slots[p.names[plan.CgroupFolder]])
 	}
 	copy(p.scripts[child].slots, p.slots)
-	if canShare || into != 0 {
+	if canShare && !p.plan.Apart || into != 0 {
 		pid, e := b.start(true)
 		if into != 0 || e != syscall.ENOSYS && e != syscall.EINVAL {
 			return pid, e

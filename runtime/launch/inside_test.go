@@ -52,6 +52,9 @@ func inside(what string, args []string) int {
 	case "escapes":
 		json.NewEncoder(os.Stdout).Encode(tryEscapes())
 		return 0
+	case "asked":
+		json.NewEncoder(os.Stdout).Encode(gatherAsked(args))
+		return 0
 	case "limits":
 		return limitsInside()
 	case "tty":

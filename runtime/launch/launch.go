@@ -5,6 +5,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/file"
 	"github.com/layerlab/layerlab/runtime/plan"
 	"github.com/layerlab/layerlab/runtime/seccomp"
+	"github.com/layerlab/layerlab/runtime/userns"
 )
 
 // Config says what to launch. Descriptors in it stay the caller's.
@@ -47,6 +49,11 @@ type Config struct {
 	// Hooks is called before the root changes, while the child waits, if the
 	// spec has hooks for that time.
 	Hooks func(pid int) error
+	// Listener is called with the descriptor by which an agent hears what the
+	// seccomp filter asks, if the profile has SCMP_ACT_NOTIFY. The process goes
+	// on meanwhile, as far as the filter lets it. Without it such a profile is
+	// refused.
+	Listener func(fd, pid int) error
 	// Meanwhile is called once, while the child makes its container: for what
 	// the caller has to do anyway.
 	Meanwhile func() error
@@ -145,13 +152,25 @@ func prepared(ctx context.Context, c Config, spec *specs.Spec, filter []byte, o 
 	}
 	l := &launcher{
 		plan: pl, filter: filter, stdio: c.Stdio, terminal: spec.Process.Terminal, preserve: c.PreserveFDs,
-		start: c.StartFD, hooks: c.Hooks, meanwhile: c.Meanwhile, command: spec.Process.Args[0], preset: map[string]uintptr{},
+		start: c.StartFD, hooks: c.Hooks, listener: c.Listener, meanwhile: c.Meanwhile, command: spec.Process.Args[0], preset: map[string]uintptr{},
 	}
 	if c.Rootfs > 0 {
 		l.preset["rootfs"] = uintptr(c.Rootfs)
 	}
 	for i, fd := range c.Mounts {
 		l.preset["bind"+strconv.Itoa(i)] = uintptr(fd)
+	}
+	for i := range spec.Mounts {
+		uids, gids := plan.MapsIDs(spec, i)
+		if len(uids) == 0 {
+			continue
+		}
+		users, err := userns.Open(uids, gids)
+		if err != nil {
+			return nil, fmt.Errorf("mount %s: %w", spec.Mounts[i].Destination, err)
+		}
+		defer users.Close()
+		l.preset["idmap"+strconv.Itoa(i)] = users.Fd()
 	}
 	return l.launch(ctx)
 }

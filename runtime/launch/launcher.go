@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/file"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
@@ -27,6 +28,7 @@ type launcher struct {
 	start     int  // of the caller, or <= 0
 	straight  bool // the plan stops nowhere: there is no pipe to let the child go on
 	hooks     func(pid int) error
+	listener  func(fd, pid int) error
 	meanwhile func() error
 	command   string
 	preset    map[string]uintptr
@@ -75,6 +77,10 @@ func (l *launcher) pipe(childReads bool) (child, own int, err error) {
 // launch executes the plan. It returns when the child is created.
 func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 	defer l.closeMine()
+	if l.listener == nil && slices.ContainsFunc(l.plan.Steps, func(s plan.Step) bool { return s.Code == "tell-listener" }) {
+		return nil, fault.New(fault.ErrUnsupported, "unsupported-setting",
+			"linux.seccomp action SCMP_ACT_NOTIFY is not supported here: nobody hands the listener on", "setting", "linux.seccomp SCMP_ACT_NOTIFY")
+	}
 	p := &Process{plan: l.plan, report: -1, start: -1, pidfd: -1, devpts: -1, command: l.command}
 	defer func() {
 		if err != nil {
@@ -164,6 +170,10 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 			if err := writeByte(ownGo); err != nil {
 				return nil, fmt.Errorf("let the child go on after hooks: %w", err)
 			}
+		case b == 's':
+			if err := l.hear(p); err != nil {
+				return nil, err
+			}
 		case b == 'c':
 			if p.dumpable == 0 {
 				if err := p.restoreDumpable(); err != nil {
@@ -181,6 +191,17 @@ func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 			return nil, l.prog.failure(l.command)
 		}
 	}
+}
+
+// hear takes the listener of the child's filter and hands it on.
+func (l *launcher) hear(p *Process) error {
+	theirs := int(l.prog.scripts[child].slots[l.prog.names[plan.Listener]])
+	fd, err := unix.PidfdGetfd(p.pidfd, theirs, 0)
+	if err != nil {
+		return fmt.Errorf("seccomp: take the listener: %w", os.NewSyscallError("pidfd_getfd", err))
+	}
+	defer unix.Close(fd)
+	return l.listener(fd, p.pid)
 }
 
 // prepare does everything before the fork.

@@ -75,6 +75,8 @@ func number(name string) (uintptr, bool) {
 		return unix.SYS_PRLIMIT64, true
 	case "read":
 		return unix.SYS_READ, true
+	case "sched_setattr":
+		return unix.SYS_SCHED_SETATTR, true
 	case "seccomp":
 		return unix.SYS_SECCOMP, true
 	case "setdomainname":
@@ -153,6 +155,8 @@ func constant(name string) (uint64, bool) {
 		return unix.CLONE_NEWNS, true
 	case "CLONE_NEWPID":
 		return unix.CLONE_NEWPID, true
+	case "CLONE_NEWTIME":
+		return unix.CLONE_NEWTIME, true
 	case "CLONE_NEWUSER":
 		return unix.CLONE_NEWUSER, true
 	case "CLONE_NEWUTS":
@@ -175,6 +179,8 @@ func constant(name string) (uint64, bool) {
 		return unix.KEYCTL_JOIN_SESSION_KEYRING, true
 	case "MNT_DETACH":
 		return unix.MNT_DETACH, true
+	case "MOUNT_ATTR_IDMAP":
+		return unix.MOUNT_ATTR_IDMAP, true
 	case "MOUNT_ATTR_NOATIME":
 		return unix.MOUNT_ATTR_NOATIME, true
 	case "MOUNT_ATTR_NODEV":
@@ -281,10 +287,38 @@ func constant(name string) (uint64, bool) {
 		return unix.RLIMIT_SIGPENDING, true
 	case "RLIMIT_STACK":
 		return unix.RLIMIT_STACK, true
+	case "SCHED_BATCH":
+		return unix.SCHED_BATCH, true
+	case "SCHED_DEADLINE":
+		return unix.SCHED_DEADLINE, true
+	case "SCHED_FIFO":
+		return unix.SCHED_FIFO, true
+	case "SCHED_FLAG_DL_OVERRUN":
+		return unix.SCHED_FLAG_DL_OVERRUN, true
+	case "SCHED_FLAG_KEEP_PARAMS":
+		return unix.SCHED_FLAG_KEEP_PARAMS, true
+	case "SCHED_FLAG_KEEP_POLICY":
+		return unix.SCHED_FLAG_KEEP_POLICY, true
+	case "SCHED_FLAG_RECLAIM":
+		return unix.SCHED_FLAG_RECLAIM, true
+	case "SCHED_FLAG_RESET_ON_FORK":
+		return unix.SCHED_FLAG_RESET_ON_FORK, true
+	case "SCHED_IDLE":
+		return unix.SCHED_IDLE, true
+	case "SCHED_ISO":
+		return 4, true // a number that sched.h keeps for a policy that is not there
+	case "SCHED_OTHER":
+		return unix.SCHED_NORMAL, true
+	case "SCHED_RR":
+		return unix.SCHED_RR, true
 	case "SECCOMP_FILTER_FLAG_LOG":
 		return unix.SECCOMP_FILTER_FLAG_LOG, true
+	case "SECCOMP_FILTER_FLAG_NEW_LISTENER":
+		return unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, true
 	case "SECCOMP_FILTER_FLAG_SPEC_ALLOW":
 		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, true
+	case "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV":
+		return unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, true
 	case "SECCOMP_SET_MODE_FILTER":
 		return unix.SECCOMP_SET_MODE_FILTER, true
 	case "SIOCSIFFLAGS":

@@ -74,7 +74,7 @@ type Arg struct {
 // More is what few arguments have.
 type More struct {
 	List   []string
-	Fields []Field
+	Fields []Field // no Value is KindRef but of what the launcher provides
 }
 
 // Field is a member of a struct: Width bytes (1, 2, 4 or 8 for numbers, any
@@ -130,6 +130,13 @@ func openHow(fl, resolve string) Arg {
 func mountAttr(set, clear, propagation string) Arg {
 	return record(field("attr_set", 8, flags(set)), field("attr_clr", 8, flags(clear)),
 		field("propagation", 8, flags(propagation)), field("userns_fd", 8, num(0)))
+}
+
+// idmapAttr is struct mount_attr of a mount that is to show ids as a user
+// namespace maps them.
+func idmapAttr(users string) Arg {
+	return record(field("attr_set", 8, flags("MOUNT_ATTR_IDMAP")), field("attr_clr", 8, num(0)),
+		field("propagation", 8, num(0)), field("userns_fd", 8, ref(users)))
 }
 
 // String prints the call in the manner of strace(1).

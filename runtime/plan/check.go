@@ -43,12 +43,18 @@ func check(s *specs.Spec, o Options) error {
 		return unsupported("linux.intelRdt")
 	case l.MemoryPolicy != nil:
 		return unsupported("linux.memoryPolicy")
-	case len(l.TimeOffsets) > 0:
-		return unsupported("linux.timeOffsets")
+	case len(l.TimeOffsets) > 0 && !newNamespace(s, specs.TimeNamespace):
+		return invalid("linux.timeOffsets", "needs a new time namespace")
 	case len(l.NetDevices) > 0:
 		return unsupported("linux.netDevices")
-	case l.Seccomp != nil && l.Seccomp.ListenerPath != "":
-		return unsupported("linux.seccomp.listenerPath")
+	}
+	for clock := range l.TimeOffsets {
+		if clock != "monotonic" && clock != "boottime" {
+			return invalid("linux.timeOffsets", "names the clock "+clock+": monotonic and boottime can be set")
+		}
+	}
+	if err := checkSeccomp(l.Seccomp); err != nil {
+		return err
 	}
 	var seen []specs.LinuxNamespaceType
 	for _, n := range l.Namespaces {
@@ -77,8 +83,8 @@ func check(s *specs.Spec, o Options) error {
 		if !path.IsAbs(m.Destination) {
 			return invalid("mounts", "destination "+m.Destination+" is not absolute")
 		}
-		if len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
-			return unsupported("mounts[" + m.Destination + "].uidMappings")
+		if (len(m.UIDMappings) > 0) != (len(m.GIDMappings) > 0) {
+			return invalid("mounts["+m.Destination+"]", "uidMappings and gidMappings need each other")
 		}
 	}
 	if s.Hostname != "" && !newNamespace(s, specs.UTSNamespace) && !slices.Contains(seen, specs.UTSNamespace) {
@@ -100,8 +106,6 @@ func checkProcess(p *specs.Process) error {
 		return unsupported("process.apparmorProfile")
 	case p.SelinuxLabel != "":
 		return unsupported("process.selinuxLabel")
-	case p.Scheduler != nil:
-		return unsupported("process.scheduler")
 	case p.ExecCPUAffinity != nil:
 		return unsupported("process.execCPUAffinity")
 	case !path.IsAbs(p.Cwd):
@@ -118,6 +122,32 @@ func checkProcess(p *specs.Process) error {
 		}
 	}
 	return nil
+}
+
+// checkSeccomp refuses profiles that would leave the launch waiting for an agent
+// that cannot know of it yet: the child writes that its filter is in place.
+func checkSeccomp(s *specs.LinuxSeccomp) error {
+	if s == nil || !notifies(s) {
+		return nil
+	}
+	switch {
+	case s.ListenerPath == "":
+		return invalid("linux.seccomp.listenerPath", "is missing: SCMP_ACT_NOTIFY needs somebody who answers")
+	case s.DefaultAction == specs.ActNotify:
+		return invalid("linux.seccomp.defaultAction", "cannot be SCMP_ACT_NOTIFY")
+	}
+	for _, r := range s.Syscalls {
+		if r.Action == specs.ActNotify && slices.Contains(r.Names, "write") {
+			return invalid("linux.seccomp.syscalls", "cannot have SCMP_ACT_NOTIFY for write")
+		}
+	}
+	return nil
+}
+
+// notifies says whether a profile asks an agent.
+func notifies(s *specs.LinuxSeccomp) bool {
+	return s.DefaultAction == specs.ActNotify ||
+		slices.ContainsFunc(s.Syscalls, func(r specs.LinuxSyscall) bool { return r.Action == specs.ActNotify })
 }
 
 // checkSysctl lets through only what belongs to a namespace of the container's

@@ -15,6 +15,7 @@ type mountOptions struct {
 	spread    string // MS_PRIVATE …, "" if the config names none
 	spreadAll bool   // rprivate …
 	superRO   bool   // "ro": the file system too, where it is made here
+	idmap     string // "idmap" or "ridmap": ids are mapped, of the whole tree too
 	copyUp    bool   // begin with what the image has at that place (tmpfs)
 	data      []string
 }
@@ -99,7 +100,8 @@ func parseMountOptions(dest string, options []string) (mountOptions, error) {
 			o.copyUp = true
 			continue
 		case "idmap", "ridmap":
-			return o, unsupported("mounts[" + dest + "] option " + s)
+			o.idmap = s
+			continue
 		}
 		if p := propagation(strings.TrimPrefix(s, "r")); p != "" {
 			o.spread, o.spreadAll = p, strings.HasPrefix(s, "r")

@@ -20,8 +20,13 @@ func (b *builder) mounts() {
 			b.err = err
 			return
 		}
-		switch {
-		case o.bind || m.Type == "bind":
+		binds := o.bind || m.Type == "bind"
+		switch uids, _ := MapsIDs(b.spec, i); {
+		case o.idmap != "" && len(uids) == 0:
+			b.err = invalid("mounts["+m.Destination+"]", "has the option "+o.idmap+", but neither mappings nor a user namespace whose mappings it could have")
+		case len(uids) > 0 && !binds:
+			b.err = unsupported("mounts[" + m.Destination + "].uidMappings of a mount that is no bind")
+		case binds:
 			b.bind(i, m, o)
 		case m.Type == "cgroup" && len(b.opt.Hierarchies) > 0:
 			b.cgroups(m, o)
@@ -68,6 +73,7 @@ func (b *builder) bind(i int, m specs.Mount, o mountOptions) {
 		where = Child
 	}
 	b.step(where, "open-bind", args, 0, calls...)
+	b.idmap(where, i, m, o)
 
 	dir := b.opt.IsFile == nil || !b.opt.IsFile(m.Source)
 	at2, t := b.target(m.Destination, dir, false)
@@ -75,6 +81,32 @@ func (b *builder) bind(i int, m specs.Mount, o mountOptions) {
 		at2 = append(at2, call("fstatfs", ref(t), scratch(120)).check(CheckNotProc))
 	}
 	b.step(Child, "mount-bind", args, -1, append(at2, move(out, t))...)
+}
+
+// MapsIDs returns the mappings of the config's mount i, none if it has none
+// (runtime-spec config.md "Linux mount options": idmap). The launcher provides a
+// user namespace that has them as the result "idmapN".
+func MapsIDs(s *specs.Spec, i int) (uids, gids []specs.LinuxIDMapping) {
+	m := s.Mounts[i]
+	if len(m.UIDMappings) == 0 && (slices.Contains(m.Options, "idmap") || slices.Contains(m.Options, "ridmap")) {
+		return s.Linux.UIDMappings, s.Linux.GIDMappings
+	}
+	return m.UIDMappings, m.GIDMappings
+}
+
+// idmap plans that a bind mount shows other ids than its files have.
+func (b *builder) idmap(where Where, i int, m specs.Mount, o mountOptions) {
+	uids, _ := MapsIDs(b.spec, i)
+	if len(uids) == 0 {
+		return
+	}
+	at := "AT_EMPTY_PATH"
+	if o.idmap == "ridmap" {
+		at += "|AT_RECURSIVE"
+	}
+	n := strconv.Itoa(i)
+	b.step(where, "map-bind", []string{"path", m.Destination, "map", strings.TrimSpace(mapText(uids))}, 0,
+		call("mount_setattr", ref("bind"+n), str(""), flags(at), idmapAttr("idmap"+n), num(32)))
 }
 
 // allowedOverProc names the files of /proc that programs such as lxcfs replace

@@ -27,6 +27,8 @@ func cloneFlag(t specs.LinuxNamespaceType) string {
 		return "CLONE_NEWIPC"
 	case specs.CgroupNamespace:
 		return "CLONE_NEWCGROUP"
+	case specs.TimeNamespace:
+		return "CLONE_NEWTIME"
 	}
 	return ""
 }
@@ -50,6 +52,8 @@ func (b *builder) namespaces() {
 			user = &n
 		case n.Path != "":
 			joins = append(joins, n)
+		case n.Type == specs.TimeNamespace:
+			b.time()
 		case n.Type != specs.CgroupNamespace:
 			flagNames = append(flagNames, cloneFlag(n.Type))
 		}
@@ -58,6 +62,7 @@ func (b *builder) namespaces() {
 	if user != nil {
 		joins = append(joins, *user)
 	}
+	b.plan.Apart = b.plan.Apart || b.joined(specs.TimeNamespace)
 	for _, n := range joins {
 		out := "ns-" + string(n.Type)
 		b.step(Host, "open-namespace", []string{"type", string(n.Type), "path", n.Path}, 0,
@@ -67,6 +72,24 @@ func (b *builder) namespaces() {
 		b.step(Join, "join-namespace", []string{"type", string(n.Type), "path", n.Path}, 0,
 			call("setns", ref("ns-"+string(n.Type)), flags(cloneFlag(n.Type))))
 	}
+}
+
+// time plans a new time namespace. Who makes it stays outside, the children that
+// it has afterwards are inside, and its clocks can be set until the first of
+// them is born (time_namespaces(7)).
+func (b *builder) time() {
+	var text strings.Builder
+	for _, clock := range []string{"monotonic", "boottime"} {
+		if o, ok := b.spec.Linux.TimeOffsets[clock]; ok {
+			text.WriteString(clock + " " + strconv.FormatInt(o.Secs, 10) + " " + strconv.FormatUint(uint64(o.Nanosecs), 10) + "\n")
+		}
+	}
+	calls := []Call{call("unshare", flags("CLONE_NEWTIME"))}
+	if text.Len() > 0 {
+		calls = append(calls, writeFile("", "/proc/self/timens_offsets", text.String())...)
+	}
+	b.step(Join, "time-namespace", []string{"offsets", strings.ReplaceAll(strings.TrimSpace(text.String()), "\n", ", ")}, 0, calls...)
+	b.plan.Apart = true
 }
 
 // enter plans how an exec gets into the container: one setns by the pidfd of
@@ -155,8 +178,8 @@ func (b *builder) session() {
 // moves itself in a hierarchy of cgroup v1 waits for nobody.
 func (b *builder) bornInCgroup() {
 	dir := b.opt.CgroupFolder
-	if dir == "" {
-		return
+	if dir == "" || b.plan.Apart {
+		return // only a child that shares our memory can be born elsewhere
 	}
 	b.opt.CgroupFiles = slices.DeleteFunc(slices.Clone(b.opt.CgroupFiles), func(f string) bool { return path.Dir(f) == dir })
 	b.step(Host, "open-cgroup", []string{"path", dir}, 0,
@@ -211,6 +234,7 @@ func (b *builder) limits(w Where) {
 	if w == Join {
 		pid = num(0)
 	}
+	b.priorities(w, pid)
 	for _, r := range p.Rlimits {
 		soft, hard := r.Soft, r.Hard
 		if r.Type == "RLIMIT_NOFILE" {

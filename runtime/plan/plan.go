@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,9 @@ type Plan struct {
 	Steps []Step `json:"steps"`
 	// Copies are made by the launcher between the host's steps and the fork.
 	Copies []Copy `json:"copies,omitempty"`
+	// Apart says that the children get a copy of the launcher's memory instead of
+	// sharing it: no process shares memory across time namespaces.
+	Apart bool `json:"apart,omitempty"`
 }
 
 // Copy fills a detached mount with what the root holds at a path (the mount
@@ -107,7 +111,8 @@ type Options struct {
 	// Terse leaves out the texts; Describe adds them.
 	Terse bool
 	// Straight plans an exec that stops nowhere between clone and execve: its
-	// limits are set by the first child, from which the second has them.
+	// limits are set by the first child, from which the second has them. See
+	// Stops.
 	Straight bool
 	// OwnDevpts opens the terminal in a devpts that the launcher holds already
 	// ($devpts), as for an exec.
@@ -173,6 +178,7 @@ func ForExec(p *specs.Process, spec *specs.Spec, o Options) (*Plan, error) {
 		return nil, err
 	}
 	b := &builder{spec: &s, opt: o, plan: &Plan{Steps: make([]Step, 0, 96)}}
+	b.plan.Apart = strings.Contains(o.Target, "CLONE_NEWTIME")
 	b.bornInCgroup()
 	b.terminalHost()
 	b.cgroupHost()
@@ -191,6 +197,15 @@ func ForExec(p *specs.Process, spec *specs.Spec, o Options) (*Plan, error) {
 	b.session()
 	b.process(p)
 	return b.finish()
+}
+
+// Stops says whether an exec has to stop before its execve: the limit of
+// processes counts against whoever starts the second child, a scheduler may be
+// one that children do not inherit, and the listener of a filter has to be
+// fetched.
+func Stops(p *specs.Process, spec *specs.Spec) bool {
+	return p.Scheduler != nil || p.IOPriority != nil || spec.Linux != nil && spec.Linux.Seccomp != nil && notifies(spec.Linux.Seccomp) ||
+		slices.ContainsFunc(p.Rlimits, func(r specs.POSIXRlimit) bool { return r.Type == "RLIMIT_NPROC" })
 }
 
 func (b *builder) finish() (*Plan, error) {

@@ -199,8 +199,8 @@ func TestRefusals(t *testing.T) {
 		"zero byte":    {func(s *specs.Spec) { s.Process.Env = []string{"A=\x00"} }, "invalid-config"},
 		"no root":      {func(s *specs.Spec) { s.Root = nil }, "invalid-config"},
 		"no mounts":    {func(s *specs.Spec) { s.Linux.Namespaces, s.Root.Readonly = nil, true }, "unsupported-setting"},
-		"time namespace": {func(s *specs.Spec) {
-			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
+		"namespace": {func(s *specs.Spec) {
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: "space"})
 		}, "unsupported-setting"},
 		"twice": {func(s *specs.Spec) { s.Linux.Namespaces = append(s.Linux.Namespaces, s.Linux.Namespaces[0]) }, "invalid-config"},
 		"user without maps": {func(s *specs.Spec) {
@@ -214,14 +214,16 @@ func TestRefusals(t *testing.T) {
 		"capability":       {func(s *specs.Spec) { s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_X"}} }, "invalid-config"},
 		"mount option": {func(s *specs.Spec) {
 			s.Mounts = []specs.Mount{{Destination: "/x", Type: "tmpfs", Options: []string{"idmap"}}}
-		}, "unsupported-setting"},
+		}, "invalid-config"},
 		"relative mount": {func(s *specs.Spec) { s.Mounts = []specs.Mount{{Destination: "x", Type: "tmpfs"}} }, "invalid-config"},
 		"idmapped mount": {func(s *specs.Spec) {
 			s.Mounts = []specs.Mount{{Destination: "/x", Type: "bind", Source: "/y", UIDMappings: []specs.LinuxIDMapping{{Size: 1}}}}
+		}, "invalid-config"},
+		"scheduler": {func(s *specs.Spec) {
+			s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagUtilClampMin}}
 		}, "unsupported-setting"},
-		"scheduler":     {func(s *specs.Spec) { s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch} }, "unsupported-setting"},
 		"affinity":      {func(s *specs.Spec) { s.Process.ExecCPUAffinity = &specs.CPUAffinity{} }, "unsupported-setting"},
-		"time offsets":  {func(s *specs.Spec) { s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {}} }, "unsupported-setting"},
+		"time offsets":  {func(s *specs.Spec) { s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {}} }, "invalid-config"},
 		"memory policy": {func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{} }, "unsupported-setting"},
 		"net devices":   {func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}} }, "unsupported-setting"},
 		"remount": {func(s *specs.Spec) {
@@ -230,7 +232,7 @@ func TestRefusals(t *testing.T) {
 		"username":    {func(s *specs.Spec) { s.Process.User.Username = "ann" }, "unsupported-setting"},
 		"windows":     {func(s *specs.Spec) { s.Windows = &specs.Windows{} }, "unsupported-setting"},
 		"vm":          {func(s *specs.Spec) { s.VM = &specs.VM{} }, "unsupported-setting"},
-		"notify":      {func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{ListenerPath: "/x"} }, "unsupported-setting"},
+		"notify":      {func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActNotify} }, "invalid-config"},
 		"rdt":         {func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} }, "unsupported-setting"},
 		"device":      {func(s *specs.Spec) { s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "?"}} }, "invalid-config"},
 		"propagation": {func(s *specs.Spec) { s.Linux.RootfsPropagation = "sideways" }, "invalid-config"},

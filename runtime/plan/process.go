@@ -17,6 +17,7 @@ func (b *builder) process(p *specs.Process) {
 	c := b.capabilities(p)
 	b.dropBounding(c)
 	filtered := b.spec.Linux != nil && b.spec.Linux.Seccomp != nil
+	asks := filtered && notifies(b.spec.Linux.Seccomp)
 	if filtered && !p.NoNewPrivileges {
 		// Without no_new_privs the filter needs CAP_SYS_ADMIN (seccomp(2)),
 		// which is about to go.
@@ -39,12 +40,16 @@ func (b *builder) process(p *specs.Process) {
 		b.step(Child, "no-new-privileges", nil, 0, call("prctl", flags("PR_SET_NO_NEW_PRIVS"), num(1), num(0), num(0), num(0)))
 	}
 	b.lookup(p)
+	if asks && p.NoNewPrivileges {
+		// While the launcher is there to hand the listener on.
+		b.seccomp()
+	}
 	if !b.opt.Straight {
 		b.step(Child, "wait-for-start", nil, 1,
 			call("write", num(3+b.opt.PreserveFDs), str("c"), num(1)),
 			call("read", num(4+b.opt.PreserveFDs), scratch(8), num(1)).check(CheckOne))
 	}
-	if filtered && p.NoNewPrivileges {
+	if filtered && !asks && p.NoNewPrivileges {
 		b.seccomp()
 	}
 	b.step(Child, "execute", []string{"command", strings.Join(p.Args, " ")}, 0,
@@ -85,15 +90,46 @@ func (b *builder) lateLimits(p *specs.Process) {
 	if o := b.opt.OpenFiles; !found && o[0] != 0 {
 		b.step(Child, "limit", limitArgs("RLIMIT_NOFILE", o[0], o[1]), 0, call("prlimit64", num(0), flags("RLIMIT_NOFILE"), rlimit(o[0], o[1]), null()))
 	}
+}
+
+// priorities plans who gets processors and disks first. Only rights on the host
+// allow the higher ones (sched(7), ioprio_set(2)).
+func (b *builder) priorities(w Where, pid Arg) {
+	p := b.spec.Process
 	if io := p.IOPriority; io != nil {
 		class := map[specs.IOPriorityClass]int{specs.IOPRIO_CLASS_RT: 1, specs.IOPRIO_CLASS_BE: 2, specs.IOPRIO_CLASS_IDLE: 3}[io.Class]
 		if class == 0 {
 			b.err = invalid("process.ioPriority", "has the unknown class "+string(io.Class))
 			return
 		}
-		b.step(Child, "io-priority", []string{"class", string(io.Class), "priority", strconv.Itoa(io.Priority)}, 0,
-			call("ioprio_set", num(1), num(0), num(class<<13|io.Priority)))
+		b.step(w, "io-priority", []string{"class", string(io.Class), "priority", strconv.Itoa(io.Priority)}, 0,
+			call("ioprio_set", num(1), pid, num(class<<13|io.Priority)))
 	}
+	s := p.Scheduler
+	if s == nil {
+		return
+	}
+	switch s.Policy {
+	case specs.SchedOther, specs.SchedFIFO, specs.SchedRR, specs.SchedBatch, specs.SchedISO, specs.SchedIdle, specs.SchedDeadline:
+	default:
+		b.err = invalid("process.scheduler", "has the unknown policy "+string(s.Policy))
+		return
+	}
+	var names []string
+	for _, f := range s.Flags {
+		switch f {
+		case specs.SchedFlagResetOnFork, specs.SchedFlagReclaim, specs.SchedFlagDLOverrun, specs.SchedFlagKeepPolicy, specs.SchedFlagKeepParams:
+			names = append(names, string(f))
+		default: // the clamps need values, for which config.json has no place
+			b.err = unsupported("process.scheduler.flags " + string(f))
+			return
+		}
+	}
+	b.step(w, "scheduler", []string{"policy", string(s.Policy)}, 0, call("sched_setattr", pid, record(
+		field("size", 4, num(48)), field("sched_policy", 4, flags(string(s.Policy))), field("sched_flags", 8, flags(join(names))),
+		field("sched_nice", 4, num(int(s.Nice))), field("sched_priority", 4, num(int(s.Priority))),
+		field("sched_runtime", 8, unsigned(s.Runtime)), field("sched_deadline", 8, unsigned(s.Deadline)), field("sched_period", 8, unsigned(s.Period)),
+	), num(0)))
 }
 
 func (b *builder) personality() {
@@ -116,7 +152,7 @@ func (b *builder) seccomp() {
 	fl := []string{}
 	for _, f := range b.spec.Linux.Seccomp.Flags {
 		switch f {
-		case specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagSpecAllow:
+		case specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagSpecAllow, specs.LinuxSeccompFlagWaitKillableRecv:
 			fl = append(fl, string(f))
 		default:
 			b.err = unsupported("linux.seccomp.flags " + string(f))
@@ -126,9 +162,24 @@ func (b *builder) seccomp() {
 	if b.spec.Linux.Seccomp.Flags == nil {
 		fl = append(fl, "SECCOMP_FILTER_FLAG_SPEC_ALLOW")
 	}
-	b.step(Child, "seccomp", []string{"default", string(b.spec.Linux.Seccomp.DefaultAction)}, 0,
-		call("seccomp", flags("SECCOMP_SET_MODE_FILTER"), flags(join(fl)), Arg{Kind: KindProgram, Text: "linux.seccomp"}))
+	asks := notifies(b.spec.Linux.Seccomp)
+	if asks {
+		fl = append(fl, "SECCOMP_FILTER_FLAG_NEW_LISTENER")
+	}
+	load := call("seccomp", flags("SECCOMP_SET_MODE_FILTER"), flags(join(fl)), Arg{Kind: KindProgram, Text: "linux.seccomp"})
+	if asks {
+		load = load.as(Listener)
+	}
+	b.step(Child, "seccomp", []string{"default", string(b.spec.Linux.Seccomp.DefaultAction)}, 0, load)
+	if asks {
+		b.step(Child, "tell-listener", []string{"path", b.spec.Linux.Seccomp.ListenerPath}, 0,
+			call("write", num(3+b.opt.PreserveFDs), str("s"), num(1)))
+	}
 }
+
+// Listener is the name of the result by which an agent hears what a filter asks
+// (seccomp_unotify(2)). The launcher takes it from the child and hands it on.
+const Listener = "listener"
 
 // lookup finds the command now, so that a missing one is known when the
 // container is created and not when it is started.

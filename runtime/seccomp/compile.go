@@ -39,6 +39,7 @@ const (
 	retTrap        = 0x00030000
 	retErrno       = 0x00050000
 	retTrace       = 0x7ff00000
+	retNotify      = 0x7fc00000
 	retLog         = 0x7ffc0000
 	retAllow       = 0x7fff0000
 )
@@ -278,6 +279,8 @@ func action(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 		return retTrace | data, nil
 	case specs.ActLog:
 		return retLog, nil
+	case specs.ActNotify:
+		return retNotify, nil
 	}
 	return 0, fault.New(fault.ErrUnsupported, "unsupported-setting", "linux.seccomp action "+string(a)+" is not supported", "setting", "linux.seccomp "+string(a))
 }

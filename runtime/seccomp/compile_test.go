@@ -277,7 +277,7 @@ func TestDefaultProfileRefuses(t *testing.T) {
 // TestRandomProfiles compares programs of profiles that nobody would write.
 func TestRandomProfiles(t *testing.T) {
 	ops := []specs.LinuxSeccompOperator{specs.OpEqualTo, specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpGreaterThan, specs.OpGreaterEqual, specs.OpMaskedEqual}
-	acts := []specs.LinuxSeccompAction{specs.ActAllow, specs.ActErrno, specs.ActKill, specs.ActKillProcess, specs.ActTrap, specs.ActLog, specs.ActTrace}
+	acts := []specs.LinuxSeccompAction{specs.ActAllow, specs.ActErrno, specs.ActKill, specs.ActKillProcess, specs.ActTrap, specs.ActLog, specs.ActTrace, specs.ActNotify}
 	var names []string
 	for n := range parseTable(auditX86_64, callsX86_64).numbers {
 		names = append(names, n)
@@ -313,7 +313,7 @@ func TestRandomProfiles(t *testing.T) {
 func TestProfilesThatAreRefused(t *testing.T) {
 	many := uint(5000)
 	for _, s := range []*specs.LinuxSeccomp{
-		{DefaultAction: specs.ActNotify},
+		{DefaultAction: "SCMP_ACT_ASK"},
 		{DefaultAction: specs.ActErrno, DefaultErrnoRet: &many},
 		{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Index: 6, Op: specs.OpEqualTo}}}}},
 		{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Index: 0, Op: "SCMP_CMP_XX"}}}}},

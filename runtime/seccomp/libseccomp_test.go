@@ -198,7 +198,7 @@ func known(s *specs.LinuxSeccomp) *specs.LinuxSeccomp {
 func TestRandomProfilesAreLibseccomps(t *testing.T) {
 	bin := library(t)
 	ops := []specs.LinuxSeccompOperator{specs.OpEqualTo, specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpGreaterThan, specs.OpGreaterEqual, specs.OpMaskedEqual}
-	acts := []specs.LinuxSeccompAction{specs.ActAllow, specs.ActErrno, specs.ActKillThread, specs.ActKillProcess, specs.ActTrap, specs.ActLog, specs.ActTrace}
+	acts := []specs.LinuxSeccompAction{specs.ActAllow, specs.ActErrno, specs.ActKillThread, specs.ActKillProcess, specs.ActTrap, specs.ActLog, specs.ActTrace, specs.ActNotify}
 	var names []string
 	for n, nr := range parseTable(auditX86_64, callsX86_64).numbers {
 		if nr <= 449 && nr != 335 && nr != 336 {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/userns"
 )
 
 // Mapping makes mounts of folders of the host for one container: what root owns
@@ -49,7 +50,7 @@ func (m *Mapping) Bind(source *os.File, name string, recursive, plain bool) (*os
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NODEV}
 	if !plain && !m.ids.identity() {
 		if m.ns == nil {
-			if m.ns, err = m.ids.userNamespace(); err != nil {
+			if m.ns, err = userns.Open(m.ids.UIDs, m.ids.GIDs); err != nil {
 				f.Close()
 				return nil, bindFailed(name, err)
 			}

@@ -23,6 +23,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/pack"
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/userns"
 )
 
 // lab is a stack that is mounted, and a shell to work in it as the container's
@@ -62,7 +63,7 @@ func (l *lab) sh(t testing.TB, script string) {
 	cmd := exec.Command("/bin/sh", "-c", script)
 	cmd.Dir = l.root
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWUSER, UidMappings: sysMap(ids.UIDs), GidMappings: sysMap(ids.GIDs),
+		Cloneflags: unix.CLONE_NEWUSER, UidMappings: userns.SysMap(ids.UIDs), GidMappings: userns.SysMap(ids.GIDs),
 		GidMappingsEnableSetgroups: true, Credential: &syscall.Credential{},
 	}
 	out, err := cmd.CombinedOutput()

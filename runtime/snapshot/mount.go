@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/userns"
 )
 
 // Layer is one unpacked layer.
@@ -96,7 +98,7 @@ func Mount(o MountOptions) (*os.File, error) {
 	if !empty {
 		var ns *os.File
 		if !o.IDs.identity() && method != SharedIDs {
-			if ns, err = o.IDs.userNamespace(); err != nil {
+			if ns, err = userns.Open(o.IDs.UIDs, o.IDs.GIDs); err != nil {
 				return nil, fmt.Errorf("mount root: %w", err)
 			}
 			defer ns.Close()

@@ -46,6 +46,11 @@ var all = sync.OnceValue(func() map[string]Entry {
 			"it can be named once the process has left the host's view", "namespaces(7)",
 			"the path might mean something else by the time it is entered",
 		},
+		"time-namespace": {
+			"make a time namespace for those that come after, with the clocks set off by: {offsets}",
+			"the container's monotonic clock and its time since boot are its own", "time_namespaces(7)",
+			"the process would see how long the host has been running",
+		},
 		"join-namespace": {
 			"enter the existing {type} namespace",
 			"the config shares it with another container or the host", "setns(2)",
@@ -186,6 +191,11 @@ var all = sync.OnceValue(func() map[string]Entry {
 			"the config asks for it", "mount(8)",
 			"{path} would be the image's",
 		},
+		"map-bind": {
+			"show the ids of the files of {path} as these: {map}",
+			"the same files belong to others in each container, and nothing is changed on disk", "mount_setattr(2)",
+			"the files would belong to nobody, or to the wrong users",
+		},
 		"mount-bind": {
 			"bring {source} in at {path}",
 			"host and container share these files", "move_mount(2)",
@@ -311,6 +321,11 @@ var all = sync.OnceValue(func() map[string]Entry {
 			"the config asks for it", "ioprio_set(2)",
 			"the process would have the launcher's",
 		},
+		"scheduler": {
+			"set the scheduling policy to {policy}",
+			"the config says who gets a processor first; higher ones take rights on the host", "sched_setattr(2)",
+			"the process would have the launcher's",
+		},
 		"personality": {
 			"set the execution domain to {domain}",
 			"the config asks for it", "personality(2)",
@@ -370,6 +385,11 @@ var all = sync.OnceValue(func() map[string]Entry {
 			"install the filter of system calls (else: {default})",
 			"most of the kernel's 400 calls are needed by no program, and faults hide in them", "seccomp(2)",
 			"faults in rarely used calls could be used against the host",
+		},
+		"tell-listener": {
+			"say that the filter is in place, so that the launcher hands its listener to {path}",
+			"an agent there decides about the calls that the profile leaves to it", "seccomp_unotify(2)",
+			"such calls would wait for ever",
 		},
 		"execute": {
 			"become {command}",
