@@ -17,7 +17,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/archive"
 	"github.com/layerlab/layerlab/imagecore/imagetest"
 	"github.com/layerlab/layerlab/imagecore/tree"
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/runtime/unpack"
 )
@@ -169,7 +169,7 @@ func unpackAll(args []string) error {
 		return err
 	}
 	defer program.Close()
-	sealed, err := launch.Seal("layerlab-runtime", program)
+	sealed, err := sealed.Copy("layerlab-runtime", program)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
@@ -133,7 +133,7 @@ func (b *bench) shim(ctx context.Context, bundle, stack string, n int) (*shim.Cl
 			return nil, err
 		}
 		defer f.Close()
-		if b.sealed, err = launch.Seal("layerlab-helper", f); err != nil {
+		if b.sealed, err = sealed.Copy("layerlab-helper", f); err != nil {
 			return nil, err
 		}
 	}

@@ -4,7 +4,7 @@
 //
 //	Command → a process of layerlab-runtime, perhaps in a user namespace → Enter a folder → Self → the one thing
 //
-// The program that runs is a sealed copy of our own (launch.Seal), never one of
+// The program that runs is a sealed copy of our own (sealed.Copy), never one of
 // the image; once Self has returned nothing else can be executed, connected to
 // or mounted, and no privilege is there but those that Rules name.
 //

@@ -25,7 +25,7 @@ import (
 // Container is whose files are meant. Its methods may be called concurrently;
 // each starts a process that ends with it.
 type Container struct {
-	// Executable is layerlab-runtime, sealed (launch.Seal).
+	// Executable is layerlab-runtime, sealed (sealed.Copy).
 	Executable *os.File
 	// Root is the container's root: RootOf of a running one, snapshot.Mount of
 	// one that does not run. Both stay the caller's.

@@ -24,7 +24,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/files"
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
 
@@ -46,7 +46,7 @@ var program = sync.OnceValues(func() (*os.File, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return launch.Seal("layerlab-runtime", f)
+	return sealed.Copy("layerlab-runtime", f)
 })
 
 // box is a container that does not run: an overlay with ids of its own.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/runtime/launch/abi"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
@@ -215,7 +216,7 @@ func (as *assembler) op(c *plan.Call) (op, error) {
 	if c.Name == plan.Lookup {
 		o.kind = opLookup
 	} else {
-		nr, ok := number(c.Name)
+		nr, ok := abi.Call(c.Name)
 		if !ok {
 			return o, fmt.Errorf("assemble: no system call is called %q", c.Name)
 		}
@@ -246,7 +247,7 @@ func (as *assembler) op(c *plan.Call) (op, error) {
 		o.out = int16(n)
 	}
 	for i, b := range c.On {
-		e, ok := errnoOf(b.Errno)
+		e, ok := abi.Errno(b.Errno)
 		if !ok {
 			return o, fmt.Errorf("assemble: no error is called %q", b.Errno)
 		}
@@ -271,7 +272,7 @@ func (as *assembler) arg(a *plan.Arg) (v uintptr, ref bool, err error) {
 	case plan.KindNum, plan.KindOctal:
 		return uintptr(a.Num), false, nil
 	case plan.KindFlags:
-		v, err := value(a.Text)
+		v, err := abi.Value(a.Text)
 		return uintptr(v), false, err
 	case plan.KindString:
 		if a.Num == 1 {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/sealed"
 )
 
 func factsOf(t *testing.T, s *specs.Spec) facts {
@@ -283,7 +284,7 @@ func TestOwnProgramCannotBeOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	m, err := Seal("probe", f)
+	m, err := sealed.Copy("probe", f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/launch/abi"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
@@ -193,7 +194,7 @@ func compareToPlan(t *testing.T, pl *plan.Plan, calls []made) {
 				continue
 			}
 			m := next(c.String())
-			nr, _ := number(c.Name)
+			nr, _ := abi.Call(c.Name)
 			if uint64(nr) != m.nr {
 				t.Fatalf("step %s: %s: the child made call %d", s.Code, c, m.nr)
 			}
@@ -203,7 +204,7 @@ func compareToPlan(t *testing.T, pl *plan.Plan, calls []made) {
 			skip := 0
 			known := m.ret >= 0
 			for _, o := range c.On {
-				e, _ := errnoOf(o.Errno)
+				e, _ := abi.Errno(o.Errno)
 				if int64(e) == -m.ret || o.Errno == "" && m.ret >= 0 {
 					known, skip = true, o.Skip
 					break
@@ -235,7 +236,7 @@ func compareArg(t *testing.T, step string, c plan.Call, j int, a plan.Arg, m mad
 			wrong(a.Num)
 		}
 	case plan.KindFlags:
-		v, err := value(a.Text)
+		v, err := abi.Value(a.Text)
 		if err != nil || m.a[j] != v {
 			wrong(v)
 		}

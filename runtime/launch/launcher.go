@@ -15,6 +15,8 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/file"
+	"github.com/layerlab/layerlab/runtime/launch/abi"
+	"github.com/layerlab/layerlab/runtime/launch/copyup"
 	"github.com/layerlab/layerlab/runtime/plan"
 )
 
@@ -215,7 +217,7 @@ func (l *launcher) prepare(ctx context.Context, p *Process) (err error) {
 	}
 	for _, c := range l.plan.Copies {
 		slot := func(name string) int { return int(l.prog.slots[l.prog.names[name]]) }
-		if err := copyUp(slot("rootfs"), c.From, slot(c.To)); err != nil {
+		if err := copyup.Copy(slot("rootfs"), c.From, slot(c.To)); err != nil {
 			return err
 		}
 	}
@@ -290,7 +292,7 @@ func (l *launcher) born() (int, error) {
 	var flags uint64
 	if l.plan.Clone != "" {
 		var err error
-		if flags, err = value(l.plan.Clone); err != nil {
+		if flags, err = abi.Value(l.plan.Clone); err != nil {
 			return 0, err
 		}
 	}

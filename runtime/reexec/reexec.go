@@ -24,7 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 )
 
 const self = "/proc/self/exe"
@@ -164,5 +164,5 @@ func copied() (*os.File, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return launch.Seal(filepath.Base(os.Args[0]), f)
+	return sealed.Copy(filepath.Base(os.Args[0]), f)
 }

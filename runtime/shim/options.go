@@ -13,7 +13,7 @@ import (
 
 // Options says what a shim is to create. Paths are absolute.
 type Options struct {
-	// Executable is layerlab-runtime in a sealed memfd (launch.Seal): what a
+	// Executable is layerlab-runtime in a sealed memfd (sealed.Copy): what a
 	// container reaches through /proc/self/exe can then not be written
 	// (CVE-2019-5736). Start does not close it.
 	Executable *os.File `json:"-"`

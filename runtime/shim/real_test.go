@@ -25,7 +25,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 	"github.com/layerlab/layerlab/imagecore/tree"
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
@@ -181,14 +181,14 @@ func prepare(t testing.TB, spec *specs.Spec) *box {
 	return b
 }
 
-// sealed is this test binary, as the server seals layerlab-runtime.
-func sealed() (*os.File, error) {
+// program is this test binary, as the server seals layerlab-runtime.
+func program() (*os.File, error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return nil, err
 	}
 	defer self.Close()
-	return launch.Seal("layerlab-runtime", self)
+	return sealed.Copy("layerlab-runtime", self)
 }
 
 // create starts a shim.
@@ -196,7 +196,7 @@ func (b *box) create() error {
 	b.t.Helper()
 	o := b.o
 	if o.Executable == nil {
-		f, err := sealed()
+		f, err := program()
 		b.must(err)
 		defer f.Close()
 		o.Executable = f
@@ -640,7 +640,7 @@ func server(options string) int {
 		return 1
 	}
 	err := func() (err error) {
-		if o.Executable, err = sealed(); err != nil {
+		if o.Executable, err = program(); err != nil {
 			return err
 		}
 		c, err := shim.Start(context.Background(), o)
@@ -843,7 +843,7 @@ func TestTheShimIsAloneAndSealed(t *testing.T) {
 
 func TestAStartThatNobodyWaitsForLeavesNothing(t *testing.T) {
 	b := prepare(t, config(true, "/bin/sh"))
-	f, err := sealed()
+	f, err := program()
 	b.must(err)
 	defer f.Close()
 	b.o.Executable = f
@@ -882,7 +882,7 @@ func BenchmarkStartOfTrue(b *testing.B) {
 	if testing.Short() {
 		b.Skip("starts real containers")
 	}
-	f, err := sealed()
+	f, err := program()
 	if err != nil {
 		b.Fatal(err)
 	}

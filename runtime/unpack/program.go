@@ -27,7 +27,7 @@ import (
 // Word is what layerlab-runtime calls Main by.
 const Word = "unpack"
 
-// Program is layerlab-runtime, sealed (launch.Seal).
+// Program is layerlab-runtime, sealed (sealed.Copy).
 type Program struct{ Executable *os.File }
 
 // Unpack makes the folder of a layer as snapshot.Unpack does, in a process that

@@ -26,7 +26,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/imagetest"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/runtime/confine"
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
 
@@ -48,8 +48,8 @@ var program = sync.OnceValues(func() (Program, error) {
 		return Program{}, err
 	}
 	defer f.Close()
-	sealed, err := launch.Seal("layerlab-runtime", f)
-	return Program{sealed}, err
+	file, err := sealed.Copy("layerlab-runtime", f)
+	return Program{file}, err
 })
 
 func real(t testing.TB) Program {

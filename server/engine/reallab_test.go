@@ -19,7 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/runtime/watch"
@@ -98,7 +98,7 @@ func (l *realLab) start() {
 		l.t.Fatal(err)
 	}
 	defer self.Close()
-	executable, err := launch.Seal("layerlab-runtime", self)
+	executable, err := sealed.Copy("layerlab-runtime", self)
 	if err != nil {
 		l.t.Fatal(err)
 	}

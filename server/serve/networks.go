@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/layerlab/layerlab/imagecore"
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/server/engine/networks"
 )
 
@@ -74,7 +74,7 @@ func (s *server) openEgress() (networks.Egress, error) {
 		}
 		return nil, nil
 	}
-	program, err := launch.Seal("layerlab-egress", bytes.NewReader(s.o.Network.Egress))
+	program, err := sealed.Copy("layerlab-egress", bytes.NewReader(s.o.Network.Egress))
 	if err != nil {
 		return nil, fmt.Errorf("seal the way out: %w", err)
 	}

@@ -26,7 +26,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/imagetest"
 	"github.com/layerlab/layerlab/imagecore/tree"
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/sandbox"
 	"github.com/layerlab/layerlab/server/store"
 )
@@ -63,7 +63,7 @@ var build = sync.OnceValues(func() (*programs, error) {
 		return nil, err
 	}
 	defer f.Close()
-	helper, err := launch.Seal("layerlab-helper", f)
+	helper, err := sealed.Copy("layerlab-helper", f)
 	return &programs{helper, dir}, err
 })
 

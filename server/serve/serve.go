@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore"
-	"github.com/layerlab/layerlab/runtime/launch"
+	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/runtime/watch"
 	"github.com/layerlab/layerlab/server/access"
@@ -148,7 +148,7 @@ func (s *server) listen() (net.Listener, error) {
 
 // openServices opens store, events and engine, which recover what a crash left.
 func (s *server) openServices(ctx context.Context) error {
-	executable, err := launch.Seal("layerlab-runtime", bytes.NewReader(s.o.Runtime))
+	executable, err := sealed.Copy("layerlab-runtime", bytes.NewReader(s.o.Runtime))
 	if err != nil {
 		return fmt.Errorf("seal the runtime: %w", err)
 	}

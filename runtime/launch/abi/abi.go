@@ -1,6 +1,8 @@
 //go:build linux
 
-package launch
+// Package abi gives the numbers that the kernel has for the names which plans
+// use: plans are made on any system, numbers differ by processor.
+package abi
 
 import (
 	"fmt"
@@ -10,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// number returns the number of a system call that plans use.
-func number(name string) (uintptr, bool) {
+// Call returns the number of a system call.
+func Call(name string) (uintptr, bool) {
 	switch name {
 	case "capset":
 		return unix.SYS_CAPSET, true
@@ -109,8 +111,8 @@ func number(name string) (uintptr, bool) {
 	return 0, false
 }
 
-// value resolves names joined by | to a number.
-func value(names string) (uint64, error) {
+// Value resolves constants joined by |, or numbers, to a number.
+func Value(names string) (uint64, error) {
 	var v uint64
 	for more := true; more; {
 		var n string
@@ -121,7 +123,7 @@ func value(names string) (uint64, error) {
 		}
 		x, err := strconv.ParseUint(n, 0, 64)
 		if err != nil {
-			return 0, fmt.Errorf("assemble: no constant is called %q", n)
+			return 0, fmt.Errorf("no constant is called %q", n)
 		}
 		v |= x
 	}
@@ -351,8 +353,8 @@ func constant(name string) (uint64, bool) {
 	return 0, false
 }
 
-// errnoOf returns the number of an error that plans name.
-func errnoOf(name string) (uint16, bool) {
+// Errno returns the number of an error, 0 for no name.
+func Errno(name string) (uint16, bool) {
 	switch name {
 	case "":
 		return 0, true

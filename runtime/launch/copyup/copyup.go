@@ -1,6 +1,8 @@
 //go:build linux
 
-package launch
+// Package copyup fills a new file system with what a container's root holds at
+// its place (the mount option tmpcopyup).
+package copyup
 
 import (
 	"errors"
@@ -13,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyUp copies what a root holds at a path into a mount. Nothing there is
+// Copy copies what a root holds at a path into a mount. Nothing there is
 // nothing to copy. The root's names are the image's: each is opened by
 // descriptor, in the root, and never through a link.
-func copyUp(root int, from string, mount int) error {
+func Copy(root int, from string, mount int) error {
 	rel := strings.TrimPrefix(path.Clean("/"+from), "/")
 	if rel == "" {
 		rel = "."

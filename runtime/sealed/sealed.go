@@ -1,6 +1,7 @@
 //go:build linux
 
-package launch
+// Package sealed keeps programs in memory that nobody can write.
+package sealed
 
 import (
 	"fmt"
@@ -10,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Seal copies a program into memory that nobody can change any more and returns
+// Copy copies a program into memory that nobody can change any more and returns
 // its descriptor, to be executed as /proc/self/fd/N.
 //
 // A container can make us execute ourselves inside it (a command that links to
 // /proc/self/exe) and then open our file through /proc/PID/exe; where that file
 // is the one on disk and the container's root is the host's, it can overwrite
 // it (CVE-2019-5736). What is sealed cannot be overwritten by anybody.
-func Seal(name string, r io.Reader) (*os.File, error) {
+func Copy(name string, r io.Reader) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if err == unix.EINVAL {
 		// MFD_EXEC came with Linux 6.3; before, every memfd was executable.
