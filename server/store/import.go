@@ -70,11 +70,17 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 	if progress == nil {
 		progress = func(wire.UploadProgress) {}
 	}
-	f, n, err := s.receive(ctx, body, size, progress)
+	f, n, coming, err := s.receive(ctx, body, size, progress)
 	if err != nil {
 		return nil, fmt.Errorf("receive the archive: %w", diskError(err))
 	}
 	defer f.Close()
+	whole := len(want.platforms) == 0 && !want.sample
+	if k := coming.ended(n); k != nil && whole {
+		if list, ok, err := s.again(ctx, k); ok || err != nil {
+			return list, err
+		}
+	}
 
 	report := meter(progress, wire.UploadReading, n)
 	a, err := s.o.Read(ctx, f, n, func(done, _ int64) { report(done) })
@@ -89,32 +95,41 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 		return nil, err
 	}
 	defer give()
-	list, err := s.keep(ctx, f, a, want, progress)
+	layers := map[place]digest.Digest{}
+	list, err := s.keep(ctx, f, a, want, layers, progress)
 	if err != nil {
 		// What was written for images that are not there now is in nobody's
 		// way, but it takes space that the next try may need.
 		return nil, errors.Join(diskError(err), s.sweep())
 	}
+	if whole {
+		if err := coming.remember(n, layers, list); err != nil {
+			s.o.Log.Warn("archive not remembered: it will be read again", "error", err)
+		}
+	}
 	return list, nil
 }
 
 // receive writes the body to a nameless file.
-func (s *Store) receive(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) (File, int64, error) {
+func (s *Store) receive(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) (File, int64, *arrival, error) {
 	if size > s.o.Limits.Archive {
-		return nil, 0, archiveTooLarge(s.o.Limits.Archive)
+		return nil, 0, nil, archiveTooLarge(s.o.Limits.Archive)
 	}
 	if free, err := s.disk.Free(); err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	} else if size > free {
-		return nil, 0, imagecore.NewError(imagecore.ErrHost, "disk-full",
+		return nil, 0, nil, imagecore.NewError(imagecore.ErrHost, "disk-full",
 			fmt.Sprintf("the archive has %d bytes, the disk of the data folder %d left: free some space and try again", size, free))
 	}
 	f, err := s.disk.Spool()
 	if err != nil {
-		return nil, 0, diskError(err)
+		return nil, 0, nil, diskError(err)
 	}
-	report := meter(progress, wire.UploadReceiving, size)
-	n, err := copyAll(ctx, f, io.LimitReader(body, s.o.Limits.Archive+1), report)
+	report, coming := meter(progress, wire.UploadReceiving, size), s.memory.arrival(f)
+	n, err := copyAll(ctx, f, io.LimitReader(body, s.o.Limits.Archive+1), func(done int64) {
+		coming.received(done)
+		report(done)
+	})
 	switch {
 	case err != nil:
 	case n > s.o.Limits.Archive:
@@ -123,10 +138,11 @@ func (s *Store) receive(ctx context.Context, body io.Reader, size int64, progres
 		err = imagecore.NewError(imagecore.ErrInvalid, "upload-incomplete", fmt.Sprintf("the upload ended after %d of %d bytes", n, size))
 	}
 	if err != nil {
-		return nil, 0, errors.Join(diskError(err), f.Close())
+		coming.ended(n)
+		return nil, 0, nil, errors.Join(diskError(err), f.Close())
 	}
 	report(n)
-	return f, n, nil
+	return f, n, coming, nil
 }
 
 func archiveTooLarge(limit int64) error {
@@ -208,14 +224,14 @@ func candidates(report *imagecore.Report, want wanted) ([]int, error) {
 	return out, nil
 }
 
-// keep makes blobs and layers durable and then the images known.
-func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, progress func(wire.UploadProgress)) ([]Loaded, error) {
+// keep notes in layers what lies where, and makes blobs and layers durable and then the images known.
+func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, layers map[place]digest.Digest, progress func(wire.UploadProgress)) ([]Loaded, error) {
 	report := a.Report()
 	list, err := candidates(report, want)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{store: s, ctx: ctx, spool: spool, moved: map[place]layerRecord{}, turns: map[place]*sync.Mutex{}}
+	w := &writer{store: s, ctx: ctx, spool: spool, lie: layers, moved: map[place]layerRecord{}, turns: map[place]*sync.Mutex{}}
 	var total int64
 	for _, i := range list {
 		for _, l := range report.Images[i].Layers {
@@ -242,6 +258,11 @@ func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, pr
 		img := &report.Images[i]
 		refs[img.ID] = append(refs[img.ID], s.goodRefs(img.Refs)...)
 	}
+	return s.loaded(made, refs)
+}
+
+// loaded makes images known under the names that an archive gives them.
+func (s *Store) loaded(made []*record, refs map[digest.Digest][]string) ([]Loaded, error) {
 	stored, err := s.enter(made, refs)
 	out := make([]Loaded, 0, len(stored))
 	for i, img := range stored {

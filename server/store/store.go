@@ -50,6 +50,8 @@ type Store struct {
 	disk Disk
 	db   *bolt.DB
 
+	memory memory // of archives
+
 	// turn has room for one: who stores, commits or removes.
 	turn chan struct{}
 

@@ -36,10 +36,11 @@ type writer struct {
 	spool File            // the archive that the images come from, nil where there is none
 
 	mu     sync.Mutex
-	report func(done int64)      // called with mu held
-	done   int64                 // bytes of blobs
-	moved  map[place]layerRecord // what the spool does not hold any more
-	turns  map[place]*sync.Mutex // who stores a place of the spool
+	report func(done int64)        // called with mu held
+	done   int64                   // bytes of blobs
+	lie    map[place]digest.Digest // where verified layers lie in the spool
+	moved  map[place]layerRecord   // what the spool does not hold any more
+	turns  map[place]*sync.Mutex   // who stores a place of the spool
 }
 
 // image stores one image of an archive and returns what meta.db shall know.
@@ -213,6 +214,11 @@ func (w *writer) layer(a Archive, img *imagecore.Image, image, layer int) (layer
 	}
 	if claim.DiffID != got.DiffID {
 		return layerRecord{}, mismatch("layer", claim.DiffID, got.DiffID).In(layer)
+	}
+	if inSpool {
+		w.mu.Lock()
+		w.lie[at] = got.Blob
+		w.mu.Unlock()
 	}
 	got.CreatedBy = claim.CreatedBy
 	return got, nil
