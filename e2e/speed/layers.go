@@ -116,7 +116,7 @@ func (b *bench) byShim(bundle, stack string, n int) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := c.Start(ctx); err != nil {
+	if _, err := c.Start(ctx); err != nil {
 		return err
 	}
 	if _, err := c.Wait(ctx, ""); err != nil {
@@ -167,10 +167,7 @@ func (b *bench) idle() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Start(ctx); err != nil {
-		return err
-	}
-	st, err := c.State(ctx)
+	st, err := c.Start(ctx)
 	if err != nil {
 		return err
 	}

@@ -120,10 +120,14 @@ func (c *Client) do(ctx context.Context, r *request, answer any) error {
 	return nil
 }
 
-// Start lets the container's command run. An error is execve's; the container
-// has then ended with 126 or 127.
-func (c *Client) Start(ctx context.Context) error {
-	return c.do(ctx, &request{Op: "start"}, nil)
+// Start lets the container's command run and returns its state. An error is
+// execve's; the container has then ended with 126 or 127.
+func (c *Client) Start(ctx context.Context) (*State, error) {
+	s := &State{}
+	if err := c.do(ctx, &request{Op: "start"}, s); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // State returns what the shim knows of the container.

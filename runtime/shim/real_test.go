@@ -208,13 +208,19 @@ func (b *box) create() error {
 	return err
 }
 
+// begin lets the command run.
+func (b *box) begin(ctx context.Context) error {
+	_, err := b.client.Start(ctx)
+	return err
+}
+
 func run(t testing.TB, spec *specs.Spec) *box {
 	t.Helper()
 	b := prepare(t, spec)
 	if err := b.create(); err != nil {
 		t.Fatal(err)
 	}
-	b.must(b.client.Start(t.Context()))
+	b.must(b.begin(t.Context()))
 	return b
 }
 
@@ -384,7 +390,7 @@ func TestATerminalFromStartToAcknowledgedExit(t *testing.T) {
 		t.Errorf("before the start: %+v", s)
 	}
 	v := b.attach("")
-	b.must(b.client.Start(ctx))
+	b.must(b.begin(ctx))
 	v.expect("# ")
 	v.send("stty size; echo 你好 $$\n")
 	v.expect("24 80\r\n你好 1\r\n")
@@ -404,7 +410,7 @@ func TestATerminalFromStartToAcknowledgedExit(t *testing.T) {
 	if err := b.client.AckExit(ctx); !errors.Is(err, fault.ErrConflict) {
 		t.Errorf("acknowledging before the end: %v", err)
 	}
-	if err := b.client.Start(ctx); !errors.Is(err, fault.ErrConflict) {
+	if err := b.begin(ctx); !errors.Is(err, fault.ErrConflict) {
 		t.Errorf("starting again: %v", err)
 	}
 	v.send("exit 42\n")
@@ -446,7 +452,7 @@ func TestPipesKeepStreamsApart(t *testing.T) {
 	b.o.Stdin = true
 	b.must(b.create())
 	v := b.attach("")
-	b.must(b.client.Start(t.Context()))
+	b.must(b.begin(t.Context()))
 	v.send("one\ntwo\n")
 	b.must(v.CloseWrite())
 	if e := v.ended(); e.Code != 3 || v.text(1) != "one\ntwo\n" || v.text(2) != "oops\n" {
@@ -608,7 +614,7 @@ func TestASlowViewerIsDroppedAndTheLogIsWhole(t *testing.T) {
 	b.must(err)
 	defer slow.Close()
 	v := b.attach("")
-	b.must(b.client.Start(t.Context()))
+	b.must(b.begin(t.Context()))
 	v.ended()
 	if n := strings.Count(v.text(1), "\n"); n != lines {
 		t.Errorf("the quick viewer got %d lines", n)
@@ -651,7 +657,7 @@ func server(options string) int {
 		if err != nil {
 			return err
 		}
-		if err := c.Start(context.Background()); err != nil {
+		if _, err := c.Start(context.Background()); err != nil {
 			return err
 		}
 		if _, err := s.Write([]byte("x=remem''bered; echo typed; (sleep 0.3; echo later) &\n")); err != nil {
@@ -778,7 +784,7 @@ func TestAContainerWhoseFolderIsDeletedEndsWithItsShim(t *testing.T) {
 	b := prepare(t, config(false, "/bin/sleep", "1000"))
 	b.o.Socket = filepath.Join(sockets, "s")
 	b.must(b.create())
-	b.must(b.client.Start(t.Context()))
+	b.must(b.begin(t.Context()))
 	pids := b.shims()
 	if len(pids) != 1 {
 		t.Fatalf("shims %v, want one", pids)
@@ -893,7 +899,7 @@ func BenchmarkStartOfTrue(b *testing.B) {
 		x.o.Executable = f
 		b.StartTimer()
 		x.must(x.create())
-		x.must(x.client.Start(b.Context()))
+		x.must(x.begin(b.Context()))
 		_, err := x.client.Wait(b.Context(), "")
 		x.must(err)
 		b.StopTimer()

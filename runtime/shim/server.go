@@ -126,7 +126,10 @@ func (s *server) do(conn net.Conn, r *request) (any, error) {
 	case "trace":
 		return trace{c.main.proc.Plan(), c.main.proc.Trace()}, nil
 	case "start":
-		return none, c.start()
+		if err := c.start(); err != nil {
+			return nil, err
+		}
+		return c.state(), nil
 	case "signal":
 		return none, c.kill(r.ID, unix.Signal(r.Signal), r.All)
 	case "pause":

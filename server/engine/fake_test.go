@@ -113,11 +113,11 @@ type fakeShim struct {
 	lost    chan struct{} // closed when the shim is killed
 }
 
-func (s *fakeShim) Start(context.Context) error {
+func (s *fakeShim) Start(ctx context.Context) (*shim.State, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.state = wire.StateRunning
-	return nil
+	s.mu.Unlock()
+	return s.State(ctx)
 }
 
 func (s *fakeShim) State(context.Context) (*shim.State, error) {

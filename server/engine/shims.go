@@ -39,7 +39,7 @@ type Shims interface {
 // Shim is one container's shim. Process ids are "" for the container's command
 // and what Exec returned for others.
 type Shim interface {
-	Start(ctx context.Context) error
+	Start(ctx context.Context) (*shim.State, error)
 	State(ctx context.Context) (*shim.State, error)
 	Signal(ctx context.Context, id string, sig unix.Signal, all bool) error
 	Pause(ctx context.Context) error

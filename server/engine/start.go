@@ -159,11 +159,7 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		return nil, 0, err
 	}
 	c.handOver(sh) // viewers that wait see the first byte
-	if err := sh.Start(ctx); err != nil {
-		s.abandon(ctx, sh, rec.ID)
-		return nil, 0, err
-	}
-	state, err := sh.State(ctx)
+	state, err := sh.Start(ctx)
 	if err != nil {
 		s.abandon(ctx, sh, rec.ID)
 		return nil, 0, err
