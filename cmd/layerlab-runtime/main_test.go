@@ -99,6 +99,9 @@ func (b *bench) config(args []string, change func(s *specs.Spec)) {
 	b.t.Helper()
 	s := exampleSpec()
 	s.Process.Terminal, s.Process.Args = false, append([]string{"/bin/probe"}, args...)
+	if v, ok := os.LookupEnv("GODEBUG"); ok {
+		s.Process.Env = append(s.Process.Env, "GODEBUG="+v) // see launch's tests
+	}
 	s.Root.Readonly = false
 	s.Linux.CgroupsPath = "/layerlab-test/" + b.name()
 	if change != nil {

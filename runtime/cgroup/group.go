@@ -24,6 +24,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/opencontainers/cgroups"
@@ -187,6 +189,7 @@ func (g *Group) Update(r *specs.LinuxResources) error {
 	if err != nil {
 		return g.wrap("open", err)
 	}
+	g.keepPeriod(res)
 	if err := m.Set(res); err != nil {
 		return g.wrap("set limits", err)
 	}
@@ -194,6 +197,21 @@ func (g *Group) Update(r *specs.LinuxResources) error {
 		return nil
 	}
 	return g.devices(r.Devices)
+}
+
+// keepPeriod names the processor's period where a quota comes alone: cpu.max of
+// cgroup2 holds both, and the library would write its default.
+func (g *Group) keepPeriod(res *cgroups.Resources) {
+	if !g.alone || res.CpuQuota == 0 || res.CpuPeriod != 0 {
+		return
+	}
+	b, err := file.Read(filepath.Join(g.unified, "cpu.max"))
+	if err != nil {
+		return // without the controller the library says what is missing
+	}
+	if f := strings.Fields(string(b)); len(f) == 2 {
+		res.CpuPeriod, _ = strconv.ParseUint(f[1], 10, 64) // 0 is the default
+	}
 }
 
 // OOMKilled reports whether the kernel killed a process of the group for lack
