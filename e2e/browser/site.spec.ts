@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { asFile, dockerSave, example } from './archives.ts';
 import { expectAccessible } from './fixtures.ts';
-import { expect, test } from './site.ts';
+import { expect, goTo, openSample, test } from './site.ts';
 
 test('the sample image without a server: files, layers, waste, papers, identity, comparison', async ({
   page,
@@ -86,6 +86,21 @@ test('a file’s header in the tar, its versions side by side, and where a link 
   const download = page.waitForEvent('download');
   await panel.getByRole('button', { name: 'Download' }).click();
   expect(statSync(await (await download).path()).size).toBeGreaterThan(1_000_000);
+});
+
+test('a step of the slider goes to what the layer changed and flashes it', async ({ page, site }) => {
+  await openSample(page, site);
+  await goTo(page, '?after=1');
+  const flashed = await page.getByRole('tree').evaluateHandle((tree) => {
+    const rows: string[] = [];
+    tree.addEventListener('animationstart', (e) => rows.push((e.target as Element).className));
+    return rows;
+  });
+  await page.getByRole('tree').focus();
+  await page.keyboard.press(']');
+  await expect(page.getByRole('treeitem', { name: 'my-app-tools' })).toBeInViewport();
+  await expect.poll(() => flashed.evaluate((rows) => rows.length)).toBeGreaterThan(0);
+  for (const row of await flashed.jsonValue()) expect(row).toMatch(/added|changed|deleted/);
 });
 
 test('the tree by the keys of vim', async ({ page, site }) => {

@@ -51,6 +51,31 @@ test('a text is found in what a terminal has shown', async ({ page }) => {
   await expect(own.locator('.xterm-rows')).toContainText('needle-42');
 });
 
+test('a graphics card draws the letters where there is one, and its loss is no loss', async ({ page }) => {
+  // The machine of the tests has none: what plays one is let through here.
+  await page.addInitScript(() => {
+    WebGL2RenderingContext.prototype.getParameter = new Proxy(WebGL2RenderingContext.prototype.getParameter, {
+      apply: (f, self, [name]) => (name === 0x9246 ? 'A card' : Reflect.apply(f, self, [name])), // UNMASKED_RENDERER_WEBGL
+    });
+    const get = HTMLCanvasElement.prototype.getContext;
+    HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, wish?: object) {
+      const context = get.call(this, kind, wish);
+      if (kind === 'webgl2') Object.assign(window, { lastContext: context });
+      return context;
+    } as typeof get;
+  });
+  await run(page);
+  const drawn = page.locator('.xterm-screen canvas').first();
+  await expect(drawn).toBeAttached();
+  await page.keyboard.type('echo drawn\n');
+  await page.evaluate(() =>
+    (window as unknown as { lastContext: WebGL2RenderingContext }).lastContext
+      .getExtension('WEBGL_lose_context')
+      ?.loseContext(),
+  );
+  await expect(page.locator('.xterm-rows')).toContainText('drawn');
+});
+
 test('a command that is not there says so', async ({ page }) => {
   await run(page);
   await open(page, 'no-such-command');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decodeIndex, nodePath } from '../src/core/index.ts';
-import { asks, globPattern, parseQuery } from '../src/core/query.ts';
+import { asks, globHits, globPattern, parseQuery } from '../src/core/query.ts';
 import { filter, rows, view } from '../src/core/tree.ts';
 import { encode, example, root } from './encode.ts';
 
@@ -31,6 +31,32 @@ describe('a filter', () => {
     ['[a', []],
     ['is:nonsense', []],
   ])('%j finds %j', (text, want) => expect(hits(1, text)).toEqual(want));
+});
+
+test('a glob on bytes is what its regular expression is on text', () => {
+  const names = ['', 'a', 'ab', 'abc', 'file-42.txt', 'größe', '层.tar', 'a*b', 'aXbXb', '.txt'];
+  const globs = [
+    '*',
+    '?',
+    '??',
+    'a*',
+    '*b',
+    'a*b',
+    '*.txt',
+    'file-4?.*',
+    'gr??e',
+    '?.tar',
+    '*?*',
+    'a*b*b',
+    '**',
+  ];
+  for (const glob of globs) {
+    for (const name of names) {
+      const bytes = new TextEncoder().encode(`<${name}>`);
+      const found = globHits(bytes, 1, bytes.length - 2, new TextEncoder().encode(glob));
+      expect(found, `${glob} on ${name}`).toBe(globPattern(glob)?.test(name));
+    }
+  }
 });
 
 test('setuid and setgid files, not folders', () => {

@@ -1,7 +1,7 @@
-import { type ImageIndex, nodeName } from './index.ts';
+import { type ImageIndex, nodeName, nodePath } from './index.ts';
 import { Flag, Kind, Status } from './kinds.ts';
 import { contains, lowered, touches } from './names.ts';
-import { asks, parseQuery, type Query } from './query.ts';
+import { asks, globHits, parseQuery, type Query } from './query.ts';
 
 export { Status } from './kinds.ts';
 
@@ -56,8 +56,8 @@ export function shownAt(index: ImageIndex, merged: boolean, layer: number, node:
 
 /** Computes the state of all nodes after (or only in) the layer with that index, into the arrays of `into` where given. */
 export function view(index: ImageIndex, mode: Mode, layer: number, into?: View): View {
-  const { nodes, parent } = index;
-  const { kind, inode, size: bytes } = index.versions;
+  const { nodes, parent, first, did } = index;
+  const { kind, inode, until, layer: from, size: bytes } = index.versions;
   const version = into?.version ?? new Int32Array(nodes);
   const status = into?.status ?? new Uint8Array(nodes);
   const touched = into?.touched.fill(0) ?? new Int32Array(nodes);
@@ -66,10 +66,20 @@ export function view(index: ImageIndex, mode: Mode, layer: number, into?: View):
   const merged = mode === 'merged';
   if (!merged) version.fill(0);
   for (let i = nodes - 1; i >= 0; i--) {
-    const shown = shownAt(index, merged, layer, i);
-    if (shown >= 0) {
-      const k = shown >> 3;
-      const state = shown & 7;
+    let k = first[i];
+    let state: number = Status.same;
+    if (merged && first[i + 1] === k + 1 && kind[k] !== Kind.whiteout) {
+      // Nearly all have one version: what shownAt says of those, without a call.
+      const end = until[k];
+      if (from[k] > layer || (end !== 0 && end <= layer)) k = -1;
+      else if (end === layer + 1) state = Status.deleted;
+      else if (from[k] === layer) state = did[k];
+    } else {
+      const shown = shownAt(index, merged, layer, i);
+      k = shown >> 3;
+      state = shown & 7;
+    }
+    if (k >= 0) {
       version[i] = k;
       status[i] = state;
       touched[i] += counts(state);
@@ -116,14 +126,13 @@ export function filter(index: ImageIndex, v: View, text: string): Uint8Array | n
   const keep = new Uint8Array(index.nodes);
   if (q.broken) return keep;
   const parts = q.text === '' ? null : q.text.split('/').map((p) => new TextEncoder().encode(p).map(lowered));
-  const names = q.pattern ? namesOf(index, q.wholePath) : null;
+  const { glob } = q;
+  const named = glob
+    ? (node: number) => globHits(index.bytes, index.nameAt[node], index.nameLen[node], glob)
+    : q.pattern && matcher(index, q.pattern, q.wholePath);
   for (let i = index.nodes - 1; i > 0; i--) {
     if (v.version[i] < 0) continue;
-    if (
-      (parts === null || hit(index, i, parts)) &&
-      (names === null || q.pattern?.test(names[i]) === true) &&
-      fits(index, v, i, q)
-    )
+    if ((parts === null || hit(index, i, parts)) && (named === null || named(i)) && fits(index, v, i, q))
       keep[i] |= 1;
     if (keep[i]) keep[index.parent[i]] |= 2;
   }
@@ -144,25 +153,35 @@ function fits(index: ImageIndex, v: View, node: number, q: Query): boolean {
   return bytes >= q.least && bytes <= q.most;
 }
 
-// The names of all nodes as text, and their paths: made when first asked for.
-const known = new WeakMap<ImageIndex, { names?: string[]; paths?: string[] }>();
+/** The index's bytes as text of one letter a byte: the names are pieces of it. */
+const known = new WeakMap<ImageIndex, string>();
 
-function namesOf(index: ImageIndex, whole: boolean): string[] {
-  const have = known.get(index) ?? {};
-  known.set(index, have);
-  have.names ??= Array.from({ length: index.nodes }, (_, i) => nodeName(index, i));
-  if (!whole) return have.names;
-  const names = have.names;
-  if (!have.paths) {
-    const paths = new Array<string>(index.nodes);
-    paths[0] = '';
-    for (let i = 1; i < index.nodes; i++) {
-      const above = paths[index.parent[i]];
-      paths[i] = above === '' ? names[i] : `${above}/${names[i]}`;
+/**
+ * Whether a node's name, or path, is what a pattern says, for nodes in
+ * descending order. Texts are made as they are asked for and let go: half a
+ * million that are kept cost more than they spare.
+ */
+function matcher(index: ImageIndex, pattern: RegExp, whole: boolean): (node: number) => boolean {
+  const all = known.get(index) ?? new TextDecoder('latin1').decode(index.bytes);
+  known.set(index, all);
+  const name = (node: number) => {
+    const from = index.nameAt[node];
+    const end = from + index.nameLen[node];
+    for (let at = from; at < end; at++)
+      if (index.bytes[at] < 0x20 || index.bytes[at] >= 0x7f) return nodeName(index, node);
+    return all.slice(from, end);
+  };
+  if (!whole) return (node) => pattern.test(name(node));
+  // Neighbours lie in one folder.
+  let folder = -1;
+  let above = '';
+  return (node) => {
+    if (index.parent[node] !== folder) {
+      folder = index.parent[node];
+      above = folder > 0 ? `${nodePath(index, folder)}/` : '';
     }
-    have.paths = paths;
-  }
-  return have.paths;
+    return pattern.test(above + name(node));
+  };
 }
 
 /** Whether the path down to this node ends its match here: "a/b" hits b… in a folder …a. */
@@ -192,34 +211,27 @@ export function rows(
   keep: Uint8Array | null,
   order: Order = 'name',
 ): Int32Array {
-  let out = new Int32Array(Math.min(index.nodes, 4096));
+  const out = new Int32Array(index.nodes);
   let n = 0;
-  const push = (node: number) => {
-    if (n === out.length) {
-      const more = new Int32Array(n * 2);
-      more.set(out);
-      out = more;
-    }
-    out[n++] = node;
-  };
   const hidden = (i: number) => v.version[i] < 0 || (keep !== null && keep[i] === 0);
   if (order === 'name') {
     for (let i = 1; i < index.nodes; ) {
       if (hidden(i)) i = index.end[i];
       else {
-        push(i);
-        i = isOpen(i) ? i + 1 : index.end[i];
+        out[n++] = i;
+        // A folder is asked about, not each of half a million files.
+        i = index.end[i] === i + 1 || isOpen(i) ? i + 1 : index.end[i];
       }
     }
   } else {
     // The largest first: what is yet to be drawn lies on a stack, the next on top.
     const stack = bySize(index, v, 0, hidden);
     for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
-      push(i);
-      if (isOpen(i)) stack.push(...bySize(index, v, i, hidden));
+      out[n++] = i;
+      if (index.end[i] > i + 1 && isOpen(i)) stack.push(...bySize(index, v, i, hidden));
     }
   }
-  return out.subarray(0, n);
+  return out.slice(0, n);
 }
 
 /** The children to draw of a folder, the smallest first. */

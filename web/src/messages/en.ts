@@ -95,6 +95,7 @@ export const en = {
   'preview.notSent': '{name}: read here in {ms} ms, nothing sent',
   'preview.which': '{n} images:',
   'preview.upload': 'Upload this',
+  'preview.beyond': 'The page reads no more than this by itself. The server reads ten times as many.',
   'preview.close': 'Close file',
 
   'view.panes': 'Panes',

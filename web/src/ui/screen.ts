@@ -59,13 +59,23 @@ export interface Wishes {
   find(): void;
 }
 
+/** Whether WebGL is a graphics card's, and no program that plays one. */
+function hasCard(): boolean {
+  const gl = document.createElement('canvas').getContext('webgl2', { failIfMajorPerformanceCaveat: true });
+  const names = gl?.getExtension('WEBGL_debug_renderer_info');
+  const name = gl && names ? String(gl.getParameter(names.UNMASKED_RENDERER_WEBGL)) : '';
+  gl?.getExtension('WEBGL_lose_context')?.loseContext();
+  return name !== '' && !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+}
+
 /** A terminal on the page: xterm.js with our colours, fitted to its box. Whoever makes it disposes it. */
 export class Screen {
   readonly term: Terminal;
   readonly #fit = new FitAddon();
   readonly #search = new SearchAddon();
   readonly #watch: ResizeObserver;
-  readonly #dropStyles: () => void;
+  readonly #dropStyles: (() => void)[] = [];
+  #gone = false;
 
   constructor(box: HTMLElement, isDark: boolean, reader: boolean, wishes: Wishes) {
     this.term = new Terminal({
@@ -86,9 +96,10 @@ export class Screen {
     this.term.loadAddon(new Unicode11Addon());
     this.term.unicode.activeVersion = '11';
     styleSpansByCSSOM();
-    this.#dropStyles = withConstructedStyles(() => this.term.open(box));
+    this.#dropStyles.push(withConstructedStyles(() => this.term.open(box)));
     this.#watch = new ResizeObserver(() => this.fit());
     this.#watch.observe(box);
+    void this.#draw();
     this.fit();
     // Widths are measured with the fallback font until the page's own is there.
     void document.fonts.load('13px "JetBrains Mono Variable"').then(() => {
@@ -107,10 +118,22 @@ export class Screen {
     if (size && size.cols > 1 && size.rows > 1) this.#fit.fit();
   }
 
+  /** Lets the graphics card draw the letters where there is one: software that plays one is slower than the browser's own text. */
+  async #draw(): Promise<void> {
+    if (!hasCard()) return;
+    const { WebglAddon } = await import('@xterm/addon-webgl');
+    if (this.#gone) return;
+    const addon = new WebglAddon();
+    // The card may be taken away: the browser's text takes over.
+    addon.onContextLoss(() => this.#dropStyles.push(withConstructedStyles(() => addon.dispose())));
+    this.term.loadAddon(addon);
+  }
+
   dispose(): void {
+    this.#gone = true;
     this.#watch.disconnect();
     this.term.dispose();
-    this.#dropStyles();
+    for (const drop of this.#dropStyles) drop();
   }
 
   /** Goes to the next place with a text, or the one before; "" ends the search. */
