@@ -116,7 +116,11 @@ test('each file is what the image says of it', () => {
     ],
     v1: [{ id: 'one', raw: '{}' }],
   } as unknown as ReportImage;
-  const roles = rolesOf(image);
+  const link = (name: string, target: string) => ({ name, target, size: 0, kind: 'link' as const });
+  const roles = rolesOf(image, [link('old/layer.tar', '../blobs/sha256/aa'), link('else/x', '../nowhere')]);
+  expect(roles.get('old/layer.tar')).toEqual({ kind: 'layer', layer: 0 });
+  expect(roles.get('old/json')).toEqual({ kind: 'v1' });
+  expect(roles.has('else/x')).toBe(false);
   expect(roles.get('blobs/sha256/aa')).toEqual({ kind: 'layer', layer: 0 });
   expect(roles.get('two/layer.tar')).toEqual({ kind: 'layer', layer: 1 });
   expect(roles.get('one/json')).toEqual({ kind: 'v1' });
@@ -125,5 +129,7 @@ test('each file is what the image says of it', () => {
   expect(roles.get('blobs/sha256/dd')).toEqual({ kind: 'manifest' });
   expect(roles.get('repositories')).toEqual({ kind: 'names' });
   expect(roles.has('')).toBe(false);
-  expect(rolesOf({ ...image, manifest: { size: 0 } } as unknown as ReportImage).has('cc.json')).toBe(false);
+  expect(rolesOf({ ...image, manifest: { size: 0 } } as unknown as ReportImage, []).has('cc.json')).toBe(
+    false,
+  );
 });

@@ -84,8 +84,18 @@ export type Role =
 
 const blob = (digest: string | undefined) => digest?.replace(/^(\w+):/, 'blobs/$1/') ?? '';
 
-/** The roles of files by name, as far as one image knows them. */
-export function rolesOf(image: ReportImage): Map<string, Role> {
+/** Where a relative link of an archive leads. */
+function followed(f: ArchiveFile): string {
+  const parts = f.name.split('/').slice(0, -1);
+  for (const part of f.target.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '.') parts.push(part);
+  }
+  return parts.join('/');
+}
+
+/** The roles of an archive's files by name, as far as one image knows them. */
+export function rolesOf(image: ReportImage, files: readonly ArchiveFile[]): Map<string, Role> {
   const roles = new Map<string, Role>([
     ['repositories', { kind: 'names' }],
     ['manifest.json', { kind: 'names' }],
@@ -113,6 +123,16 @@ export function rolesOf(image: ReportImage): Map<string, Role> {
     }
   } catch {
     // A manifest that cannot be read names nothing; the view shows its bytes.
+  }
+  // Docker 1.x's folders in newer archives: their layer.tar is a link to a blob.
+  for (const f of files) {
+    const role = f.kind === 'link' ? roles.get(followed(f)) : undefined;
+    if (role?.kind !== 'layer') continue;
+    roles.set(f.name, role);
+    const [id, tar] = f.name.split('/');
+    if (tar !== 'layer.tar') continue;
+    roles.set(`${id}/json`, { kind: 'v1' });
+    roles.set(`${id}/VERSION`, { kind: 'version' });
   }
   roles.delete('');
   return roles;

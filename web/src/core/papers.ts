@@ -77,8 +77,18 @@ export function valuesOf(value: unknown): string[] {
   return [JSON.stringify(value)];
 }
 
-/** An entry of the history by what made it; other objects as JSON. */
+/** An entry of the history by what made it, a descriptor by digest, size and type; other objects as JSON. */
 function historyLine(v: unknown): string {
+  if (
+    isObject(v) &&
+    typeof v.digest === 'string' &&
+    typeof v.size === 'number' &&
+    typeof v.mediaType === 'string'
+  ) {
+    const { digest, size, mediaType, ...more } = v;
+    const rest = Object.keys(more).length > 0 ? ` ${JSON.stringify(more)}` : '';
+    return `${digest} size = ${size} mediaType = ${mediaType}${rest}`;
+  }
   if (!isObject(v) || typeof v.created_by !== 'string') return JSON.stringify(v);
   return `${v.created_by}${v.empty_layer === true ? ' (empty_layer)' : ''}`;
 }

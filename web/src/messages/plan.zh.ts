@@ -151,7 +151,11 @@ export const planZh: Readonly<Record<string, readonly [words: string, reason: st
     '容器有自己的单调时钟和开机时长',
     '进程会看到主机已运行多久',
   ],
-  scheduler: ['把调度策略设为 {policy}', '配置规定谁先得到处理器；更高的策略需要主机上的权力', '进程会沿用启动者的策略'],
+  scheduler: [
+    '把调度策略设为 {policy}',
+    '配置规定谁先得到处理器；更高的策略需要主机上的权力',
+    '进程会沿用启动者的策略',
+  ],
   'map-bind': [
     '把 {path} 中文件的编号显示为：{map}',
     '同样的文件在每个容器里属于不同的用户，磁盘上什么都不改',
