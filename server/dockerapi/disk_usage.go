@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/system"
 
+	"github.com/layerlab/layerlab/server/dockerapi/shape"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -34,7 +35,7 @@ func (h *Handler) diskUsage(c *call) error {
 	if c.version < 52 {
 		return c.json(http.StatusOK, lists)
 	}
-	sums := document{}
+	sums := map[string]any{}
 	if v.ImageUsage != nil {
 		v.ImageUsage.Items, sums["ImageUsage"] = nil, v.ImageUsage
 	}
@@ -80,18 +81,18 @@ func (h *Handler) usage(c *call) (v system.DiskUsage, err error) {
 }
 
 // usageLists is the answer as it was before 1.52.
-func usageLists(of version, v system.DiskUsage) (document, error) {
-	d := document{"LayersSize": 0, "Images": nil, "Containers": nil, "Volumes": nil, "BuildCache": nil}
+func usageLists(of shape.Version, v system.DiskUsage) (map[string]any, error) {
+	d := map[string]any{"LayersSize": 0, "Images": nil, "Containers": nil, "Volumes": nil, "BuildCache": nil}
 	var failed [3]error
 	if v.ImageUsage != nil {
 		d["LayersSize"] = v.ImageUsage.TotalSize
-		d["Images"], failed[0] = shapeAll(of, v.ImageUsage.Items)
+		d["Images"], failed[0] = shape.All(of, v.ImageUsage.Items)
 	}
 	if v.ContainerUsage != nil {
-		d["Containers"], failed[1] = shapeAll(of, v.ContainerUsage.Items)
+		d["Containers"], failed[1] = shape.All(of, v.ContainerUsage.Items)
 	}
 	if v.VolumeUsage != nil {
-		d["Volumes"], failed[2] = shapeAll(of, v.VolumeUsage.Items)
+		d["Volumes"], failed[2] = shape.All(of, v.VolumeUsage.Items)
 	}
 	if v.BuildCacheUsage != nil {
 		d["BuildCache"] = []struct{}{}

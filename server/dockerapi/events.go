@@ -16,6 +16,7 @@ import (
 	"github.com/moby/moby/api/types"
 	"github.com/moby/moby/api/types/events"
 
+	"github.com/layerlab/layerlab/server/dockerapi/shape"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -77,7 +78,7 @@ func (h *Handler) events(c *call) error {
 // accepts and its version of the API has; they differ in name, and in what
 // separates the objects.
 func (c *call) streamForm() string {
-	since := map[string]version{types.MediaTypeNDJSON: 52, types.MediaTypeJSONSequence: 52, types.MediaTypeJSONLines: 53}
+	since := map[string]shape.Version{types.MediaTypeNDJSON: 52, types.MediaTypeJSONSequence: 52, types.MediaTypeJSONLines: 53}
 	for accepted := range strings.SplitSeq(c.r.Header.Get("Accept"), ",") {
 		form, _, _ := strings.Cut(strings.TrimSpace(accepted), ";")
 		if at, known := since[form]; known && c.version >= at {
@@ -216,7 +217,7 @@ func wants(f filters, m events.Message) bool {
 }
 
 // older adds what messages of images and containers held until 1.51.
-func older(v version, m events.Message) any {
+func older(v shape.Version, m events.Message) any {
 	if v > 51 || m.Type != events.ImageEventType && m.Type != events.ContainerEventType {
 		return m
 	}

@@ -23,6 +23,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/dockerapi/shape"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -30,7 +31,7 @@ var update = flag.Bool("update", false, "write the golden answers anew")
 
 // goldenVersions are those that clients are known by: docker 1.10, 1.12, 17.06
 // and 19.03, Debian's 20.10, 25, 27, 28, and the newest.
-var goldenVersions = []version{22, 24, 30, 40, 41, 44, 47, 51, 52, MaxVersion}
+var goldenVersions = []shape.Version{22, 24, 30, 40, 41, 44, 47, 51, 52, MaxVersion}
 
 // stage is a server with two images, a container that runs, a volume and
 // events: all that golden answers tell of.
@@ -134,7 +135,7 @@ func (stagedEvents) Subscribe(time.Time) (func(context.Context) (wire.Event, err
 var hidden = regexp.MustCompile(`"(GoVersion|Architecture|Arch|MemTotal|NCPU|SystemTime|NGoroutines|CgroupVersion|KernelVersion)": ("[^"]*"|\d+)|Up [^"]*`)
 
 // golden is one answer, indented, one line for each value.
-func (s stage) golden(t *testing.T, of version, path string) string {
+func (s stage) golden(t *testing.T, of shape.Version, path string) string {
 	t.Helper()
 	h := New(Deps{
 		Images: s, Containers: s, Networks: &oneNetwork{}, Events: stagedEvents{}, Log: slog.New(slog.DiscardHandler),

@@ -17,19 +17,15 @@ import (
 
 	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/caller"
+	"github.com/layerlab/layerlab/server/dockerapi/shape"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
 // Versions of the API: the oldest, and that of github.com/moby/moby/api.
 const (
-	MinVersion = version(22)
-	MaxVersion = version(56)
+	MinVersion = shape.Version(22)
+	MaxVersion = shape.Version(56)
 )
-
-// version is the second number of an API version: 41 stands for 1.41.
-type version int
-
-func (v version) String() string { return "1." + strconv.Itoa(int(v)) }
 
 // Handler answers the API. It is an http.Handler.
 type Handler struct {
@@ -51,7 +47,7 @@ func New(d Deps) *Handler {
 type call struct {
 	http.ResponseWriter
 	r       *http.Request
-	version version
+	version shape.Version
 	path    map[string]string // the pattern's names
 	begun   bool              // the answer's head is out
 	status  int               // that the head said; 0 for a connection that was taken over
@@ -83,7 +79,7 @@ func (c *call) number(name string, otherwise int) (int, error) {
 
 // json answers with a value, shaped for the client's version.
 func (c *call) json(status int, v any) error {
-	body, err := shape(c.version, v)
+	body, err := shape.Answer(c.version, v)
 	if err != nil {
 		return err
 	}
@@ -212,7 +208,7 @@ func (c *call) takeVersion(path string) (string, error) {
 	if err != nil {
 		return path, nil
 	}
-	switch v := version(n); {
+	switch v := shape.Version(n); {
 	case v > MaxVersion:
 		return "", invalid("client version %s is too new. Maximum supported API version is %s", v, MaxVersion)
 	case v < MinVersion:

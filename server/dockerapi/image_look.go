@@ -9,11 +9,13 @@ import (
 
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/storage"
+
+	"github.com/layerlab/layerlab/server/dockerapi/shape"
 )
 
 // imageOf is the image that a path names, of the platform that a client may ask
 // for since a version.
-func (h *Handler) imageOf(c *call, since version) (Image, error) {
+func (h *Handler) imageOf(c *call, since shape.Version) (Image, error) {
 	name := c.path["name"]
 	platforms, err := c.platforms(since)
 	if err != nil {
@@ -62,11 +64,11 @@ func (h *Handler) imageInspect(c *call) error {
 		return c.json(http.StatusOK, v)
 	}
 	// The parent stood there until 1.51.
-	raw, err := shape(c.version, v)
+	raw, err := shape.Answer(c.version, v)
 	if err != nil {
 		return err
 	}
-	var d document
+	var d map[string]any
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return err
 	}

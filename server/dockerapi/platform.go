@@ -8,12 +8,14 @@ import (
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layerlab/layerlab/server/dockerapi/shape"
 )
 
 // platforms reads the platforms that a client wants, "os/arch[/variant]" each:
 // of its query, as JSON of image-spec's Platform. Clients older than since know
 // no such thing.
-func (c *call) platforms(since version) ([]string, error) {
+func (c *call) platforms(since shape.Version) ([]string, error) {
 	if c.version < since {
 		return nil, nil
 	}

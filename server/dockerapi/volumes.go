@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/api/types/volume"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/dockerapi/shape"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -104,11 +105,11 @@ func (h *Handler) volumeList(c *call) error {
 			volumes = append(volumes, dockerVolume(v))
 		}
 	}
-	shaped, err := shapeAll(c.version, volumes)
+	shaped, err := shape.All(c.version, volumes)
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, document{"Volumes": shaped, "Warnings": nil})
+	return c.json(http.StatusOK, map[string]any{"Volumes": shaped, "Warnings": nil})
 }
 
 func (h *Handler) volumeRemove(c *call) error {

@@ -1,10 +1,13 @@
-//go:build linux
-
-package dockerapi
+// Package shape gives answers of the Docker Engine API the form that each version
+// of it had: types are those of the newest one.
+//
+//	newest type → JSON → edits of each version up to the client's → JSON
+package shape
 
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
@@ -14,15 +17,20 @@ import (
 	"github.com/moby/moby/api/types/volume"
 )
 
+// Version is the second number of an API version: 41 stands for 1.41.
+type Version int
+
+func (v Version) String() string { return "1." + strconv.Itoa(int(v)) }
+
 // document is an answer as JSON has it.
 type document = map[string]any
 
 // shapes is the one table of what older versions had and newer types dropped,
 // and of what they had not yet, after moby's history of the API
-// (api/docs/CHANGELOG.md). A line counts for clients of version until or older.
+// (api/docs/CHANGELOG.md). A line counts for clients of Version until or older.
 var shapes = []struct { //nolint:gochecknoglobals // a table that nobody changes
 	of    func(v any) bool
-	until version
+	until Version
 	edit  func(d document)
 }{
 	{is[image.Summary], 43, func(d document) { d["VirtualSize"] = d["Size"] }},
@@ -184,19 +192,19 @@ func places(d document, edit func(name string, e document)) {
 	})
 }
 
-// shape marshals an answer, or the elements of a list, for a version.
-func shape(of version, v any) ([]byte, error) {
+// Answer marshals an answer, or the elements of a list, for a version.
+func Answer(of Version, v any) ([]byte, error) {
 	switch list := v.(type) {
 	case []image.Summary:
-		return shapeAll(of, list)
+		return All(of, list)
 	case []container.Summary:
-		return shapeAll(of, list)
+		return All(of, list)
 	case []network.Summary:
-		return shapeAll(of, list)
+		return All(of, list)
 	case []network.Inspect:
-		return shapeAll(of, list)
+		return All(of, list)
 	case []volume.Volume:
-		return shapeAll(of, list)
+		return All(of, list)
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -222,11 +230,12 @@ func shape(of version, v any) ([]byte, error) {
 	return json.Marshal(d)
 }
 
-func shapeAll[T any](of version, list []T) (json.RawMessage, error) {
+// All marshals the elements of a list, each in its form for a version.
+func All[T any](of Version, list []T) (json.RawMessage, error) {
 	out := make([]json.RawMessage, len(list))
 	for i := range list {
 		var err error
-		if out[i], err = shape(of, list[i]); err != nil {
+		if out[i], err = Answer(of, list[i]); err != nil {
 			return nil, err
 		}
 	}
