@@ -16,6 +16,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/activity"
+	"github.com/layerlab/layerlab/server/dockerapi/viewer"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -149,23 +150,6 @@ type Exec struct {
 	ExitCode      *int
 }
 
-// Chunk is a piece of output; Stream is 1 or 2 as file descriptors are.
-type Chunk struct {
-	Stream byte
-	Data   []byte
-}
-
-// Stream is a viewer's connection to a process. Next returns io.EOF at the end.
-type Stream interface {
-	TTY() bool
-	// Skip is how many bytes of earlier output come first that nobody asked for.
-	Skip() int64
-	Next() (Chunk, error)
-	io.Writer
-	CloseWrite() error
-	Close() error
-}
-
 // CopyIn says how an archive is unpacked in a container.
 type CopyIn struct {
 	NoOverwriteDirNonDir bool // a folder takes no other thing's place, nor the reverse
@@ -204,9 +188,9 @@ type Containers interface {
 	Await(ctx context.Context, id, until string) (wait func(ctx context.Context) (wire.Container, error), err error)
 	// Attach gives a stream of the run under way or of the next one, once it
 	// begins.
-	Attach(ctx context.Context, id string) (wait func() (Stream, error), err error)
+	Attach(ctx context.Context, id string) (wait func() (viewer.Stream, error), err error)
 	PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool, detachKeys string) (Exec, error)
-	StartExec(ctx context.Context, id string, cols, rows uint16) (Stream, error)
+	StartExec(ctx context.Context, id string, cols, rows uint16) (viewer.Stream, error)
 	InspectExec(ctx context.Context, id string) (Exec, error)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/dockerapi/viewer"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -79,19 +80,19 @@ func (h *Handler) execStart(c *call) error {
 		return err
 	}
 	defer conn.Close()
-	out := muxed{conn, e.Request.TTY}
+	out := viewer.Muxed{W: conn, TTY: e.Request.TTY}
 	s, err := h.Containers.StartExec(ctx, id, cols, rows)
 	if err != nil {
 		// The head is out: the words go where the output would.
 		_, message := answer(execError(id, err))
-		return out.write(1, []byte(message+"\r\n"))
+		return out.Write(1, []byte(message+"\r\n"))
 	}
 	defer s.Close()
 	keys, err := detachKeys(e.DetachKeys)
 	if err != nil {
 		return err
 	}
-	if view(s, conn, out, wanted{stdin: e.Stdin, stdout: true, stderr: true, closeStdin: !e.Request.TTY, detach: keys}) {
+	if viewer.Carry(s, conn, out, viewer.Wanted{Stdin: e.Stdin, Stdout: true, Stderr: true, CloseStdin: !e.Request.TTY, Detach: keys}) {
 		h.Containers.Act(ctx, e.Container, "exec_detach", "execID", id)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/layerlab/layerlab/runtime/jsonlog"
+	"github.com/layerlab/layerlab/server/dockerapi/viewer"
 )
 
 // logRequest says which lines of a log are wanted.
@@ -52,12 +53,12 @@ func (h *Handler) containerLogs(c *call) error {
 	c.head(http.StatusOK)
 	c.flush()
 	stamps := c.flag("timestamps")
-	out := muxed{c, d.TTY}
+	out := viewer.Muxed{W: c, TTY: d.TTY}
 	return h.readLog(c.r.Context(), d.Container.ID, q, func(l jsonlog.Line) error {
 		if stamps {
 			l.Data = append([]byte(l.Time.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")+" "), l.Data...)
 		}
-		if err := out.write(l.Stream, l.Data); err != nil {
+		if err := out.Write(l.Stream, l.Data); err != nil {
 			return err
 		}
 		if q.follow {

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"github.com/layerlab/layerlab/server/dockerapi"
+	"github.com/layerlab/layerlab/server/dockerapi/viewer"
 	"github.com/layerlab/layerlab/server/engine"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -78,12 +79,12 @@ func (d dockerContainers) Await(ctx context.Context, id, until string) (func(con
 	return d.Service.Await(ctx, id, engine.Until(until))
 }
 
-func (d dockerContainers) Attach(ctx context.Context, id string) (func() (dockerapi.Stream, error), error) {
+func (d dockerContainers) Attach(ctx context.Context, id string) (func() (viewer.Stream, error), error) {
 	w, err := d.AttachNext(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return func() (dockerapi.Stream, error) {
+	return func() (viewer.Stream, error) {
 		s, err := w.Stream()
 		if err != nil {
 			return nil, err
@@ -104,9 +105,9 @@ type dockerStream struct {
 
 func (s dockerStream) Skip() int64 { return s.skip }
 
-func (s dockerStream) Next() (dockerapi.Chunk, error) {
+func (s dockerStream) Next() (viewer.Chunk, error) {
 	c, err := s.Stream.Next()
-	return dockerapi.Chunk{Stream: c.Stream, Data: c.Data}, err
+	return viewer.Chunk{Stream: c.Stream, Data: c.Data}, err
 }
 
 func (d dockerContainers) PrepareExec(ctx context.Context, id string, req wire.ExecContainer, stdin bool, detachKeys string) (dockerapi.Exec, error) {
@@ -114,7 +115,7 @@ func (d dockerContainers) PrepareExec(ctx context.Context, id string, req wire.E
 	return dockerapi.Exec(f), err
 }
 
-func (d dockerContainers) StartExec(ctx context.Context, id string, cols, rows uint16) (dockerapi.Stream, error) {
+func (d dockerContainers) StartExec(ctx context.Context, id string, cols, rows uint16) (viewer.Stream, error) {
 	s, err := d.Service.StartExec(ctx, id, cols, rows)
 	if err != nil {
 		return nil, err
