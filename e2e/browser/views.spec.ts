@@ -92,7 +92,6 @@ test('a stored image’s archive as files, its index field by field, and its tre
   );
   await expect(files.getByRole('link', { name: 'layer 1' }).first()).toBeVisible();
   expect(await namesIn(page, 'Download the merged tree as one tar')).toContain('bin/sh');
-  await expectAccessible(page);
   await expectNarrow(page, 'Papers');
 });
 
