@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // engine is a server of the Docker Engine API: ours, or dockerd.
@@ -82,6 +84,8 @@ func dockerd(dir string) (*engine, error) {
 		if !had {
 			_ = exec.Command("ip", "link", "delete", "docker0").Run() // it may not have come so far
 		}
+		// It mounts its folder on itself, which stays so where it had to be killed.
+		_ = unix.Unmount(filepath.Join(dir, "data"), unix.MNT_DETACH)
 		return os.RemoveAll(dir)
 	}
 	for late := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // a socket gives no event
