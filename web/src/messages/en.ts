@@ -95,7 +95,8 @@ export const en = {
   'preview.notSent': '{name}: read here in {ms} ms, nothing sent',
   'preview.which': '{n} images:',
   'preview.upload': 'Upload this',
-  'preview.beyond': 'The page reads no more than this by itself. The server reads as many as it was started for: serve --limit-entries N, or ten times as many with --read native.',
+  'preview.beyond':
+    'The page reads no more than this by itself. The server reads as many as it was started for: serve --limit-entries N, or ten times as many with --read native.',
   'preview.close': 'Close file',
 
   'view.panes': 'Panes',

@@ -92,7 +92,8 @@ export const zh: Record<keyof typeof en, string> = {
   'preview.notSent': '{name}：已在本地读取，用时 {ms} 毫秒，未发送任何内容',
   'preview.which': '共 {n} 个镜像：',
   'preview.upload': '上传这个文件',
-  'preview.beyond': '页面自己最多只读这么多。服务器能读多少由启动参数决定：serve --limit-entries N；用 --read native 则是十倍。',
+  'preview.beyond':
+    '页面自己最多只读这么多。服务器能读多少由启动参数决定：serve --limit-entries N；用 --read native 则是十倍。',
   'preview.close': '关闭文件',
 
   'view.panes': '面板',
