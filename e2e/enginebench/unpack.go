@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layerlab/layerlab/imagecore/archive"
+	"github.com/layerlab/layerlab/imagecore/contents"
 	"github.com/layerlab/layerlab/imagecore/imagetest"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/runtime/sealed"
@@ -197,10 +198,7 @@ func unpackAll(args []string) error {
 	for i := range layers {
 		work.Go(func() error {
 			return unpack.Program{Executable: sealed}.Unpack(context.Background(), filepath.Join(args[2], fmt.Sprint(i)), merged, i,
-				func(layer int) (io.ReaderAt, error) {
-					at, _, err := a.LayerAt(0, layer)
-					return at, err
-				}, snapshot.UnpackOptions{})
+				contents.Of(a, 0), snapshot.UnpackOptions{})
 		})
 	}
 	return work.Wait()

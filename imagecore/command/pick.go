@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
@@ -36,12 +35,7 @@ func (r *run) pickFrom(a *archive.Archive, c choose.Choice) (*picked, error) {
 }
 
 // layers opens the picked image's layers as diff and pack want them.
-func (p *picked) layers() contents.Layers {
-	return func(layer int) (io.ReaderAt, error) {
-		ra, _, err := p.LayerAt(p.number, layer)
-		return ra, err
-	}
-}
+func (p *picked) layers() contents.Layers { return contents.Of(p.Archive, p.number) }
 
 // checkLayer refuses numbers of layers that the image does not have.
 func (p *picked) checkLayer(n *int) error {

@@ -20,6 +20,19 @@ type ReaderAt = io.ReaderAt
 // Layers opens the uncompressed tar of a layer.
 type Layers = func(layer int) (ReaderAt, error)
 
+// Archive gives a layer's uncompressed tar, and its size in bytes.
+type Archive interface {
+	LayerAt(image, layer int) (ReaderAt, int64, error)
+}
+
+// Of opens the layers of one image of an archive, which stays open as long.
+func Of(a Archive, image int) Layers {
+	return func(layer int) (ReaderAt, error) {
+		tar, _, err := a.LayerAt(image, layer)
+		return tar, err
+	}
+}
+
 // Sums holds digests of contents, by the entry whose bytes they are; in
 // hexadecimal digits.
 type Sums map[tree.Ref]string

@@ -3,7 +3,6 @@ package guest
 import (
 	"context"
 	"encoding/json"
-	"io"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/audit"
@@ -54,10 +53,7 @@ func (g *Guest) account(request []byte) error {
 	var sums audit.Sums
 	if r.Contents {
 		sums = func(refs []tree.Ref) (map[tree.Ref]string, error) {
-			return contents.SumEntries(context.Background(), t, refs, func(layer int) (io.ReaderAt, error) {
-				tar, _, err := g.arch.LayerAt(r.Image, layer)
-				return tar, err
-			})
+			return contents.SumEntries(context.Background(), t, refs, contents.Of(g.arch, r.Image))
 		}
 	}
 	a, err := account.Of(t, layers, sums)

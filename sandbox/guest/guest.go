@@ -9,6 +9,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
+	"github.com/layerlab/layerlab/imagecore/contents"
 	"github.com/layerlab/layerlab/imagecore/pack"
 	"github.com/layerlab/layerlab/imagecore/survey"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
@@ -172,10 +173,7 @@ func (g *Guest) flatten(r Request) error {
 		return err
 	}
 	w := bufio.NewWriterSize(&emitting{host: g.host}, contentPiece)
-	if err := pack.Flatten(w, t.Top(), func(layer int) (io.ReaderAt, error) {
-		tar, _, err := g.arch.LayerAt(r.Image, layer)
-		return tar, err
-	}); err != nil {
+	if err := pack.Flatten(w, t.Top(), contents.Of(g.arch, r.Image)); err != nil {
 		return err
 	}
 	return w.Flush()

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/contents"
 	"github.com/layerlab/layerlab/imagecore/survey"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/labapi/wire"
@@ -113,10 +114,7 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit) (*record, e
 	if err != nil {
 		return nil, err
 	}
-	u := w.unpacking(func(layer int) (io.ReaderAt, error) {
-		at, _, err := a.LayerAt(0, layer)
-		return at, err
-	})
+	u := w.unpacking(contents.Of(a, 0))
 	for i, l := range layers {
 		if err := u.begin(merged, i, l); err != nil {
 			return nil, errors.Join(err, u.wait())

@@ -4,7 +4,6 @@ package store
 
 import (
 	"context"
-	"io"
 
 	"github.com/opencontainers/go-digest"
 
@@ -30,10 +29,7 @@ func (s *Store) Account(ctx context.Context, ref string, compare bool) (*account
 	var sums audit.Sums
 	if compare {
 		sums = func(refs []tree.Ref) (map[tree.Ref]string, error) {
-			return contents.SumEntries(ctx, t, refs, func(layer int) (io.ReaderAt, error) {
-				tar, _, err := o.a.LayerAt(0, layer)
-				return tar, err
-			})
+			return contents.SumEntries(ctx, t, refs, contents.Of(o.a, 0))
 		}
 	}
 	return account.Of(t, o.a.Report().Images[0].Layers, sums)

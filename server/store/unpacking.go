@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/imagecore/contents"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
@@ -21,7 +22,7 @@ import (
 // at a time: none needs another's. Whoever made one waits for it.
 type unpacking struct {
 	w       *writer
-	archive func(layer int) (io.ReaderAt, error)
+	archive contents.Layers
 	work    errgroup.Group
 	given   map[digest.Digest]bool // a stack may hold a layer twice, but no chain
 
@@ -31,7 +32,7 @@ type unpacking struct {
 }
 
 // unpacking takes what the blobs that w moved do not hold from the archive.
-func (w *writer) unpacking(archive func(layer int) (io.ReaderAt, error)) *unpacking {
+func (w *writer) unpacking(archive contents.Layers) *unpacking {
 	u := &unpacking{w: w, archive: archive, given: map[digest.Digest]bool{}, layers: map[int]layerRecord{}}
 	u.work.SetLimit(parallel)
 	return u
