@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/writeback"
 )
 
 // windowSize is how much of a tar is read at a time, in bytes: many small files
@@ -97,12 +98,8 @@ func (u *unpacker) fill(fd int, c *Item) error {
 	return nil
 }
 
-// eagerly is how many bytes of a file the disk is asked to write at a time, so
-// that little is left for the sync at the end.
-const eagerly = 8 << 20
-
 func (u *unpacker) copy(fd int, p Piece, layer int, tar io.ReaderAt) error {
-	asked := p.To
+	disk := writeback.From(p.To)
 	for p.Size > 0 {
 		if err := u.ctx.Err(); err != nil {
 			return err
@@ -119,11 +116,7 @@ func (u *unpacker) copy(fd int, p Piece, layer int, tar io.ReaderAt) error {
 			return os.NewSyscallError("pwrite", err)
 		}
 		p.From, p.To, p.Size = p.From+int64(n), p.To+int64(n), p.Size-int64(n)
-		if p.To-asked >= eagerly {
-			// The sync tells of what goes wrong.
-			_ = unix.SyncFileRange(fd, asked, p.To-asked, unix.SYNC_FILE_RANGE_WRITE)
-			asked = p.To
-		}
+		disk.Wrote(fd, p.To)
 		u.wrote(int64(n))
 	}
 	return nil

@@ -17,11 +17,12 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/contents"
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/writeback"
 )
 
 // parallel is how many layers are hashed and written at a time: one core hashes
@@ -139,10 +140,7 @@ func (w *writer) layers(a Archive, img *imagecore.Image, image int) ([]layerReco
 		}
 		work.Wait()
 	})
-	u := w.unpacking(func(layer int) (io.ReaderAt, error) {
-		at, _, err := a.LayerAt(image, layer)
-		return at, err
-	})
+	u := w.unpacking(contents.Of(a, image))
 	_, _ = merge() // meanwhile; what it says is heard when a layer is to be unpacked
 	var chain digest.Digest
 	for l := range layers {
@@ -251,19 +249,15 @@ func (w *writer) blob(src io.Reader) (layerRecord, error) {
 // at the end.
 type eager struct {
 	File
-	written, asked int64 // bytes
+	written int64 // bytes
+	disk    writeback.Ahead
 }
-
-// eagerly is how many bytes the disk is asked to write at a time.
-const eagerly = 8 << 20
 
 func (e *eager) Write(p []byte) (int, error) {
 	n, err := e.File.Write(p)
 	e.written += int64(n)
-	if f, ok := e.File.(*os.File); ok && e.written-e.asked >= eagerly {
-		// Sync tells of what goes wrong.
-		_ = unix.SyncFileRange(int(f.Fd()), e.asked, e.written-e.asked, unix.SYNC_FILE_RANGE_WRITE)
-		e.asked = e.written
+	if f, ok := e.File.(*os.File); ok {
+		e.disk.Wrote(int(f.Fd()), e.written)
 	}
 	return n, err
 }
