@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,52 +80,17 @@ func readAsked(t testing.TB, out string) (a asked) {
 }
 
 // execAsked runs the probe in a container that waits.
-func execAsked(t testing.TB, s *specs.Spec, change func(p *specs.Process), c ExecConfig) asked {
+func execAsked(t testing.TB, s *specs.Spec, change func(p *specs.Process), listener func(fd, pid int) error) asked {
 	t.Helper()
-	s.Process.Args = []string{"/bin/probe", "inside:wait"}
-	in, hold, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer hold.Close()
-	p, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{int(in.Fd()), -1, -1}, Listener: c.Listener})
-	in.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		p.Signal(unix.SIGKILL)
-		p.Wait()
-	}()
-	out, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	process := *s.Process
-	process.Args = []string{"/bin/probe", "inside:asked", "/bin"}
+	p, end := waitingConfig(t, Config{Spec: s, Listener: listener})
+	defer end()
+	x := *s.Process
+	x.Args = []string{"/bin/probe", "inside:asked", "/bin"}
 	if change != nil {
-		change(&process)
+		change(&x)
 	}
-	c.Stdio = [3]int{-1, int(w.Fd()), int(w.Fd())}
-	e, err := Exec(context.Background(), p, &process, c)
-	w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	text, err := io.ReadAll(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := e.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return readAsked(t, string(text))
+	out, _ := execConfigOut(t, p, &x, ExecConfig{Listener: listener})
+	return readAsked(t, out)
 }
 
 func TestClocksOfATimeNamespace(t *testing.T) {
@@ -145,8 +109,8 @@ func TestClocksOfATimeNamespace(t *testing.T) {
 	for name, run := range map[string]func() asked{
 		"user namespace": func() asked { return runAsked(t, spec()) },
 		"none":           func() asked { return runAsked(t, plain(spec())) },
-		"exec":           func() asked { return execAsked(t, spec(), nil, ExecConfig{}) },
-		"exec, none":     func() asked { return execAsked(t, plain(spec()), nil, ExecConfig{}) },
+		"exec":           func() asked { return execAsked(t, spec(), nil, nil) },
+		"exec, none":     func() asked { return execAsked(t, plain(spec()), nil, nil) },
 	} {
 		before := gatherAsked(nil)
 		a := run()
@@ -182,7 +146,7 @@ func TestPrioritiesAreSetWithTheHostsRights(t *testing.T) {
 	s = plain(serverSpec(t, root, "inside:asked"))
 	set(s.Process)
 	check("run without a user namespace", runAsked(t, s))
-	check("exec", execAsked(t, serverSpec(t, root), set, ExecConfig{}))
+	check("exec", execAsked(t, serverSpec(t, root), set, nil))
 	s = serverSpec(t, root, "inside:asked")
 	s.Process.Scheduler = &specs.Scheduler{Policy: "SCHED_FAST"}
 	if _, err := Create(context.Background(), Config{Spec: s, Rootfs: -1}); err == nil || !strings.Contains(err.Error(), "SCHED_FAST") {
@@ -297,9 +261,9 @@ func TestAnAgentAnswersForTheFilter(t *testing.T) {
 		return s
 	}
 	for name, run := range map[string]func(Config) asked{
-		"no_new_privs": func(c Config) asked { c.Spec = spec(false); return runConfig(t, c) },
-		"rights":       func(c Config) asked { c.Spec = spec(true); return runConfig(t, c) },
-		"exec":         func(c Config) asked { return execAsked(t, spec(false), nil, ExecConfig{Listener: c.Listener}) },
+		"no_new_privs": func(c Config) asked { c.Spec = spec(false); return readAsked(t, runConfig(t, c).out) },
+		"rights":       func(c Config) asked { c.Spec = spec(true); return readAsked(t, runConfig(t, c).out) },
+		"exec":         func(c Config) asked { return execAsked(t, spec(false), nil, c.Listener) },
 	} {
 		heard := make(chan uint32, 16)
 		a := run(Config{Listener: answer(t, syscall.EXDEV, heard)})
@@ -331,32 +295,4 @@ func TestAnAgentAnswersForTheFilter(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "nobody there") {
 		t.Errorf("an agent that is away: %v", err)
 	}
-}
-
-// runConfig is runSpec with more than a spec.
-func runConfig(t testing.TB, c Config) asked {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	c.Rootfs, c.Stdio = -1, [3]int{-1, int(w.Fd()), int(w.Fd())}
-	p, err := Create(context.Background(), c)
-	w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	out, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return readAsked(t, string(out))
 }

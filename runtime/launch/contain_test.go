@@ -141,12 +141,19 @@ func TestTerminalIsTheContainersOwn(t *testing.T) {
 // wait runs a container that ends when the returned function is called.
 func waiting(t testing.TB, s *specs.Spec) (*Process, func()) {
 	t.Helper()
-	s.Process.Args = []string{"/bin/probe", "inside:wait"}
+	return waitingConfig(t, Config{Spec: s})
+}
+
+// waitingConfig is waiting with more than a spec.
+func waitingConfig(t testing.TB, c Config) (*Process, func()) {
+	t.Helper()
+	c.Spec.Process.Args = []string{"/bin/probe", "inside:wait"}
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{int(r.Fd()), -1, -1}})
+	c.Rootfs, c.Stdio = -1, [3]int{int(r.Fd()), -1, -1}
+	p, err := Create(context.Background(), c)
 	r.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -163,12 +170,19 @@ func waiting(t testing.TB, s *specs.Spec) (*Process, func()) {
 
 func execOut(t testing.TB, target *Process, p *specs.Process) (string, unix.WaitStatus) {
 	t.Helper()
+	return execConfigOut(t, target, p, ExecConfig{})
+}
+
+// execConfigOut is execOut with more than a process.
+func execConfigOut(t testing.TB, target *Process, p *specs.Process, c ExecConfig) (string, unix.WaitStatus) {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	e, err := Exec(context.Background(), target, p, ExecConfig{Stdio: [3]int{-1, int(w.Fd()), int(w.Fd())}})
+	c.Stdio = [3]int{-1, int(w.Fd()), int(w.Fd())}
+	e, err := Exec(context.Background(), target, p, c)
 	w.Close()
 	if err != nil {
 		t.Fatal(err)

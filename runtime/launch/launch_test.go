@@ -171,12 +171,19 @@ type result struct {
 // runSpec runs a container to its end.
 func runSpec(t testing.TB, s *specs.Spec) result {
 	t.Helper()
+	return runConfig(t, Config{Spec: s})
+}
+
+// runConfig is runSpec with more than a spec.
+func runConfig(t testing.TB, c Config) result {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	p, err := Create(context.Background(), Config{Spec: s, Rootfs: -1, Stdio: [3]int{-1, int(w.Fd()), int(w.Fd())}})
+	c.Rootfs, c.Stdio = -1, [3]int{-1, int(w.Fd()), int(w.Fd())}
+	p, err := Create(context.Background(), c)
 	w.Close()
 	if err != nil {
 		t.Fatal(err)

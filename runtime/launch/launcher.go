@@ -57,6 +57,11 @@ func (l *launcher) high(fd int) (int, error) {
 	return n, nil
 }
 
+// has says whether the plan has a step of that code.
+func (l *launcher) has(code string) bool {
+	return slices.ContainsFunc(l.plan.Steps, func(s plan.Step) bool { return s.Code == code })
+}
+
 // pipe returns a pipe whose first end, or second, is for the child.
 func (l *launcher) pipe(childReads bool) (child, own int, err error) {
 	var p [2]int
@@ -79,7 +84,7 @@ func (l *launcher) pipe(childReads bool) (child, own int, err error) {
 // launch executes the plan. It returns when the child is created.
 func (l *launcher) launch(ctx context.Context) (_ *Process, err error) {
 	defer l.closeMine()
-	if l.listener == nil && slices.ContainsFunc(l.plan.Steps, func(s plan.Step) bool { return s.Code == "tell-listener" }) {
+	if l.listener == nil && l.has("tell-listener") {
 		return nil, fault.New(fault.ErrUnsupported, "unsupported-setting",
 			"linux.seccomp action SCMP_ACT_NOTIFY is not supported here: nobody hands the listener on", "setting", "linux.seccomp SCMP_ACT_NOTIFY")
 	}
@@ -224,7 +229,7 @@ func (l *launcher) prepare(ctx context.Context, p *Process) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(l.plan.Steps, func(s plan.Step) bool { return s.Code == "oom-score" }) {
+	if l.has("oom-score") {
 		b, err := file.Read("/proc/self/oom_score_adj")
 		if err != nil {
 			return err

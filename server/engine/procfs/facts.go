@@ -57,10 +57,7 @@ func parseProcess(pid int, status []byte) wire.Process {
 // Facts reads the facts of a process from a mounted proc(5).
 func Facts(proc string, pid int) (wire.Facts, error) {
 	dir := filepath.Join(proc, strconv.Itoa(pid))
-	read := func(name string) []byte {
-		data, _ := os.ReadFile(filepath.Join(dir, name)) // what is absent shows as empty
-		return data
-	}
+	read := func(name string) []byte { return File(filepath.Join(dir, name)) }
 	status, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
 		return wire.Facts{}, err
