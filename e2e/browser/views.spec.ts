@@ -54,6 +54,17 @@ test('the archive as files, each with what it becomes; a layer’s tar is taken 
   await expect(page.getByRole('tree')).toHaveAccessibleName('Only layer 1');
 });
 
+/** Opens the sample image that the server keeps. */
+async function openStored(page: Page): Promise<void> {
+  await page.goto('/');
+  await page
+    .getByRole('article')
+    .filter({ hasText: 'layerlab/sample:latest' })
+    .getByRole('link')
+    .first()
+    .click();
+}
+
 /** Presses a button and reads what the browser is given: the names in a tar. */
 async function namesIn(page: Page, button: string): Promise<string[]> {
   const [file] = await Promise.all([
@@ -73,13 +84,7 @@ test('the merged tree of a preview is taken away as one tar', async ({ page }) =
 });
 
 test('a stored image’s archive as files, its index field by field, and its tree', async ({ page }) => {
-  await page.goto('/');
-  await page
-    .getByRole('article')
-    .filter({ hasText: 'layerlab/sample:latest' })
-    .getByRole('link')
-    .first()
-    .click();
+  await openStored(page);
   await page.getByRole('link', { name: 'Papers' }).click();
   const index = page.getByRole('region', { name: 'Index' });
   await expect(index.getByRole('row', { name: /^digest/ })).toContainText('The SHA-256 of the manifest');
@@ -141,13 +146,7 @@ test('one byte of the config changes the imageID and no layer', async ({ page })
 });
 
 test('a stored image’s views have addresses of their own', async ({ page }) => {
-  await page.goto('/');
-  await page
-    .getByRole('article')
-    .filter({ hasText: 'layerlab/sample:latest' })
-    .getByRole('link')
-    .first()
-    .click();
+  await openStored(page);
   const views = page.getByRole('navigation', { name: 'Views of the image' });
   for (const [name, heading] of [
     ['Papers', 'Config'],
