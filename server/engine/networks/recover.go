@@ -111,6 +111,10 @@ func (s *Service) sweep(ctx context.Context) {
 		if err == nil || errors.Is(err, network.ErrGone) {
 			err = s.clean(ctx, p)
 		}
-		s.o.Log.Info("removed what was left of a network", "network", short, "err", err)
+		if err != nil {
+			s.o.Log.Warn("what is left of a network could not be removed; the next start tries again", "network", short, "err", err)
+			continue
+		}
+		s.o.Log.Info("removed what was left of a network", "network", short)
 	}
 }
