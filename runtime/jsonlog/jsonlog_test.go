@@ -33,7 +33,7 @@ func readLog(t *testing.T, path string) (lines []logLine) {
 
 func TestLogIsDockersJSONFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	l, err := Open(path, 0, 0)
+	l, err := Open(path, Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,9 +59,30 @@ func TestLogIsDockersJSONFile(t *testing.T) {
 	}
 }
 
+func TestAttributesStandBesideEachLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := Open(path, Limits{Attrs: map[string]string{"tag": "a b", "E": "1,2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Write(1, []byte("one\n"))
+	if b, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(b), `{"log":"one\n","stream":"stdout","attrs":{"E":"1,2","tag":"a b"},"time":`) {
+		t.Errorf("%s, %v", b, err)
+	}
+	r, err := NewReader(path, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	line, err := r.Next()
+	if err != nil || line.Details() != "E=1%2C2,tag=a+b" {
+		t.Errorf("%q, %v", line.Details(), err)
+	}
+}
+
 func TestLogCutsLongLinesBetweenCharacters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	l, err := Open(path, 0, 0)
+	l, err := Open(path, Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +152,7 @@ func write(l *Writer, lines []string) {
 func TestRotationKeepsTheLastFilesWithinTheirSize(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	const limit = 500
-	l, err := Open(path, limit, 3)
+	l, err := Open(path, Limits{MaxSize: limit, MaxFile: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +177,7 @@ func TestRotationKeepsTheLastFilesWithinTheirSize(t *testing.T) {
 		t.Errorf("only %d lines are kept", len(got))
 	}
 	// One file: what is rotated away is gone.
-	if l, err = Open(filepath.Join(t.TempDir(), "one"), limit, 0); err != nil {
+	if l, err = Open(filepath.Join(t.TempDir(), "one"), Limits{MaxSize: limit}); err != nil {
 		t.Fatal(err)
 	}
 	write(l, numbers(0, 50))
@@ -170,7 +191,7 @@ func TestRotationKeepsTheLastFilesWithinTheirSize(t *testing.T) {
 
 func TestAReaderFollowsThroughRotations(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	l, err := Open(path, 300, 4)
+	l, err := Open(path, Limits{MaxSize: 300, MaxFile: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +219,7 @@ func TestAReaderFollowsThroughRotations(t *testing.T) {
 
 func TestTailCountsAcrossFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	l, err := Open(path, 300, 5)
+	l, err := Open(path, Limits{MaxSize: 300, MaxFile: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,6 +21,17 @@ type Line struct {
 	Stream byte // 1 or 2
 	Time   time.Time
 	Data   []byte // with its line end, if it has one
+	Attrs  map[string]string
+}
+
+// Details are the attributes as docker logs --details shows them: sorted, and
+// escaped as in a query.
+func (l *Line) Details() string {
+	list := make([]string, 0, len(l.Attrs))
+	for _, key := range slices.Sorted(maps.Keys(l.Attrs)) {
+		list = append(list, url.QueryEscape(key)+"="+url.QueryEscape(l.Attrs[key]))
+	}
+	return strings.Join(list, ",")
 }
 
 // Reader reads a log from its oldest file on. It is not safe for concurrent use.
@@ -150,7 +165,7 @@ func parse(record []byte) (Line, bool) {
 	if json.Unmarshal(bytes.TrimSpace(record), &l) != nil {
 		return Line{}, false
 	}
-	line := Line{Stream: 1, Time: l.Time, Data: []byte(l.Log)}
+	line := Line{Stream: 1, Time: l.Time, Data: []byte(l.Log), Attrs: l.Attrs}
 	if l.Stream == "stderr" {
 		line.Stream = 2
 	}

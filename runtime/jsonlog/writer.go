@@ -23,9 +23,10 @@ import (
 
 // logLine is a line of Docker's json-file log driver.
 type logLine struct {
-	Log    string    `json:"log"`    // with its line end, if it has one
-	Stream string    `json:"stream"` // stdout or stderr
-	Time   time.Time `json:"time"`
+	Log    string            `json:"log"`    // with its line end, if it has one
+	Stream string            `json:"stream"` // stdout or stderr
+	Attrs  map[string]string `json:"attrs,omitempty"`
+	Time   time.Time         `json:"time"`
 }
 
 // maxLine is where an overlong line is cut into several records, as Docker
@@ -37,8 +38,7 @@ const maxLine = 16 << 10 // bytes
 // concurrent use; the hub serialises.
 type Writer struct {
 	path string
-	max  int64 // bytes of a file; 0: no end
-	keep int   // files
+	Limits
 	w    *os.File
 	size int64 // bytes of w
 	now  func() time.Time
@@ -47,11 +47,16 @@ type Writer struct {
 	lost atomic.Int64 // bytes of output that could not be written (a full disk)
 }
 
-// Open appends to the log, which outlives the container's runs. A file that
-// would grow beyond max bytes is rotated away, keep files are kept; 0 is no
-// limit, and one file.
-func Open(path string, max int64, keep int) (*Writer, error) {
-	l := &Writer{path: path, max: max, keep: keep, now: time.Now}
+// Limits say how a log is kept; the zero value: in one file without an end.
+type Limits struct {
+	MaxSize int64             `json:"maxSize,omitempty"` // bytes of a file, before it is rotated away; 0: no end
+	MaxFile int               `json:"maxFile,omitempty"` // files that are kept; 0: one
+	Attrs   map[string]string `json:"attrs,omitempty"`   // what stands with each record
+}
+
+// Open appends to the log, which outlives the container's runs.
+func Open(path string, limits Limits) (*Writer, error) {
+	l := &Writer{path: path, Limits: limits, now: time.Now}
 	return l, l.open()
 }
 
@@ -74,8 +79,8 @@ func (l *Writer) Lost() int64 { return l.lost.Load() }
 // rotate begins a new file. Where that fails the old one goes on: too large a
 // log is better than none.
 func (l *Writer) rotate() {
-	if l.keep > 1 {
-		for n := l.keep - 1; n > 1; n-- {
+	if l.MaxFile > 1 {
+		for n := l.MaxFile - 1; n > 1; n-- {
 			_ = os.Rename(numbered(l.path, n-1), numbered(l.path, n)) // absent at first
 		}
 		if os.Rename(l.path, numbered(l.path, 1)) != nil {
@@ -131,7 +136,7 @@ func (l *Writer) record(out *bytes.Buffer, stream byte) {
 	if part[cut-1] != '\n' {
 		cut -= unfinished(part)
 	}
-	b, err := json.Marshal(logLine{Log: string(part[:cut]), Stream: streamName(stream), Time: l.at[stream]})
+	b, err := json.Marshal(logLine{Log: string(part[:cut]), Stream: streamName(stream), Attrs: l.Attrs, Time: l.at[stream]})
 	if err != nil { // a string, a string and a time: cannot be
 		panic(err)
 	}
@@ -178,7 +183,7 @@ func (l *Writer) Flush() {
 func (l *Writer) emit(out *bytes.Buffer) {
 	for out.Len() > 0 {
 		piece := out.Bytes()
-		if l.max > 0 {
+		if l.MaxSize > 0 {
 			piece = l.fitting(piece)
 		}
 		n, err := l.w.Write(piece)
@@ -195,13 +200,13 @@ func (l *Writer) emit(out *bytes.Buffer) {
 // not even the first does, a new file begins.
 func (l *Writer) fitting(records []byte) []byte {
 	first := bytes.IndexByte(records, '\n') + 1
-	if l.size > 0 && l.size+int64(first) > l.max {
+	if l.size > 0 && l.size+int64(first) > l.MaxSize {
 		l.rotate()
 	}
 	n := first
 	for n < len(records) {
 		next := bytes.IndexByte(records[n:], '\n') + 1
-		if l.size+int64(n+next) > l.max {
+		if l.size+int64(n+next) > l.MaxSize {
 			break
 		}
 		n += next

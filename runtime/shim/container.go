@@ -82,7 +82,7 @@ func newContainer(ctx context.Context, o *Options) (*container, error) {
 	}
 	c := &container{opts: o, spec: spec, status: StatusCreated, acked: make(chan struct{}), execs: make(map[string]*process)}
 	if o.Log != "" {
-		if c.log, err = jsonlog.Open(o.Log, o.LogMaxSize, o.LogMaxFile); err != nil {
+		if c.log, err = jsonlog.Open(o.Log, o.LogLimits); err != nil {
 			return nil, fmt.Errorf("log: %w", err)
 		}
 	}

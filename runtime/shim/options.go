@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/layerlab/layerlab/runtime/jsonlog"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
 
@@ -23,10 +24,8 @@ type Options struct {
 
 	Socket string `json:"socket"` // at most 107 bytes (unix(7)); made with mode 0600
 	Log    string `json:"log"`    // appended to; "": none
-	// LogMaxSize rotates the log before it grows beyond so many bytes, LogMaxFile
-	// is how many files are kept; 0: no end, one.
-	LogMaxSize int64 `json:"logMaxSize,omitempty"`
-	LogMaxFile int   `json:"logMaxFile,omitempty"`
+	// LogLimits say how the log is kept.
+	LogLimits jsonlog.Limits `json:"logLimits,omitzero"`
 
 	ExitFile string `json:"exitFile"` // written when the container has ended
 

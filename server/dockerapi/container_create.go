@@ -16,6 +16,9 @@ import (
 )
 
 func (h *Handler) containerCreate(c *call) error {
+	if err := c.mustBeJSON(); err != nil && c.r.ContentLength != 0 {
+		return err
+	}
 	raw, err := io.ReadAll(c.bounded())
 	if err != nil {
 		return fmt.Errorf("read the request: %w", err)

@@ -127,7 +127,10 @@ func (h *Handler) containerRename(c *call) error {
 	switch code(err) {
 	case "name-taken":
 		if holder, lookErr := h.Containers.Detail(c.r.Context(), to); lookErr == nil {
-			return conflict("Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+to, holder.Container.ID)
+			if mine, err := h.Containers.Detail(c.r.Context(), name); err == nil && mine.Container.ID == holder.Container.ID {
+				return invalid("Renaming a container with the same name as its current name")
+			}
+			return conflict("Error when allocating new name: Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+to, holder.Container.ID)
 		}
 	case "bad-name":
 		return invalid("Error when allocating new name: Invalid container name (/%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", to)

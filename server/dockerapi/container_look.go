@@ -3,7 +3,9 @@
 package dockerapi
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -20,6 +22,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/pack"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/labapi/wire"
+	"github.com/layerlab/layerlab/server/logging"
 )
 
 func (h *Handler) containerInspect(c *call) error {
@@ -84,7 +87,9 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	}
 	host := req.HostConfig
 	host.NetworkMode = container.NetworkMode(networkMode(d))
-	host.LogConfig.Type = "json-file"
+	if host.LogConfig.Type == "" {
+		host.LogConfig.Type = logging.JSONFile
+	}
 	host.Runtime = "layerlab"
 	if host.RestartPolicy.Name == "" {
 		host.RestartPolicy.Name = "no"
@@ -177,8 +182,12 @@ func (h *Handler) containerTop(c *call) error {
 	if err != nil {
 		out, err = ps() // some options do not go with -q
 	}
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		why, _, _ := strings.Cut(string(failed.Stderr), "\n")
+		return invalid("ps: %s", cmp.Or(why, failed.Error()))
+	}
 	if err != nil {
-		return invalid("ps %s: %v", strings.Join(args, " "), err)
+		return invalid("ps: %v", err)
 	}
 	lines := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
 	titles := strings.Fields(lines[0])

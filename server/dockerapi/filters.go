@@ -107,7 +107,8 @@ func matchRef(pattern, ref string) bool {
 }
 
 // moment reads a time as clients send it: seconds since 1970 with a fraction,
-// a duration back from now, or RFC 3339. "" and "0" are the zero time.
+// a duration back from now, or RFC 3339, of which the zone (now's) and the end
+// may be left out. "" and "0" are the zero time.
 func moment(text string, now time.Time) (time.Time, error) {
 	if text == "" || text == "0" {
 		return time.Time{}, nil
@@ -123,8 +124,15 @@ func moment(text string, now time.Time) (time.Time, error) {
 		}
 		return time.Unix(s, nanos), nil
 	}
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t, nil
+	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15Z07:00", "2006-01-02Z07:00"} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t, nil
+		}
+	}
+	for _, form := range []string{"2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02T15", time.DateOnly} {
+		if t, err := time.ParseInLocation(form, text, now.Location()); err == nil {
+			return t, nil
+		}
 	}
 	return time.Time{}, invalid("invalid time %q: write seconds since 1970, a duration or RFC 3339", text)
 }

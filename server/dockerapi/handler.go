@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -130,8 +131,25 @@ func (c *call) body(v any) error {
 	if c.r.ContentLength == 0 {
 		return nil
 	}
+	if err := c.mustBeJSON(); err != nil {
+		return err
+	}
 	if err := json.NewDecoder(c.bounded()).Decode(v); err != nil {
 		return invalid("invalid JSON: %v", err)
+	}
+	return nil
+}
+
+// mustBeJSON refuses a body that does not say that it is JSON: forms of web pages
+// can't.
+func (c *call) mustBeJSON() error {
+	said := c.r.Header.Get("Content-Type")
+	kind, _, err := mime.ParseMediaType(said)
+	if err != nil {
+		return invalid("malformed Content-Type header (%s): %v", said, err)
+	}
+	if kind != "application/json" {
+		return invalid("unsupported Content-Type header (%s): must be 'application/json'", said)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
+	"github.com/layerlab/layerlab/server/logging"
 )
 
 // hostSettings translates what a HostConfig asks for, but for networks, into
@@ -25,7 +26,7 @@ func hostSettings(want *CreateRequest, h *container.HostConfig) (warnings []stri
 	if want.Restart, err = restartPolicy(h); err != nil {
 		return nil, err
 	}
-	if want.Log, err = logLimits(h.LogConfig); err != nil {
+	if want.Log, err = logging.Read(h.LogConfig.Type, h.LogConfig.Config); err != nil {
 		return nil, err
 	}
 	if want.Limits, err = limits(h); err != nil {
@@ -65,37 +66,6 @@ func restartPolicy(h *container.HostConfig) (*wire.Restart, error) {
 	default:
 		return nil, invalid("invalid restart policy: unknown policy '%s'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'", name)
 	}
-}
-
-func logLimits(c container.LogConfig) (*wire.LogLimits, error) {
-	if c.Type != "" && c.Type != "json-file" {
-		return nil, invalid("logger: no log driver named '%s' is registered", c.Type)
-	}
-	if len(c.Config) == 0 {
-		return nil, nil
-	}
-	var l wire.LogLimits
-	for key, value := range c.Config {
-		var err error
-		switch key {
-		case "max-size":
-			l.MaxSize, err = units.FromHumanSize(value)
-		case "max-file":
-			l.MaxFile, err = strconv.Atoi(value)
-			if err == nil && l.MaxFile < 1 {
-				return nil, invalid("max-file cannot be less than 1")
-			}
-		default:
-			return nil, invalid("unknown log opt '%s' for json-file log driver", key)
-		}
-		if err != nil {
-			return nil, invalid("log opt %s=%s: %v", key, value, err)
-		}
-	}
-	if l.MaxFile > 1 && l.MaxSize <= 0 {
-		return nil, invalid("max-file cannot be set without max-size")
-	}
-	return &l, nil
 }
 
 func limits(h *container.HostConfig) (*wire.Limits, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
+	"github.com/layerlab/layerlab/server/logging"
 )
 
 // hostConfig is hostSettings the other way round: the HostConfig by which a
@@ -21,13 +22,7 @@ func hostConfig(r *CreateRequest) *container.HostConfig {
 		h.Init = &r.Init
 	}
 	if r.Log != nil {
-		h.LogConfig.Config = map[string]string{}
-		if r.Log.MaxSize > 0 {
-			h.LogConfig.Config["max-size"] = strconv.FormatInt(r.Log.MaxSize, 10)
-		}
-		if r.Log.MaxFile > 0 {
-			h.LogConfig.Config["max-file"] = strconv.Itoa(r.Log.MaxFile)
-		}
+		h.LogConfig.Type, h.LogConfig.Config = logging.Options(r.Log)
 	}
 	if s := r.Security; s != nil {
 		securityBack(h, s)

@@ -17,7 +17,7 @@ func TestWhatThePageAskedForIsShownAsAClientWouldAsk(t *testing.T) {
 	want := CreateRequest{
 		AutoRemove: true,
 		CreateContainer: wire.CreateContainer{
-			Image: "lab:1", Rows: 24, Cols: 80, Init: true, Log: &wire.LogLimits{MaxSize: 1000, MaxFile: 3},
+			Image: "lab:1", Rows: 24, Cols: 80, Init: true, Log: &wire.LogLimits{Driver: "local", MaxSize: 1000, MaxFile: 3, Labels: "a", Env: "E", Tag: "{{.ID}}"},
 			Limits: &wire.Limits{
 				Memory: 1 << 30, MemorySwap: 2 << 30, MemoryReservation: 1 << 20, Swappiness: new(int64(7)), NanoCPUs: 5e8, CPUShares: 512,
 				CPUPeriod: 1000, CPUQuota: 500, CpusetCPUs: "0", CpusetMems: "0", Pids: 50, Shm: 1 << 20, Storage: 1 << 30, OOMScoreAdj: 3,

@@ -4,6 +4,7 @@ package dockerapi
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ func (h *Handler) imageSave(c *call) error {
 	}
 	platforms, err := c.platforms(48)
 	if err != nil {
+		return err
+	}
+	if names, err = h.saveNames(c.r.Context(), names); err != nil {
 		return err
 	}
 	var list []Named
@@ -59,6 +63,38 @@ func (h *Handler) imageSave(c *call) error {
 		c.head(http.StatusOK)
 		return c
 	})
+}
+
+// saveNames puts all tags of a repository in the place of its bare name, as
+// docker save takes it; latest alone where that is the only one.
+func (h *Handler) saveNames(ctx context.Context, names []string) ([]string, error) {
+	images, err := h.Images.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, name := range names {
+		var tags []string
+		if withTag(name) != name {
+			full, err := h.Images.Normalize(name)
+			if err != nil {
+				full = name // it will not be found
+			}
+			for _, img := range images {
+				for _, ref := range img.Refs {
+					if repository(ref) == repository(full) {
+						tags = append(tags, ref)
+					}
+				}
+			}
+		}
+		if len(tags) == 0 { // an id, a whole name, or nothing that is here
+			tags = []string{name}
+		}
+		slices.Sort(tags)
+		out = append(out, tags...)
+	}
+	return out, nil
 }
 
 // stream writes JSON messages as they happen; once it has begun, errors are

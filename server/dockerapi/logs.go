@@ -13,6 +13,7 @@ import (
 
 	"github.com/layerlab/layerlab/runtime/jsonlog"
 	"github.com/layerlab/layerlab/server/dockerapi/viewer"
+	"github.com/layerlab/layerlab/server/logging"
 )
 
 // logRequest says which lines of a log are wanted.
@@ -33,6 +34,9 @@ func (h *Handler) containerLogs(c *call) error {
 	if !q.stdout && !q.stderr {
 		return invalid("Bad parameters: you must choose at least one stream")
 	}
+	if d.Log != nil && d.Log.Driver == logging.None {
+		return &refusal{http.StatusNotImplemented, "configured logging driver does not support reading"}
+	}
 	now := time.Now()
 	if q.since, err = moment(c.query("since"), now); err != nil {
 		return err
@@ -52,9 +56,12 @@ func (h *Handler) containerLogs(c *call) error {
 	c.Header().Set("Content-Type", kind)
 	c.head(http.StatusOK)
 	c.flush()
-	stamps := c.flag("timestamps")
+	stamps, details := c.flag("timestamps"), c.flag("details")
 	out := viewer.Muxed{W: c, TTY: d.TTY}
 	return h.readLog(c.r.Context(), d.Container.ID, q, func(l jsonlog.Line) error {
+		if details {
+			l.Data = append([]byte(l.Details()+" "), l.Data...)
+		}
 		if stamps {
 			l.Data = append([]byte(l.Time.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")+" "), l.Data...)
 		}

@@ -38,6 +38,9 @@ func mounts(config *container.Config, h *container.HostConfig) ([]wire.MountSpec
 			if options != "" {
 				m.Options = strings.Split(options, ",")
 			}
+			if bad := unknownTmpfs(m.Options); bad != "" {
+				return nil, invalid("invalid tmpfs option %q", strings.SplitN(bad, "=", 2))
+			}
 			list = append(list, m)
 		}
 	}
@@ -52,6 +55,24 @@ func mounts(config *container.Config, h *container.HostConfig) ([]wire.MountSpec
 	}
 	slices.SortStableFunc(list, func(a, b wire.MountSpec) int { return strings.Compare(a.Target, b.Target) })
 	return list, nil
+}
+
+// unknownTmpfs returns the first option that Docker does not take for a tmpfs,
+// "" for none.
+func unknownTmpfs(options []string) string {
+	flags := []string{
+		"rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync", "async", "dirsync", "mand", "nomand", "atime", "noatime",
+		"diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime", "defaults", "bind", "rbind",
+		"private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable",
+	}
+	keys := []string{"mode", "uid", "gid", "size", "nr_inodes", "nr_blocks", "mpol"}
+	for _, o := range options {
+		key, _, valued := strings.Cut(o, "=")
+		if !slices.Contains(flags, o) && !(valued && slices.Contains(keys, key)) {
+			return o
+		}
+	}
+	return ""
 }
 
 // parseBind reads "SOURCE:TARGET[:OPTIONS]" of -v.

@@ -54,6 +54,9 @@ func containerNetwork(req *container.CreateRequest, raw []byte) (wire.ContainerN
 	if req.NetworkingConfig != nil {
 		for name, e := range req.NetworkingConfig.EndpointsConfig {
 			if name == "none" || name == "host" {
+				if e != nil && e.IPAMConfig != nil && e.IPAMConfig.IPv4Address.IsValid() {
+					return want, invalid("user specified IP address is supported on user defined networks only")
+				}
 				if want.Mode == "" || want.Mode == "default" {
 					want.Mode = name
 				}

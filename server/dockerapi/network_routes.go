@@ -105,7 +105,7 @@ func (h *Handler) usedNetworks(c *call, wanted bool) (map[string]bool, error) {
 func inspectNetwork(n wire.Network) network.Network {
 	v := network.Network{
 		Name: n.Name, ID: n.ID, Created: n.CreatedAt, Scope: "local", Driver: n.Driver, EnableIPv4: true,
-		IPAM: network.IPAM{Driver: "default", Options: map[string]string{}, Config: []network.IPAMConfig{}}, Internal: n.Internal,
+		IPAM: network.IPAM{Driver: "default", Options: map[string]string{}, Config: []network.IPAMConfig{}}, Internal: n.Internal, Attachable: n.Attachable,
 		Options: n.Options, Labels: n.Labels,
 	}
 	if subnet, err := netip.ParsePrefix(n.Subnet); err == nil {
@@ -200,7 +200,7 @@ func (h *Handler) networkCreate(c *call) error {
 	if req.EnableIPv4 != nil && !*req.EnableIPv4 {
 		return invalid("IPv4 or IPv6 must be enabled")
 	}
-	want := wire.CreateNetwork{Name: req.Name, Driver: req.Driver, Internal: req.Internal, Labels: req.Labels, Options: req.Options}
+	want := wire.CreateNetwork{Name: req.Name, Driver: req.Driver, Internal: req.Internal, Attachable: req.Attachable, Labels: req.Labels, Options: req.Options}
 	if req.IPAM != nil {
 		if len(req.IPAM.Config) > 1 {
 			return invalid("one subnet for each network is served, not %d", len(req.IPAM.Config))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -86,7 +87,7 @@ func TestNetworkRoutesAnswerAsDockerDoes(t *testing.T) {
 		if c.body != "" {
 			body = strings.NewReader(c.body)
 		}
-		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, body))
+		h.ServeHTTP(w, asked(c.method, c.path, body))
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.words) {
 			t.Errorf("%s %s %s: %d %s, want %d %s", c.method, c.path, c.body, w.Code, w.Body, c.status, c.words)
 		}
@@ -99,14 +100,14 @@ func TestNetworkCreateAndConnectPassOnWhatWasAsked(t *testing.T) {
 	ask := func(path, body string) {
 		t.Helper()
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader(body)))
+		h.ServeHTTP(w, asked("POST", path, strings.NewReader(body)))
 		if w.Code >= 300 {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	ask("/networks/create", `{"Name":"n","Driver":"bridge","Internal":true,"IPAM":{"Driver":"default","Config":[{"Subnet":"10.9.0.0/24","IPRange":"10.9.0.64/26","Gateway":"10.9.0.9"}]},"Labels":{"k":"v"}}`)
+	ask("/networks/create", `{"Name":"n","Driver":"bridge","Internal":true,"Attachable":true,"IPAM":{"Driver":"default","Config":[{"Subnet":"10.9.0.0/24","IPRange":"10.9.0.64/26","Gateway":"10.9.0.9"}]},"Labels":{"k":"v"}}`)
 	want := any(wire.CreateNetwork{
-		Name: "n", Driver: "bridge", Internal: true, Subnet: "10.9.0.0/24", IPRange: "10.9.0.64/26", Gateway: "10.9.0.9", Labels: map[string]string{"k": "v"},
+		Name: "n", Driver: "bridge", Internal: true, Attachable: true, Subnet: "10.9.0.0/24", IPRange: "10.9.0.64/26", Gateway: "10.9.0.9", Labels: map[string]string{"k": "v"},
 	})
 	if diff := cmp.Diff(want, o.asked); diff != "" {
 		t.Error(diff)
@@ -182,3 +183,10 @@ func TestInspectAndListShowPorts(t *testing.T) {
 type deaf struct{ Events }
 
 func (deaf) Act(_, _, _ string, _ map[string]string) {}
+
+// asked is a request as clients make it.
+func asked(method, path string, body io.Reader) *http.Request {
+	r := httptest.NewRequest(method, path, body)
+	r.Header.Set("Content-Type", "application/json")
+	return r
+}

@@ -5,14 +5,19 @@ package dockerapi
 import (
 	"net/http"
 	"net/netip"
+	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/registry"
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/api/types/system"
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
+	"github.com/layerlab/layerlab/server/logging"
 )
 
 func (h *Handler) ping(c *call) error {
@@ -56,10 +61,10 @@ func (h *Handler) info(c *call) error {
 	}
 	i := system.Info{
 		ID: h.Facts.Name, Name: h.Facts.Name, Containers: len(list), Images: len(images),
-		Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", h.Facts.Data}, {"Layers Mounted By", h.Facts.Rootfs}},
-		MemoryLimit: true, PidsLimit: true, CPUCfsPeriod: true, CPUCfsQuota: true, CPUShares: true, CPUSet: true, IPv4Forwarding: true,
+		Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", fileSystem(h.Facts.Data)}, {"Layers Mounted By", h.Facts.Rootfs}},
+		MemoryLimit: true, PidsLimit: true, CPUCfsPeriod: true, CPUCfsQuota: true, CPUShares: true, CPUSet: true, IPv4Forwarding: true, SwapLimit: countsSwap(),
 		NGoroutines: runtime.NumGoroutine(), SystemTime: time.Now().Format(time.RFC3339Nano),
-		LoggingDriver: "json-file", CgroupDriver: "cgroupfs", CgroupVersion: "1",
+		LoggingDriver: logging.JSONFile, CgroupDriver: "cgroupfs", CgroupVersion: "1",
 		KernelVersion: h.Facts.Kernel, OperatingSystem: "layerlab", OSType: runtime.GOOS, Architecture: machine(),
 		NCPU: runtime.NumCPU(), MemTotal: int64(memory.Totalram) * int64(memory.Unit), DockerRootDir: h.Facts.Data,
 		ServerVersion: h.Facts.Version, DefaultRuntime: "layerlab",
@@ -69,13 +74,14 @@ func (h *Handler) info(c *call) error {
 			InsecureRegistryCIDRs: []netip.Prefix{}, Mirrors: []string{},
 			IndexConfigs: map[string]*registry.IndexInfo{"docker.io": {Name: "docker.io", Mirrors: []string{}, Secure: true, Official: true}},
 		},
+		Swarm:  swarm.Info{LocalNodeState: swarm.LocalNodeStateInactive},
 		Labels: []string{}, Warnings: []string{}, CDISpecDirs: []string{},
 	}
 	var st unix.Statfs_t
 	if unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
 		i.CgroupVersion = "2"
 	}
-	i.Plugins.Log, i.Plugins.Volume = []string{"json-file"}, []string{"local"}
+	i.Plugins.Log, i.Plugins.Volume, i.Plugins.Network = logging.Drivers(), []string{"local"}, []string{"bridge", "host", "null"}
 	for _, one := range list {
 		switch one.State {
 		case wire.StateRunning:
@@ -87,6 +93,39 @@ func (h *Handler) info(c *call) error {
 		}
 	}
 	return c.json(http.StatusOK, i)
+}
+
+// fileSystem names the one that a folder lies on, as Docker does.
+func fileSystem(dir string) string {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return "<unknown>"
+	}
+	switch st.Type {
+	case unix.EXT4_SUPER_MAGIC:
+		return "extfs"
+	case unix.XFS_SUPER_MAGIC:
+		return "xfs"
+	case unix.BTRFS_SUPER_MAGIC:
+		return "btrfs"
+	case unix.TMPFS_MAGIC:
+		return "tmpfs"
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return "overlayfs"
+	}
+	return "<unknown>"
+}
+
+// countsSwap says whether the host's memory controller limits swap as well: one
+// of cgroup v1 only where the kernel was told to, one of v2 does.
+func countsSwap() bool {
+	for _, file := range []string{"/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", "/sys/fs/cgroup/memory.memsw.limit_in_bytes"} {
+		if _, err := os.Stat(file); err == nil {
+			return true
+		}
+	}
+	controllers, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
+	return err == nil && slices.Contains(strings.Fields(string(controllers)), "memory")
 }
 
 func machine() string {

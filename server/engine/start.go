@@ -130,15 +130,15 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		Cgroup: cgroupOf(rec.ID), Cols: rec.Request.Cols, Rows: rec.Request.Rows,
 		Stdin: rec.Settings.OpenStdin,
 	}
-	if l := rec.Request.Log; l != nil {
-		o.LogMaxSize, o.LogMaxFile = l.MaxSize, l.MaxFile
-	}
 	o.Layers = s.rootLayers(rec.ID, image)
 	if err := s.prepareNetworks(ctx, rec); err != nil {
 		return nil, 0, err
 	}
 	spec, err := s.readSpec(rec.ID)
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := logTo(&o, rec, spec, image.Config); err != nil {
 		return nil, 0, err
 	}
 	if o.Mounts, err = s.openSources(rec, spec); err != nil {

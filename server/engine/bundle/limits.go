@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -81,6 +82,13 @@ func CheckLimits(l wire.Limits, cpus int) error {
 	case l.OOMScoreAdj < -1000 || l.OOMScoreAdj > 1000:
 		return bad("Invalid value %d, range for oom score adj is [-1000, 1000]", l.OOMScoreAdj)
 	}
+	last, ok := lastCPU(l.CpusetCPUs)
+	switch {
+	case !ok:
+		return bad("Invalid value %s for cpuset cpus", l.CpusetCPUs)
+	case last >= cpus:
+		return bad("Requested CPUs are not available - requested %s, available: 0-%d", l.CpusetCPUs, cpus-1)
+	}
 	for _, u := range l.Ulimits {
 		if _, known := rlimitNames()[u.Name]; !known {
 			return bad("invalid ulimit type: %s", u.Name)
@@ -90,6 +98,28 @@ func CheckLimits(l wire.Limits, cpus int) error {
 		}
 	}
 	return nil
+}
+
+// lastCPU returns the highest number of a list such as "0-2,5" (cpuset(7)), -1 of
+// an empty one.
+func lastCPU(list string) (last int, ok bool) {
+	last = -1
+	if list == "" {
+		return last, true
+	}
+	for span := range strings.SplitSeq(list, ",") {
+		from, to, ranged := strings.Cut(strings.TrimSpace(span), "-")
+		if !ranged {
+			to = from
+		}
+		first, err := strconv.ParseUint(from, 10, 31)
+		end, err2 := strconv.ParseUint(to, 10, 31)
+		if err != nil || err2 != nil || end < first {
+			return 0, false
+		}
+		last = max(last, int(end))
+	}
+	return last, true
 }
 
 // Resources turns limits into those of a config.json, devices not included.

@@ -31,18 +31,19 @@ const (
 
 // netRecord is a network as meta.db has it; the key is "n/" and its id.
 type netRecord struct {
-	ID       string
-	Name     string
-	Driver   string
-	Created  time.Time
-	Subnet   netip.Prefix // zero for the two without addresses
-	Gateway  netip.Addr
-	Chosen   bool         // Subnet is its creator's choice
-	IPRange  netip.Prefix // zero: all of Subnet
-	Internal bool
-	Builtin  bool
-	Labels   map[string]string
-	Options  map[string]string
+	ID         string
+	Name       string
+	Driver     string
+	Created    time.Time
+	Subnet     netip.Prefix // zero for the two without addresses
+	Gateway    netip.Addr
+	Chosen     bool         // Subnet is its creator's choice
+	IPRange    netip.Prefix // zero: all of Subnet
+	Internal   bool
+	Attachable bool
+	Builtin    bool
+	Labels     map[string]string
+	Options    map[string]string
 }
 
 func (r *netRecord) address() netip.Prefix { return netip.PrefixFrom(r.Gateway, r.Subnet.Bits()) }

@@ -253,7 +253,7 @@ func (s *Service) Get(_ context.Context, ref string) (wire.Network, error) {
 
 func (s *Service) view(n *netRecord) wire.Network {
 	v := wire.Network{
-		ID: n.ID, Name: n.Name, Driver: n.Driver, CreatedAt: n.Created, Internal: n.Internal, Builtin: n.Builtin,
+		ID: n.ID, Name: n.Name, Driver: n.Driver, CreatedAt: n.Created, Internal: n.Internal, Attachable: n.Attachable, Builtin: n.Builtin,
 		Egress: s.out(n), Labels: map[string]string{}, Options: map[string]string{}, Endpoints: []wire.Endpoint{},
 	}
 	maps.Copy(v.Labels, n.Labels)
@@ -339,7 +339,7 @@ func (s *Service) Create(_ context.Context, req wire.CreateNetwork) (wire.Networ
 	}
 	n := netRecord{
 		ID: newID(), Name: req.Name, Driver: driverBridge, Created: s.o.Now().UTC(),
-		Internal: req.Internal, Labels: req.Labels, Options: req.Options,
+		Internal: req.Internal, Attachable: req.Attachable, Labels: req.Labels, Options: req.Options,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

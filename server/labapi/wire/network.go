@@ -4,19 +4,20 @@ import "time"
 
 // Network is a network of containers.
 type Network struct {
-	ID        string            `json:"id"` // 64 hexadecimal digits
-	Name      string            `json:"name"`
-	Driver    string            `json:"driver"` // bridge; host and null for the two that are none
-	CreatedAt time.Time         `json:"createdAt"`
-	Subnet    string            `json:"subnet"`  // "172.17.0.0/16"; "" without addresses
-	Gateway   string            `json:"gateway"` // the bridge's address
-	IPRange   string            `json:"ipRange,omitempty"`
-	Internal  bool              `json:"internal"` // no way out, whatever the server allows
-	Egress    bool              `json:"egress"`   // there is a way out
-	Builtin   bool              `json:"builtin"`  // cannot be removed
-	Labels    map[string]string `json:"labels"`
-	Options   map[string]string `json:"options"`
-	Endpoints []Endpoint        `json:"endpoints"` // of running containers, by address
+	ID         string            `json:"id"` // 64 hexadecimal digits
+	Name       string            `json:"name"`
+	Driver     string            `json:"driver"` // bridge; host and null for the two that are none
+	CreatedAt  time.Time         `json:"createdAt"`
+	Subnet     string            `json:"subnet"`  // "172.17.0.0/16"; "" without addresses
+	Gateway    string            `json:"gateway"` // the bridge's address
+	IPRange    string            `json:"ipRange,omitempty"`
+	Internal   bool              `json:"internal"`             // no way out, whatever the server allows
+	Attachable bool              `json:"attachable,omitempty"` // as its creator said; any container may join
+	Egress     bool              `json:"egress"`               // there is a way out
+	Builtin    bool              `json:"builtin"`              // cannot be removed
+	Labels     map[string]string `json:"labels"`
+	Options    map[string]string `json:"options"`
+	Endpoints  []Endpoint        `json:"endpoints"` // of running containers, by address
 }
 
 // NetworkList answers GET /networks, by name.
@@ -26,14 +27,15 @@ type NetworkList struct {
 
 // CreateNetwork is the body of POST /networks. Without a subnet one is chosen.
 type CreateNetwork struct {
-	Name     string            `json:"name"`
-	Driver   string            `json:"driver,omitempty"` // bridge
-	Subnet   string            `json:"subnet,omitempty"`
-	Gateway  string            `json:"gateway,omitempty"` // default: the subnet's first address
-	IPRange  string            `json:"ipRange,omitempty"` // addresses are chosen within it
-	Internal bool              `json:"internal,omitempty"`
-	Labels   map[string]string `json:"labels,omitempty"`
-	Options  map[string]string `json:"options,omitempty"`
+	Name       string            `json:"name"`
+	Driver     string            `json:"driver,omitempty"` // bridge
+	Subnet     string            `json:"subnet,omitempty"`
+	Gateway    string            `json:"gateway,omitempty"` // default: the subnet's first address
+	IPRange    string            `json:"ipRange,omitempty"` // addresses are chosen within it
+	Internal   bool              `json:"internal,omitempty"`
+	Attachable bool              `json:"attachable,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Options    map[string]string `json:"options,omitempty"`
 }
 
 // Endpoint is a container's place in a network.

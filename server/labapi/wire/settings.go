@@ -92,10 +92,19 @@ type Restart struct {
 	Max  int    `json:"max,omitempty"` // of on-failure: how often; 0 is without end
 }
 
-// LogLimits bound the log that is kept of a container; the oldest goes first.
+// LogLimits say what log is kept of a container; of one with bounds the oldest
+// goes first. The texts are those of docker run --log-opt.
 type LogLimits struct {
-	MaxSize int64 `json:"maxSize,omitempty"` // bytes of a file; 0 is without end
-	MaxFile int   `json:"maxFile,omitempty"` // files; 0 is one
+	Driver  string `json:"driver,omitempty"`  // "local" or "none"; "" is json-file
+	MaxSize int64  `json:"maxSize,omitempty"` // bytes of a file; 0 is without end
+	MaxFile int    `json:"maxFile,omitempty"` // files; 0 is one
+	// What stands beside each line: labels and variables by name, separated by
+	// commas, or by a pattern of it, and a tag, which is a template.
+	Labels      string `json:"labels,omitempty"`
+	LabelsRegex string `json:"labelsRegex,omitempty"`
+	Env         string `json:"env,omitempty"`
+	EnvRegex    string `json:"envRegex,omitempty"`
+	Tag         string `json:"tag,omitempty"`
 }
 
 // Volume is a folder that outlives containers.

@@ -317,6 +317,7 @@ export interface CreateNetwork {
   gateway?: string;
   ipRange?: string;
   internal?: boolean;
+  attachable?: boolean;
   labels?: Record<string, string>;
   options?: Record<string, string>;
 }
@@ -432,8 +433,14 @@ export interface Restart {
 }
 
 export interface LogLimits {
+  driver?: string;
   maxSize?: number;
   maxFile?: number;
+  labels?: string;
+  labelsRegex?: string;
+  env?: string;
+  envRegex?: string;
+  tag?: string;
 }
 
 export interface Activity {
@@ -505,6 +512,7 @@ export interface Network {
   gateway: string;
   ipRange?: string;
   internal: boolean;
+  attachable?: boolean;
   egress: boolean;
   builtin: boolean;
   labels: Record<string, string>;
