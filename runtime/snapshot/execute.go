@@ -192,6 +192,9 @@ func (u *unpacker) make(c *Item) error {
 	if c.Path == "" {
 		return nil // the layer's own folder is there
 	}
+	if err := c.check(); err != nil {
+		return err
+	}
 	dir, name, err := u.at.parent(c.Path)
 	if err != nil {
 		return err
@@ -213,16 +216,11 @@ func (u *unpacker) make(c *Item) error {
 			return os.NewSyscallError("symlinkat", err)
 		}
 	case imagecore.Char:
-		if c.Major == 0 && c.Minor == 0 {
-			return errors.New("a character device 0:0 is a whiteout to overlayfs")
-		}
 		err = unix.Mknodat(dir, name, unix.S_IFCHR|0o600, int(unix.Mkdev(c.Major, c.Minor)))
 	case imagecore.Block:
 		err = unix.Mknodat(dir, name, unix.S_IFBLK|0o600, int(unix.Mkdev(c.Major, c.Minor)))
 	case imagecore.Fifo:
 		err = unix.Mknodat(dir, name, unix.S_IFIFO|0o600, 0)
-	default:
-		return fmt.Errorf("a layer's folder cannot hold a %s", c.Kind)
 	}
 	if err != nil {
 		return os.NewSyscallError("mknodat", err)

@@ -3,6 +3,7 @@
 package snapshot
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 
@@ -65,4 +66,31 @@ func (it *Item) locate(e *imagecore.Entry) error {
 		from += f.Length
 	}
 	return nil
+}
+
+// Check says whether Execute would refuse one of the items by itself, before
+// anything is made of them. What only a file system can refuse it cannot know.
+func Check(items iter.Seq2[*Item, error]) error {
+	for it, err := range items {
+		if err != nil {
+			return err
+		}
+		if err := it.check(); err != nil {
+			return fmt.Errorf("%q: %w", it.Path, err)
+		}
+	}
+	return nil
+}
+
+func (it *Item) check() error {
+	switch it.Kind {
+	case imagecore.Dir, imagecore.File, imagecore.Hardlink, imagecore.Whiteout, imagecore.Symlink, imagecore.Block, imagecore.Fifo:
+		return nil
+	case imagecore.Char:
+		if it.Major == 0 && it.Minor == 0 {
+			return errors.New("a character device 0:0 is a whiteout to overlayfs")
+		}
+		return nil
+	}
+	return fmt.Errorf("a layer's folder cannot hold a %s", it.Kind)
 }

@@ -108,6 +108,10 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 	if err := s.seedVolumes(ctx, rec, merged.Top()); err != nil {
 		return wire.Container{}, err
 	}
+	// Nobody gets a container that cannot start for want of space.
+	if err := s.o.Images.Unpack(ctx, image.ID); err != nil {
+		return wire.Container{}, err
+	}
 	if err := s.layFolder(rec, spec, merged.Top()); err != nil {
 		os.RemoveAll(s.folder(rec.ID))
 		return wire.Container{}, fmt.Errorf("folder of container %s: %w", bundle.ShortID(rec.ID), full(err))

@@ -220,6 +220,8 @@ func (f fakeImages) Hold(_ context.Context, ref string) (engine.Image, func(), e
 	return engine.Image{ID: imageID, Config: []byte(f.config)}, func() {}, nil
 }
 
+func (f fakeImages) Unpack(context.Context, digest.Digest) error { return nil }
+
 func (f fakeImages) Tree(context.Context, digest.Digest) (*tree.Tree, error) {
 	return tree.Build([]imagecore.Layer{{Present: true, Entries: []imagecore.Entry{}}}, tree.Spec)
 }

@@ -18,6 +18,8 @@ type Images interface {
 	// Hold resolves an id, a prefix of one or a name. Until release is called
 	// the image stays.
 	Hold(ctx context.Context, ref string) (Image, func(), error)
+	// Unpack returns when the layers of a held image are in their folders.
+	Unpack(ctx context.Context, id digest.Digest) error
 	// Tree gives the merged tree of an image's layers.
 	Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error)
 	// LayerAt gives the uncompressed tar of a layer.
@@ -32,7 +34,7 @@ type Images interface {
 type Image struct {
 	ID     digest.Digest
 	Config []byte   // the config document
-	Dirs   []string // the unpacked layers, base first, absolute
+	Dirs   []string // of the layers, base first, absolute; there once Unpack has returned
 	Layers []Layer  // the same, by name and size
 }
 

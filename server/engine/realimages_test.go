@@ -105,6 +105,8 @@ func (r *realImages) find(ref string) (*realImage, error) {
 	return nil, imagecore.NewError(imagecore.ErrNotFound, "image-not-found", "image "+ref+": not found", "image", ref)
 }
 
+func (r *realImages) Unpack(context.Context, digest.Digest) error { return nil }
+
 func (r *realImages) Hold(_ context.Context, ref string) (engine.Image, func(), error) {
 	img, err := r.find(ref)
 	if err != nil {

@@ -130,6 +130,9 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		Cgroup: cgroupOf(rec.ID), Cols: rec.Request.Cols, Rows: rec.Request.Rows,
 		Stdin: rec.Settings.OpenStdin,
 	}
+	if err := s.o.Images.Unpack(ctx, image.ID); err != nil { // there since the creation, unless somebody took them away
+		return nil, 0, err
+	}
 	o.Layers = s.rootLayers(rec.ID, image)
 	if err := s.prepareNetworks(ctx, rec); err != nil {
 		return nil, 0, err

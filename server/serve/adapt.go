@@ -16,6 +16,7 @@ import (
 	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 	"github.com/layerlab/layerlab/server/store"
+	"github.com/layerlab/layerlab/server/store/folders"
 )
 
 // images shows the store as the engine wants it.
@@ -33,6 +34,8 @@ func (i images) Hold(ctx context.Context, ref string) (engine.Image, func(), err
 	}
 	return out, release, nil
 }
+
+func (i images) Unpack(ctx context.Context, id digest.Digest) error { return i.store.Unpack(ctx, id) }
 
 func (i images) Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error) {
 	return i.store.Tree(ctx, id)
@@ -56,7 +59,7 @@ func (i images) Commit(ctx context.Context, c engine.Commit) (wire.Image, error)
 
 // unpack is how the store makes the folders of layers, unless Options say
 // otherwise: in processes of the sealed program that can reach nothing else.
-func (s *server) unpack(executable *os.File) store.Unpack {
+func (s *server) unpack(executable *os.File) folders.Unpack {
 	program := unpack.Program{Executable: executable}
 	return func(ctx context.Context, dir string, t *tree.Tree, layer int, content func(layer int) (io.ReaderAt, error)) error {
 		return program.Unpack(ctx, dir, t, layer, content, snapshot.UnpackOptions{Shift: s.shift()})

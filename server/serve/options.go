@@ -10,6 +10,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/store"
+	"github.com/layerlab/layerlab/server/store/folders"
 )
 
 // Options are the settings of `layerlab serve`.
@@ -37,7 +38,7 @@ type Options struct {
 	Prepare func(ctx context.Context) error
 	// Unpack makes the folders of layers; nil does it in a process of Runtime
 	// that is confined to them.
-	Unpack store.Unpack
+	Unpack folders.Unpack
 	// Runtime is the program layerlab-helper.
 	Runtime []byte
 	Samples []Sample

@@ -219,6 +219,13 @@ func TestUploadsAreStoredAlikeBothWays(t *testing.T) {
 		if diff := cmp.Diff(here, there); diff != "" {
 			t.Errorf("another answer: %s", diff)
 		}
+		for _, img := range here {
+			for _, s := range []*store.Store{native, confined} {
+				if err := s.Unpack(t.Context(), digest.Digest(img.ID)); err != nil {
+					t.Errorf("what was stored can't be unpacked: %v", err)
+				}
+			}
+		}
 		if diff := cmp.Diff(contents(t, dirs[0]), contents(t, dirs[1])); diff != "" {
 			t.Errorf("other bytes: %s", diff)
 		}

@@ -217,8 +217,14 @@ func TestFromTheFirstCodeToADownload(t *testing.T) {
 			t.Errorf("content of %s: %d %.10q", id, code, content)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(data, "layers", digest.Digest(stored.Images[0].Layers[1].ChainID).Encoded(), "etc", "b")); err != nil {
-		t.Errorf("layer not unpacked: %v", err)
+	// Layers follow when the image is there; the kernel tells nobody that a folder came.
+	file := filepath.Join(data, "layers", digest.Digest(stored.Images[0].Layers[1].ChainID).Encoded(), "etc", "b")
+	for late := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(file); err == nil {
+			break
+		} else if time.Now().After(late) {
+			t.Fatalf("layer not unpacked: %v", err)
+		}
 	}
 	for _, form := range []string{"save", "flatten"} {
 		path := "/api/v1/images/" + stored.Images[0].ID + "/" + form

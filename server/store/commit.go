@@ -55,20 +55,24 @@ func (s *Store) Commit(ctx context.Context, c Commit) (wire.Image, error) {
 		return wire.Image{}, err
 	}
 	defer give()
-	r, err := s.build(ctx, &parent, c)
+	got := &source{}
+	defer got.drop()
+	b, err := s.build(ctx, &parent, c, got)
 	if err != nil {
 		return wire.Image{}, errors.Join(fmt.Errorf("store the committed image: %w", diskError(err)), s.sweep())
 	}
-	made, err := s.enter([]*record{r}, map[digest.Digest][]string{r.ID: refs})
+	made, err := s.enter([]*record{b.record}, map[digest.Digest][]string{b.ID: refs})
 	if err != nil {
 		return wire.Image{}, errors.Join(err, s.sweep())
 	}
+	s.behind(b, got)
 	return made[0], nil
 }
 
 // build writes the new blobs, and reads the new image back as an OCI layout:
-// so the layer that was just made passes every check that a foreign one does.
-func (s *Store) build(ctx context.Context, parent *record, c Commit) (*record, error) {
+// so the layer that was just made passes every check that a foreign one does. got
+// closes what was opened.
+func (s *Store) build(ctx context.Context, parent *record, c Commit, got *source) (*built, error) {
 	w := &writer{store: s, ctx: ctx, report: func(int64) {}}
 	layers := append([]layerRecord(nil), parent.Layers...)
 	config := c.Config
@@ -105,7 +109,7 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit) (*record, e
 	if err != nil {
 		return nil, err
 	}
-	defer a.Close()
+	got.close = append(got.close, a.Close)
 	report := a.Report()
 	if _, err := candidates(report, wanted{}); err != nil {
 		return nil, err
@@ -114,13 +118,7 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit) (*record, e
 	if err != nil {
 		return nil, err
 	}
-	u := w.unpacking(contents.Of(a, 0))
-	for i, l := range layers {
-		if err := u.begin(merged, i, l); err != nil {
-			return nil, errors.Join(err, u.wait())
-		}
-	}
-	if err := u.wait(); err != nil {
+	if err := s.unpackable(merged, layers); err != nil {
 		return nil, err
 	}
 	for i := range layers {
@@ -139,7 +137,7 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit) (*record, e
 		return nil, err
 	}
 	r.Parent = parent.ID
-	return r, w.flush()
+	return &built{r, merged, contents.Of(a, 0)}, w.flush()
 }
 
 // appendDiffID adds a layer to a config document whose other fields it keeps.

@@ -130,6 +130,9 @@ func verify(t *testing.T, b *bench, id digest.Digest) {
 	if digest.FromBytes(img.Config) != id {
 		t.Errorf("config of %s", id)
 	}
+	if err := b.Unpack(t.Context(), id); err != nil {
+		t.Errorf("what was stored can't be unpacked: %v", err)
+	}
 	for i, l := range img.Layers {
 		if _, err := os.Stat(l.Dir); err != nil {
 			t.Errorf("layer %d: %v", i, err)

@@ -234,6 +234,7 @@ func attempt(t *testing.T, dir, mode string, at int, s scenario) (steps int, err
 	}
 	b.unpack.step = d.step
 	err = s.run(context.Background(), b)
+	b.folders.Wait()
 	b.sweeper.Wait()
 	closeErr := b.Close()
 	return d.steps, errors.Join(err, closeErr)
@@ -305,6 +306,7 @@ func TestFullDiskLeavesTheRunningServerWhole(t *testing.T) {
 			b.unpack.step = d.step
 			d.at = d.steps + at
 			err := s.run(t.Context(), b)
+			b.folders.Wait()
 			b.sweeper.Wait()
 			if d.steps < d.at {
 				b.Close()
@@ -321,6 +323,7 @@ func TestFullDiskLeavesTheRunningServerWhole(t *testing.T) {
 				if err := s.run(t.Context(), b); err != nil {
 					t.Errorf("%s, step %d, with space again: %v", s.name, at, err)
 				}
+				b.folders.Wait()
 			}
 			b.Close()
 			check(t, dir)

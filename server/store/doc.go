@@ -4,7 +4,8 @@
 // unpacked for overlayfs, and what is known about them. It does not run
 // anything and speaks no HTTP.
 //
-//	archive → spool → Reader → blobs, layers → meta.db → index.json
+//	archive → spool → Reader → blobs → meta.db → index.json
+//	                                     └▶ folders → layers
 //
 // # On disk
 //
@@ -20,9 +21,10 @@
 //
 // # What a crash leaves
 //
-// Blobs and layers become durable under a temporary name, then get their own;
-// then one transaction of meta.db makes the image known; then index.json
-// follows. A removal forgets the image and moves its files to trash/ within
+// Blobs become durable under a temporary name, then get their own; then one
+// transaction of meta.db makes the image known; then index.json follows, and the
+// layers' folders behind (package folders): one that is missing is made when
+// Unpack asks for it. A removal forgets the image and moves its files to trash/ within
 // one transaction, and deletes them after. So whatever a crash leaves is either
 // not known to meta.db, and Open deletes it, or known and in trash/, and Open
 // puts it back. Open logs each thing that it does.
@@ -31,5 +33,5 @@
 //
 // Receiving an archive goes on in parallel; storing, committing and removing
 // happen one at a time. An image that somebody reads is held (Hold), and a
-// held image is not removed.
+// held image is not removed. Unpacking behind holds nothing: a removal ends it.
 package store

@@ -163,7 +163,7 @@ type unpacker struct {
 
 const listFile = "changes"
 
-func (u *unpacker) unpack(_ context.Context, dir string, t *tree.Tree, layer int, content func(int) (io.ReaderAt, error)) error {
+func (u *unpacker) unpack(ctx context.Context, dir string, t *tree.Tree, layer int, content func(int) (io.ReaderAt, error)) error {
 	var list strings.Builder
 	for _, c := range t.Changeset(layer) {
 		fmt.Fprintf(&list, "%s %s\n", c.Kind, c.Path)
@@ -187,6 +187,9 @@ func (u *unpacker) unpack(_ context.Context, dir string, t *tree.Tree, layer int
 			if err := u.step(); err != nil {
 				return err
 			}
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), os.RemoveAll(temp))
 		}
 		if err := do(); err != nil {
 			return err
@@ -243,12 +246,14 @@ func tryBench(dir string, change func(*Options)) (*bench, error) {
 	return b, err
 }
 
+// load stores an archive and waits until its layers are unpacked.
 func (b *bench) load(t *testing.T, archive []byte) []string {
 	t.Helper()
 	list, err := b.Import(t.Context(), bytes.NewReader(archive), int64(len(archive)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.folders.Wait()
 	var ids []string
 	for _, img := range list {
 		ids = append(ids, img.ID)
@@ -274,15 +279,24 @@ func files(t *testing.T, dir string) []string {
 }
 
 // check holds a closed data folder against what meta.db says of it: it opens
-// it as the next start would, and then nothing may be missing, wrong or left
-// over. It returns the names and ids of the images.
+// it as the next start would, has all layers unpacked, and then nothing may be
+// missing, wrong or left over. It returns the names and ids of the images.
 func check(t *testing.T, dir string) []string {
 	t.Helper()
 	b := openBench(t, dir, nil)
 	defer b.Close()
 	wanted := map[string]bool{"blobs": true, "blobs/sha256": true, "layers": true, "trash": true, layoutFile: true, v1.ImageIndexFile: true}
+	list, err := b.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, img := range list {
+		if err := b.Unpack(t.Context(), digest.Digest(img.ID)); err != nil {
+			t.Errorf("image %s: %v", img.ID, err)
+		}
+	}
 	var found []string
-	err := b.db.View(func(tx *bolt.Tx) error {
+	err = b.db.View(func(tx *bolt.Tx) error {
 		all, err := records(tx)
 		if err != nil {
 			return err

@@ -74,7 +74,8 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 	if err != nil {
 		return nil, fmt.Errorf("receive the archive: %w", diskError(err))
 	}
-	defer f.Close()
+	got := &source{close: []func() error{f.Close}}
+	defer got.drop()
 	whole := len(want.platforms) == 0 && !want.sample
 	if k := coming.ended(n); k != nil && whole {
 		if list, ok, err := s.again(ctx, k); ok || err != nil {
@@ -87,7 +88,7 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 	if err != nil {
 		return nil, err
 	}
-	defer a.Close()
+	got.close = append(got.close, a.Close)
 	report(n)
 
 	give, err := s.take(ctx)
@@ -96,7 +97,7 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 	}
 	defer give()
 	layers := map[place]digest.Digest{}
-	list, err := s.keep(ctx, f, a, want, layers, progress)
+	list, stored, err := s.keep(ctx, f, a, want, layers, progress)
 	if err != nil {
 		// What was written for images that are not there now is in nobody's
 		// way, but it takes space that the next try may need.
@@ -106,6 +107,9 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 		if err := coming.remember(n, layers, list); err != nil {
 			s.o.Log.Warn("archive not remembered: it will be read again", "error", err)
 		}
+	}
+	for _, b := range stored {
+		s.behind(b, got)
 	}
 	return list, nil
 }
@@ -224,12 +228,13 @@ func candidates(report *imagecore.Report, want wanted) ([]int, error) {
 	return out, nil
 }
 
-// keep notes in layers what lies where, and makes blobs and layers durable and then the images known.
-func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, layers map[place]digest.Digest, progress func(wire.UploadProgress)) ([]Loaded, error) {
+// keep notes in layers what lies where, and makes the blobs durable and then the
+// images known. It returns what their layers are to be unpacked from, too.
+func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, layers map[place]digest.Digest, progress func(wire.UploadProgress)) ([]Loaded, []*built, error) {
 	report := a.Report()
 	list, err := candidates(report, want)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w := &writer{store: s, ctx: ctx, spool: spool, lie: layers, moved: map[place]layerRecord{}, turns: map[place]*sync.Mutex{}}
 	var total int64
@@ -240,17 +245,17 @@ func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, la
 	}
 	w.report = meter(progress, wire.UploadStoring, total)
 
-	made := make([]*record, 0, len(list))
+	made, stored := make([]*record, 0, len(list)), make([]*built, 0, len(list))
 	for _, i := range list {
-		r, err := w.image(a, report, i)
+		b, err := w.image(a, report, i)
 		if err != nil {
-			return nil, fmt.Errorf("image %s: %w", report.Images[i].ID, err)
+			return nil, nil, fmt.Errorf("image %s: %w", report.Images[i].ID, err)
 		}
-		r.Sample = want.sample
-		made = append(made, r)
+		b.Sample = want.sample
+		made, stored = append(made, b.record), append(stored, b)
 	}
 	if err := w.flush(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w.report(total)
 	refs := map[digest.Digest][]string{}
@@ -258,7 +263,8 @@ func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, la
 		img := &report.Images[i]
 		refs[img.ID] = append(refs[img.ID], s.goodRefs(img.Refs)...)
 	}
-	return s.loaded(made, refs)
+	out, err := s.loaded(made, refs)
+	return out, stored, err
 }
 
 // loaded makes images known under the names that an archive gives them.

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layerlab/layerlab/server/store/folders"
 )
 
 // The binary index (package imagecore/index) begins with a magic, a version
@@ -39,7 +41,7 @@ func joinIndex(head, rest []byte) []byte {
 	return append(b, rest...)
 }
 
-func layerDir(chain digest.Digest) string  { return "layers/" + chain.Encoded() }
+func layerDir(chain digest.Digest) string  { return "layers/" + folders.Name(chain) }
 func indexFile(chain digest.Digest) string { return layerDir(chain) + ".index" }
 func blobFile(d digest.Digest) string      { return "blobs/sha256/" + d.Encoded() }
 

@@ -149,7 +149,9 @@ func (m *model) holds() error {
 				need = append(need, blobFile(d))
 			}
 			for _, l := range r.Layers {
-				need = append(need, layerDir(l.ChainID))
+				if m.users(r.ID) > 0 {
+					need = append(need, layerDir(l.ChainID))
+				}
 			}
 			for _, name := range need {
 				if ok, err := exists(m.root, name); err != nil || !ok {
@@ -300,6 +302,13 @@ func (m *model) creates(ctx context.Context, name string) error {
 	}
 	defer release()
 	m.sched.wait("create a container")
+	if err := m.Unpack(ctx, img.ID); err != nil {
+		if !errors.Is(err, imagecore.ErrCanceled) {
+			m.t.Errorf("the image is held: %v", err)
+		}
+		return err
+	}
+	m.sched.wait("its layers are unpacked")
 	for _, l := range img.Layers {
 		if _, err := os.Stat(l.Dir); err != nil {
 			m.t.Errorf("the image is held: %v", err)

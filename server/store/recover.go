@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/layerlab/layerlab/runtime/snapshot"
 )
 
 // recover brings the data folder in line with meta.db after a crash at any
@@ -17,6 +19,8 @@ import (
 //	trash/ holds what an image needs   a removal did not become final: put back
 //	trash/ holds else what was ours    a removal was not finished: delete
 //	a file that no image needs         an import or commit was not finished: delete
+//	a folder of a layer, half made     delete
+//	an image lacks a folder of a layer Unpack makes it when it is asked for
 //	an image lacks a file              no crash does that: say so, keep the image
 func (s *Store) recover(context.Context) error {
 	var missing []string
@@ -29,6 +33,9 @@ func (s *Store) recover(context.Context) error {
 			return err
 		}
 		for name := range keep {
+			if strings.HasPrefix(name, "layers/") && path.Ext(name) == "" {
+				continue
+			}
 			if ok, err := exists(s.root, name); err != nil {
 				return err
 			} else if !ok {
@@ -46,6 +53,15 @@ func (s *Store) recover(context.Context) error {
 	}
 	gone, err := s.deleteAll("trash", func(name string) string { return homeOf(name) })
 	if err != nil {
+		return err
+	}
+	half, err := s.deleteAll("layers", func(name string) string {
+		if strings.HasPrefix(name, snapshot.PartialPrefix) {
+			return "layers/" + name
+		}
+		return ""
+	})
+	if gone = append(gone, half...); err != nil {
 		return err
 	}
 	more, err := s.deleteAll(".", func(name string) string {

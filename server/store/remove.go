@@ -14,6 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -108,6 +109,7 @@ func (s *Store) Remove(ctx context.Context, ref string) error {
 		_, err := s.untag(untag)
 		return err
 	}
+	s.folders.Stop(id)
 	var moved []string
 	err = s.change(func(tx *bolt.Tx) error {
 		for _, name := range names(tx)[id] {
@@ -174,10 +176,11 @@ func (s *Store) setGoing(id digest.Digest) {
 	s.mu.Unlock()
 }
 
-// Folders that hold what images refer to, and how trash/ remembers them.
-var folders = map[string]string{"blobs": "blobs/sha256", "layers": "layers"} //nolint:gochecknoglobals // a constant in all but name
+// What holds that which images refer to, and how trash/ remembers it.
+var homes = map[string]string{"blobs": "blobs/sha256", "layers": "layers"} //nolint:gochecknoglobals // a constant in all but name
 
-// referenced lists the files that the images of meta.db need.
+// referenced lists the files that the images of meta.db need. Folders of layers
+// may be missing among them: they are made anew.
 func referenced(tx *bolt.Tx) (map[string]bool, error) {
 	all, err := records(tx)
 	if err != nil {
@@ -205,15 +208,15 @@ func (s *Store) collect(tx *bolt.Tx) (moved []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for kind, dir := range folders {
+	for kind, dir := range homes {
 		list, err := s.list(dir)
 		if err != nil {
 			return moved, err
 		}
 		for _, name := range list {
 			from := path.Join(dir, name)
-			if keep[from] {
-				continue
+			if keep[from] || strings.HasPrefix(name, snapshot.PartialPrefix) {
+				continue // the latter is being made, or goes with the next start
 			}
 			to := path.Join("trash", kind+"."+suffix()+"."+name)
 			if err := s.disk.Rename(from, to); err != nil {
@@ -258,7 +261,7 @@ func (s *Store) restore(tx *bolt.Tx) error {
 func homeOf(name string) string {
 	kind, rest, _ := strings.Cut(name, ".")
 	_, file, ok := strings.Cut(rest, ".")
-	if dir := folders[kind]; ok && dir != "" {
+	if dir := homes[kind]; ok && dir != "" {
 		return path.Join(dir, file)
 	}
 	return ""

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -18,7 +17,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/layerlab/layerlab/imagecore"
-	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/store/folders"
 )
 
 // Options are what a Store needs of others.
@@ -26,7 +25,7 @@ type Options struct {
 	Dir    string // DATA; made with mode 0700 where absent
 	Limits imagecore.Limits
 	Read   Reader // opens what people upload
-	Unpack Unpack
+	Unpack folders.Unpack
 	// Users is the number of containers made of an image; nil stands for none.
 	// It must not wait for a call of the store, transactions excepted.
 	Users func(id digest.Digest) int
@@ -39,10 +38,6 @@ type Options struct {
 	Wrap func(d Disk, root *os.Root) Disk
 }
 
-// Unpack makes the folder dir of a layer, in overlayfs's form, whole or not at
-// all, as snapshot.Unpack does; content gives the uncompressed tars of layers.
-type Unpack func(ctx context.Context, dir string, t *tree.Tree, layer int, content func(layer int) (io.ReaderAt, error)) error
-
 // Store is the images of one data folder. It is safe for concurrent use.
 type Store struct {
 	o    Options
@@ -50,7 +45,8 @@ type Store struct {
 	disk Disk
 	db   *bolt.DB
 
-	memory memory // of archives
+	memory  memory // of archives
+	folders *folders.Maker
 
 	// turn has room for one: who stores, commits or removes.
 	turn chan struct{}
@@ -87,6 +83,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		held:   map[digest.Digest]int{},
 		opened: map[digest.Digest]*opened{},
 	}
+	s.folders = folders.New(folders.Options{Dir: filepath.Join(dir, "layers"), Unpack: o.Unpack, Log: o.Log})
 	if o.Wrap != nil {
 		s.disk = o.Wrap(s.disk, root)
 	}
@@ -116,9 +113,10 @@ func (s *Store) prepare(ctx context.Context) error {
 	return s.checkIndex()
 }
 
-// Close waits for what is being deleted and closes meta.db. Nothing may use
-// the store any more.
+// Close waits for what is being deleted, ends what is being unpacked and closes
+// meta.db. Nothing may use the store any more.
 func (s *Store) Close() error {
+	s.folders.Close()
 	s.sweeper.Wait()
 	s.mu.Lock()
 	for id, a := range s.opened {

@@ -124,6 +124,7 @@ func TestSharedLayersAreUnpackedOnce(t *testing.T) {
 	b.load(t, dockerSave(t, "", saved{stack: changed, refs: []string{"a:1"}}, saved{stack: other, refs: []string{"b:1"}}))
 	b.load(t, dockerSave(t, "", saved{stack: changed, refs: []string{"c:1"}, env: "x"}))
 	b.load(t, dockerSave(t, "", saved{stack: base, refs: []string{"d:1"}}))
+	b.folders.Wait()
 	if len(b.unpack.made) != 3 {
 		t.Errorf("unpacked %v", b.unpack.made)
 	}
@@ -386,6 +387,7 @@ func TestCommitAddsOneLayer(t *testing.T) {
 	if _, ok := merged.Top().Lookup("bin/my-app-tools"); ok {
 		t.Error("the deleted file is in the tree")
 	}
+	b.folders.Wait()
 	if len(b.unpack.made) != 3 {
 		t.Errorf("unpacked %v", b.unpack.made)
 	}

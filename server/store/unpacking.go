@@ -3,85 +3,12 @@
 package store
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 
-	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
-
-	"github.com/layerlab/layerlab/imagecore/contents"
-	"github.com/layerlab/layerlab/imagecore/tree"
 )
-
-// unpacking makes the folders of an image's layers that are not there yet, a few
-// at a time: none needs another's. Whoever made one waits for it.
-type unpacking struct {
-	w       *writer
-	archive contents.Layers
-	work    errgroup.Group
-	given   map[digest.Digest]bool // a stack may hold a layer twice, but no chain
-
-	mu     sync.Mutex
-	layers map[int]layerRecord
-	blobs  []*os.File // opened for content
-}
-
-// unpacking takes what the blobs that w moved do not hold from the archive.
-func (w *writer) unpacking(archive contents.Layers) *unpacking {
-	u := &unpacking{w: w, archive: archive, given: map[digest.Digest]bool{}, layers: map[int]layerRecord{}}
-	u.work.SetLimit(parallel)
-	return u
-}
-
-// begin unpacks a layer, which is stored as those below are that were begun
-// before. It waits while as many as may are under way.
-func (u *unpacking) begin(t *tree.Tree, layer int, l layerRecord) error {
-	u.mu.Lock()
-	u.layers[layer] = l
-	u.mu.Unlock()
-	s, name := u.w.store, layerDir(l.ChainID)
-	if ok, err := exists(s.root, name); err != nil || ok || u.given[l.ChainID] {
-		return err
-	}
-	u.given[l.ChainID] = true
-	u.work.Go(func() error {
-		if err := s.o.Unpack(u.w.ctx, filepath.Join(s.o.Dir, name), t, layer, u.content); err != nil {
-			return fmt.Errorf("unpack layer %d (%s): %w", layer, l.DiffID, diskError(err))
-		}
-		return nil
-	})
-	return nil
-}
-
-// wait is for the end of all.
-func (u *unpacking) wait() error {
-	err := u.work.Wait()
-	for _, f := range u.blobs {
-		err = errors.Join(err, f.Close())
-	}
-	return err
-}
-
-// content gives a layer's tar, from the archive while it is there.
-func (u *unpacking) content(layer int) (io.ReaderAt, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	l, known := u.layers[layer]
-	if !known || !u.w.gave(l.Blob) {
-		return u.archive(layer)
-	}
-	f, err := u.w.store.root.Open(blobFile(l.Blob))
-	if err != nil {
-		return nil, err
-	}
-	u.blobs = append(u.blobs, f)
-	return io.NewSectionReader(f, 0, l.Size), nil
-}
 
 // place is where a layer's bytes lie in the archive that was received.
 type place struct{ offset, size int64 }
@@ -140,16 +67,4 @@ func (w *writer) wasMoved(at place) (layerRecord, bool) {
 	defer w.mu.Unlock()
 	l, ok := w.moved[at]
 	return l, ok
-}
-
-// gave reports whether a blob was moved out of the spool.
-func (w *writer) gave(blob digest.Digest) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, l := range w.moved {
-		if l.Blob == blob {
-			return true
-		}
-	}
-	return false
 }

@@ -45,12 +45,12 @@ type writer struct {
 }
 
 // image stores one image of an archive and returns what meta.db shall know.
-func (w *writer) image(a Archive, report *imagecore.Report, i int) (*record, error) {
+func (w *writer) image(a Archive, report *imagecore.Report, i int) (*built, error) {
 	img := &report.Images[i]
 	if got := digest.FromString(img.Config.Raw); got != img.ID {
 		return nil, mismatch("config", img.ID, got)
 	}
-	layers, err := w.layers(a, img, i)
+	layers, merged, err := w.layers(a, img, i)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,11 @@ func (w *writer) image(a Archive, report *imagecore.Report, i int) (*record, err
 	if err != nil {
 		return nil, err
 	}
-	return w.record(report, i, desc, layers, bin)
+	r, err := w.record(report, i, desc, layers, bin)
+	if err != nil {
+		return nil, err
+	}
+	return &built{r, merged, contents.Of(a, i)}, nil
 }
 
 // record puts together what is known, and keeps the index beside the topmost
@@ -117,51 +121,33 @@ func (w *writer) record(report *imagecore.Report, i int, manifest v1.Descriptor,
 	return r, replace(w.store.disk, "layers", filepath.Base(name), rest)
 }
 
-// layers stores the blobs of an image in their order, a few at a time, and
-// unpacks each layer once it and those below are what the config says: one
-// waits for the disk while another computes.
-func (w *writer) layers(a Archive, img *imagecore.Image, image int) ([]layerRecord, error) {
+// layers stores the blobs of an image, a few at a time: one waits for the disk
+// while another computes. It returns the merged tree, too, whose layers can be
+// unpacked.
+func (w *writer) layers(a Archive, img *imagecore.Image, image int) ([]layerRecord, *tree.Tree, error) {
 	layers, broken := make([]layerRecord, len(img.Layers)), make([]error, len(img.Layers))
-	stored := make([]chan struct{}, len(img.Layers))
-	for l := range stored {
-		stored[l] = make(chan struct{})
+	var work errgroup.Group
+	work.SetLimit(parallel)
+	for l := range img.Layers {
+		work.Go(func() error {
+			layers[l], broken[l] = w.layer(a, img, image, l)
+			return nil
+		})
 	}
-	merge := sync.OnceValues(func() (*tree.Tree, error) { return treeOf(img) })
-	var storing sync.WaitGroup
-	storing.Go(func() {
-		var work errgroup.Group
-		work.SetLimit(parallel)
-		for l := range img.Layers {
-			work.Go(func() error {
-				defer close(stored[l])
-				layers[l], broken[l] = w.layer(a, img, image, l)
-				return nil
-			})
-		}
-		work.Wait()
-	})
-	u := w.unpacking(contents.Of(a, image))
-	_, _ = merge() // meanwhile; what it says is heard when a layer is to be unpacked
+	merged, err := treeOf(img) // meanwhile
+	work.Wait()
 	var chain digest.Digest
 	for l := range layers {
-		<-stored[l]
 		if broken[l] != nil { // the lowest is told, whichever was read first
-			storing.Wait()
-			return nil, errors.Join(fmt.Errorf("store layer %d: %w", l, broken[l]), u.wait())
+			return nil, nil, fmt.Errorf("store layer %d: %w", l, broken[l])
 		}
 		chain = chainID(chain, layers[l].DiffID)
 		layers[l].ChainID = chain
-		merged, err := merge()
-		if err == nil {
-			err = u.begin(merged, l, layers[l])
-		}
-		if err != nil {
-			storing.Wait()
-			return nil, errors.Join(err, u.wait())
-		}
 	}
-	storing.Wait()
-	return layers, u.wait()
+	if err == nil {
+		err = w.store.unpackable(merged, layers)
+	}
+	return layers, merged, err
 }
 
 // layer stores a layer's blob and verifies it on the way: the digest of the
