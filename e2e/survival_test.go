@@ -135,6 +135,7 @@ func TestRebootLeavesTheTruth(t *testing.T) {
 	for _, id := range []string{once, always, never, frozen} {
 		c.remove(id)
 	}
+	c.unpack()
 	if extra, err := c.whole(); err != nil || len(extra) > 0 {
 		t.Errorf("%v, too much: %v", err, extra)
 	}
@@ -227,6 +228,7 @@ func TestFullDiskLeavesTheTruth(t *testing.T) {
 	if status, text := c.post("/images/load", strings.NewReader(string(archive))); status != 200 {
 		t.Errorf("load: %d %s", status, text)
 	}
+	c.unpack()
 	if extra, err := c.whole(); err != nil || len(extra) > 0 {
 		t.Errorf("%v, too much: %v", err, extra)
 	}
