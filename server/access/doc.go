@@ -25,6 +25,9 @@
 // same header. meta.db keeps only a keyed hash of the secret, so sessions
 // outlive a restart, end when the token changes, and can't be read from disk.
 //
+// The secret of a shared terminal's link is no bearer: POST /api/v1/shared takes
+// it and answers with a ticket for that terminal, and nothing else does.
+//
 // WebSockets, server-sent events and downloads, which can't send headers, use
 // tickets: random, for one exact path and query, once, within 30 seconds.
 package access

@@ -9,8 +9,12 @@ import (
 	"strings"
 )
 
-// sessionPath is the one path beneath /api that needs no bearer: it gives one.
-const sessionPath = "/api/v1/session"
+// The two POSTs beneath /api that need no bearer: what they give is for who has
+// a code or the secret of a shared terminal, in the body.
+const (
+	sessionPath = "/api/v1/session"
+	sharedPath  = "/api/v1/shared"
+)
 
 // pageCSP lets the page run its own scripts and WebAssembly and talk to its own
 // origin, and nothing else. Styles of xterm.js are adopted style sheets.
@@ -76,7 +80,7 @@ func (g *Gate) check(r *http.Request) *Refusal {
 			return &Refusal{Status: http.StatusForbidden, Code: "site-refused", Message: "the request comes from another site"}
 		}
 	}
-	if !g.guarded(r.URL.Path) || r.URL.Path == sessionPath && r.Method == http.MethodPost {
+	if !g.guarded(r.URL.Path) || r.Method == http.MethodPost && (r.URL.Path == sessionPath || r.URL.Path == sharedPath) {
 		return nil
 	}
 	return g.authenticate(r)

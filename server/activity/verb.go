@@ -35,6 +35,8 @@ func verbs() map[string]string {
 		"POST /volumes/prune": "volume prune", "GET /volumes/{}": "volume inspect", "DELETE /volumes/{}": "volume rm",
 		"GET /networks": "network ls", "POST /networks/create": "network create", "POST /networks": "network create",
 		"POST /networks/prune": "network prune", "GET /networks/{}": "network inspect", "DELETE /networks/{}": "network rm",
+		"POST /containers/{}/recordings": "record", "POST /recordings/{}/stop": "record stop", "DELETE /recordings/{}": "record rm",
+		"POST /containers/{}/shares": "share", "DELETE /shares/{}": "share rm",
 		"POST /networks/{}/connect": "network connect", "POST /networks/{}/disconnect": "network disconnect",
 	}
 }

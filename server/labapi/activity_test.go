@@ -55,12 +55,12 @@ func TestWhatPeopleDoIsKeptAndWhatThePageAsksIsNot(t *testing.T) {
 // the activity view.
 func TestEveryActionHasDockersWord(t *testing.T) {
 	e := echo.New()
-	labapi.New(labapi.Deps{Images: &fakeImages{}, Containers: fakeContainers{}, Networks: fakeNetworks{}}).Register(e.Group(labapi.Prefix))
+	labapi.New(labapi.Deps{Images: &fakeImages{}, Containers: fakeContainers{}, Networks: fakeNetworks{}, Recordings: fakeRecordings{}, Shares: fakeShares{}}).Register(e.Group(labapi.Prefix))
 	names := activity.NewNamer()
 	n := 0
 	for _, r := range e.Routes() {
 		path := strings.TrimPrefix(r.Path, labapi.Prefix)
-		if r.Method == "GET" || r.Method == echo.RouteNotFound || path == "/session" || path == "/tickets" || strings.HasPrefix(path, "/uploads/") {
+		if r.Method == "GET" || r.Method == echo.RouteNotFound || path == "/session" || path == "/shared" || path == "/tickets" || strings.HasPrefix(path, "/uploads/") {
 			continue
 		}
 		n++

@@ -168,7 +168,7 @@ func withContainers(t *testing.T, n *noted) *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = labapi.ErrorHandler(log)
 	labapi.New(labapi.Deps{
-		Images: &fakeImages{}, Containers: n, Networks: notedNetworks{n}, Events: setUp(t).bus, Gate: fakeGate{}, Terminals: fakeTerminals{}, Log: log,
+		Images: &fakeImages{}, Containers: n, Networks: notedNetworks{n}, Recordings: fakeRecordings{}, Shares: fakeShares{}, Events: setUp(t).bus, Gate: fakeGate{}, Terminals: fakeTerminals{}, Log: log,
 		Info: func(context.Context) wire.Info { return wire.Info{} },
 	}).Register(e.Group(labapi.Prefix))
 	return e

@@ -21,6 +21,8 @@ type Deps struct {
 	Events     Events
 	Gate       Gate
 	Terminals  Terminals
+	Recordings Recordings
+	Shares     Shares
 	Info       func(ctx context.Context) wire.Info
 	Log        *slog.Logger
 	// Activity may be nil: nothing is kept then.

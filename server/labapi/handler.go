@@ -65,6 +65,8 @@ func (h *Handler) Register(g *echo.Group) {
 	h.activityRoutes(g)
 	h.lookRoutes(g)
 	h.containerRoutes(g)
+	h.recordingRoutes(g)
+	h.sharingRoutes(g)
 	h.networkRoutes(g)
 }
 

@@ -193,7 +193,7 @@ func setUp(t *testing.T) *bench {
 		}
 	})
 	labapi.New(labapi.Deps{
-		Images: b.images, Containers: fakeContainers{}, Networks: fakeNetworks{}, Looks: fakeLooks{}, Events: bus, Gate: fakeGate{}, Terminals: fakeTerminals{},
+		Images: b.images, Containers: fakeContainers{}, Networks: fakeNetworks{}, Recordings: fakeRecordings{}, Shares: fakeShares{}, Looks: fakeLooks{}, Events: bus, Gate: fakeGate{}, Terminals: fakeTerminals{},
 		Info: func(context.Context) wire.Info { return wire.Info{Version: "v"} }, Log: log, Activity: fakeActivity{activity.New(activity.Options{Now: time.Now})},
 	}).Register(b.echo.Group(labapi.Prefix))
 	return b

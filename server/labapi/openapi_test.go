@@ -37,7 +37,7 @@ type document struct {
 // of openapi.yaml, both ways.
 func TestOpenAPIDescribesExactlyTheRoutes(t *testing.T) {
 	e := echo.New()
-	labapi.New(labapi.Deps{Images: &fakeImages{}, Containers: fakeContainers{}, Networks: fakeNetworks{}}).Register(e.Group(labapi.Prefix))
+	labapi.New(labapi.Deps{Images: &fakeImages{}, Containers: fakeContainers{}, Networks: fakeNetworks{}, Recordings: fakeRecordings{}, Shares: fakeShares{}}).Register(e.Group(labapi.Prefix))
 	var routes []string
 	param := regexp.MustCompile(`:(\w+)`)
 	for _, r := range e.Routes() {
@@ -151,6 +151,13 @@ func schemas(t *testing.T) string {
 		wire.TicketRequest{},
 		wire.Ticket{},
 		wire.Control{},
+		wire.NewRecording{},
+		wire.RecordingList{},
+		wire.NewShare{},
+		wire.CreatedShare{},
+		wire.ShareList{},
+		wire.SharedRequest{},
+		wire.SharedTerminal{},
 		wire.Info{},
 		imagecore.Report{},
 		account.Account{},

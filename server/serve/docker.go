@@ -74,7 +74,7 @@ func (s *server) openDocker() error {
 	}
 	h := &http.Server{
 		Handler: dockerapi.New(dockerapi.Deps{
-			Activity: s.activity, Images: notedImages{dockerImages{s.store, s.o.Limits}}, Containers: dockerContainers{s.engine}, Networks: s.networks, Events: dockerEvents{s.bus},
+			Activity: s.activity, Images: notedImages{dockerImages{s.store, s.o.Limits}}, Containers: dockerContainers{s.engine, s.resize}, Networks: s.networks, Events: dockerEvents{s.bus},
 			Facts: dockerapi.Facts{
 				Version: s.o.Version, Kernel: unix.ByteSliceToString(name.Release[:]), Data: s.o.Data, Rootfs: string(s.method),
 				Name: unix.ByteSliceToString(name.Nodename[:]), Started: time.Now(),

@@ -27,7 +27,14 @@ func (d dockerImages) Load(ctx context.Context, body io.Reader, platforms []stri
 }
 
 // dockerContainers shows the engine as the Docker API wants it.
-type dockerContainers struct{ *engine.Service }
+type dockerContainers struct {
+	*engine.Service
+	resize func(ctx context.Context, id string, cols, rows uint16) error
+}
+
+func (d dockerContainers) Resize(ctx context.Context, id string, cols, rows uint16) error {
+	return d.resize(ctx, id, cols, rows)
+}
 
 func (d dockerContainers) Detail(ctx context.Context, id string) (dockerapi.Container, error) {
 	c, err := d.Service.Detail(ctx, id)

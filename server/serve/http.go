@@ -40,7 +40,7 @@ func (s *server) handler() (http.Handler, error) {
 	e.HTTPErrorHandler = labapi.ErrorHandler(s.log)
 	e.Use(s.recovery, s.logging, counters.count)
 	labapi.New(labapi.Deps{
-		Activity: s.activity, Images: notedStore{s.store}, Containers: pageContainers{s.engine}, Networks: s.networks, Looks: looks{s.store, s.engine}, Events: s.bus, Gate: s.gate, Terminals: s.terminals,
+		Activity: s.activity, Images: notedStore{s.store}, Containers: pageContainers{s.engine}, Networks: s.networks, Looks: looks{s.store, s.engine}, Events: s.bus, Gate: s.gate, Terminals: s.terminals, Recordings: s.recordings, Shares: shares{s.shares, s.terminals},
 		Info: s.info, Log: s.log,
 	}).Register(e.Group(labapi.Prefix))
 	e.Any("/api/*", func(echo.Context) error { return echo.ErrNotFound })

@@ -28,7 +28,8 @@ import (
 	"github.com/layerlab/layerlab/server/engine/networks"
 	"github.com/layerlab/layerlab/server/engine/reach"
 	"github.com/layerlab/layerlab/server/events"
-	"github.com/layerlab/layerlab/server/labapi"
+	"github.com/layerlab/layerlab/server/recording"
+	"github.com/layerlab/layerlab/server/sharing"
 	"github.com/layerlab/layerlab/server/store"
 	"github.com/layerlab/layerlab/server/terminal"
 	"github.com/layerlab/layerlab/server/webui"
@@ -53,17 +54,19 @@ type server struct {
 	log     *slog.Logger
 	closers []func() error
 
-	store     *store.Store
-	bus       *events.Bus
-	activity  *activity.Recorder
-	engine    *engine.Service
-	networks  *networks.Service
-	terminals *terminal.Handler
-	gate      *access.Gate
-	method    snapshot.Method
-	shared    *idrange.Range // of all containers, on a host without idmapped mounts
-	cannotRun error
-	ready     ready
+	store      *store.Store
+	bus        *events.Bus
+	activity   *activity.Recorder
+	engine     *engine.Service
+	networks   *networks.Service
+	terminals  *terminal.Handler
+	recordings *recording.Service
+	shares     *sharing.Service
+	gate       *access.Gate
+	method     snapshot.Method
+	shared     *idrange.Range // of all containers, on a host without idmapped mounts
+	cannotRun  error
+	ready      ready
 }
 
 func (s *server) onClose(f func() error) { s.closers = append(s.closers, f) }
@@ -214,17 +217,7 @@ func (s *server) openServices(ctx context.Context) error {
 		return err
 	}
 	s.onClose(s.engine.Close)
-	s.terminals = terminal.New(terminal.Options{
-		Attach: func(ctx context.Context, id string) (terminal.Stream, error) {
-			stream, err := s.engine.Attach(ctx, id)
-			if err != nil {
-				return nil, err // not a nil Stream within a non-nil interface
-			}
-			return stream, nil
-		},
-		Resize: s.engine.Resize, Words: labapi.WireError, Log: s.log,
-	})
-	return nil
+	return s.openTerminals()
 }
 
 // writeInit puts the program of --init where containers can have it mounted. One

@@ -81,19 +81,79 @@ func New(o Options) *Handler {
 // about id come as an "error" frame: a page cannot read the body of an answer
 // that refuses the upgrade.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string) {
+	h.serve(w, r, func(_ context.Context, s *session) error {
+		s.id = id
+		return nil
+	})
+}
+
+// Guest is somebody to whom one terminal has been lent.
+type Guest struct {
+	ID         string // of the container or exec
+	Write      bool   // else every frame but an ack ends the session
+	Cols, Rows uint16 // the size that the terminal has
+	// Ended is done when the guest has to go, with what to tell as its cause.
+	Ended context.Context
+}
+
+// ServeGuest is Serve for a guest, whom enter lets in or not. ctx ends with the
+// session. A guest is told of the size that others give to the terminal.
+func (h *Handler) ServeGuest(w http.ResponseWriter, r *http.Request, enter func(ctx context.Context) (Guest, error)) {
+	h.serve(w, r, func(ctx context.Context, s *session) error {
+		g, err := enter(ctx)
+		if err != nil {
+			return err
+		}
+		h.mu.Lock()
+		s.id, s.guest = g.ID, &g
+		h.mu.Unlock()
+		context.AfterFunc(g.Ended, func() {
+			if ctx.Err() == nil {
+				s.expel(context.Cause(g.Ended))
+			}
+		})
+		return nil
+	})
+}
+
+// Resized tells guests which size the terminal of a container or exec has now.
+func (h *Handler) Resized(id string, cols, rows uint16) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.open {
+		if s.guest != nil && s.id == id && !h.closed {
+			s.guest.Cols, s.guest.Rows = cols, rows
+			// Not in the way of who resizes: a guest may take nothing.
+			h.work.Go(func() { _ = s.control(wire.Control{Type: "resize", Cols: cols, Rows: rows}) })
+		}
+	}
+}
+
+// size is what a guest is told of the terminal's size; 0 for who has it whole.
+func (h *Handler) size(s *session) (cols, rows uint16) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.guest == nil {
+		return 0, 0
+	}
+	return s.guest.Cols, s.guest.Rows
+}
+
+// serve upgrades the request; enter decides which terminal it is for.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, enter func(ctx context.Context, s *session) error) {
 	conn, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // Upgrade has answered
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
-	s := newSession(h.o, id, conn, cancel)
+	s := newSession(h, conn, cancel)
 	if !h.enter(s) {
 		s.hangUp(websocket.CloseGoingAway, "")
 		return
 	}
 	defer h.leave(s)
-	s.run(ctx)
+	s.run(ctx, enter)
 }
 
 // Close ends all terminals, whose processes live on, and waits for them.

@@ -24,8 +24,10 @@ var errOver = errors.New("terminal: session over")
 // session is one connection. Three goroutines: read takes frames, output sends
 // them (it alone writes data frames), input feeds the process.
 type session struct {
+	h      *Handler
 	o      Options
-	id     string
+	id     string // of the container or exec
+	guest  *Guest // nil for who has the terminal whole; the handler's lock guards its size
 	conn   *websocket.Conn
 	cancel context.CancelFunc
 	queue  *queue
@@ -41,17 +43,21 @@ type session struct {
 	stream Stream // that the process's input goes to
 }
 
-func newSession(o Options, id string, conn *websocket.Conn, cancel context.CancelFunc) *session {
-	s := &session{o: o, id: id, conn: conn, cancel: cancel, queue: newQueue(maxQueued)}
+func newSession(h *Handler, conn *websocket.Conn, cancel context.CancelFunc) *session {
+	s := &session{h: h, o: h.o, conn: conn, cancel: cancel, queue: newQueue(maxQueued)}
 	s.moved = sync.NewCond(&s.mu)
 	return s
 }
 
 // run lasts until the page goes, the process ends, or the handler is closed.
-func (s *session) run(ctx context.Context) {
+func (s *session) run(ctx context.Context, enter func(ctx context.Context, s *session) error) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer s.end()
+	if err := enter(ctx, s); err != nil {
+		s.fail(err)
+		return
+	}
 	stream, err := s.o.Attach(ctx, s.id)
 	if err != nil {
 		s.fail(err)
@@ -77,6 +83,12 @@ func (s *session) run(ctx context.Context) {
 // end makes all goroutines of the session return.
 func (s *session) end() {
 	s.cancel()
+	s.still()
+	s.conn.Close()
+}
+
+// still lets no byte through any more, neither way.
+func (s *session) still() {
 	s.queue.close()
 	s.mu.Lock()
 	s.over = true
@@ -85,7 +97,19 @@ func (s *session) end() {
 	}
 	s.moved.Broadcast()
 	s.mu.Unlock()
-	s.conn.Close()
+}
+
+// expel ends a guest's session at once, and tells why. What the guest still
+// sends is read and thrown away, so that the page gets to know.
+func (s *session) expel(err error) {
+	s.still()
+	s.fail(err)
+}
+
+func (s *session) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
 }
 
 // read takes frames from the page.
@@ -101,7 +125,14 @@ func (s *session) read(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		if s.isOver() {
+			continue
+		}
 		if kind == websocket.BinaryMessage {
+			if s.looksOnly() {
+				s.expel(errLooksOnly())
+				continue
+			}
 			if !s.queue.put(data) {
 				s.fail(imagecore.NewError(imagecore.ErrTooLarge, "terminal-input-full",
 					"1 MiB of input waits for the program, which does not read: the rest is not kept"))
@@ -116,6 +147,10 @@ func (s *session) read(ctx context.Context) {
 		}
 		switch c.Type {
 		case "resize":
+			if s.looksOnly() {
+				s.expel(errLooksOnly())
+				continue
+			}
 			if c.Cols > 0 && c.Rows > 0 {
 				if err := s.o.Resize(ctx, s.id, c.Cols, c.Rows); err != nil && ctx.Err() == nil {
 					s.o.Log.Debug("resize", "terminal", s.id, "err", err)
@@ -125,6 +160,12 @@ func (s *session) read(ctx context.Context) {
 			s.ack(c.Bytes)
 		}
 	}
+}
+
+func (s *session) looksOnly() bool { return s.guest != nil && !s.guest.Write }
+
+func errLooksOnly() error {
+	return imagecore.NewError(imagecore.ErrConflict, "share-view-only", "this link is for looking: it neither types nor resizes")
 }
 
 func (s *session) ack(total int64) {
@@ -167,6 +208,7 @@ func (s *session) output(ctx context.Context, stream Stream) {
 			}
 		}
 		switch {
+		case s.isOver(): // whoever ended it has told why
 		case errors.Is(err, io.EOF):
 			code := 0
 			if exit := stream.Exit(); exit != nil {
@@ -183,7 +225,8 @@ func (s *session) output(ctx context.Context, stream Stream) {
 
 // follow sends one stream to its end and returns the error that ended it.
 func (s *session) follow(stream Stream) error {
-	if err := s.control(wire.Control{Type: "ready", Bytes: stream.Replay(), TTY: stream.TTY()}); err != nil {
+	cols, rows := s.h.size(s)
+	if err := s.control(wire.Control{Type: "ready", Bytes: stream.Replay(), TTY: stream.TTY(), Cols: cols, Rows: rows}); err != nil {
 		return err
 	}
 	for s.wait(Window) {

@@ -233,6 +233,9 @@ const (
 	// EventAction is what was done to something and left it what it is: a signal
 	// was sent, a process executed, a file copied. Data is Action.
 	EventAction = "action"
+	// EventRecording says that a recording began, ended or was deleted. Data is
+	// Recording, null once it is deleted; never replayed.
+	EventRecording = "recording"
 	// EventResync says that events are missing here: read the lists anew.
 	// Its ID is empty, its data null.
 	EventResync = "resync"
@@ -304,8 +307,9 @@ type Ticket struct {
 //
 // From the page: "resize" (Cols, Rows), "ack" (Bytes: the total of terminal
 // bytes that the page has handed to its screen since the connection began).
-// From the server: "ready" (Bytes: how many bytes of replay follow; TTY),
-// "exit" (Code), "error" (Error). The server stops sending while more than
+// From the server: "ready" (Bytes: how many bytes of replay follow; TTY; to a
+// guest Cols and Rows, the terminal's size), "resize" (to a guest: the size has
+// become another), "exit" (Code), "error" (Error). The server stops sending while more than
 // 1 MiB is not acknowledged.
 type Control struct {
 	Type  string `json:"type"`

@@ -54,6 +54,15 @@ var roots = []any{
 	wire.TicketRequest{},
 	wire.Ticket{},
 	wire.Control{},
+	wire.NewRecording{},
+	wire.Recording{},
+	wire.RecordingList{},
+	wire.NewShare{},
+	wire.Share{},
+	wire.CreatedShare{},
+	wire.ShareList{},
+	wire.SharedRequest{},
+	wire.SharedTerminal{},
 	wire.Info{},
 	wire.Facts{},
 	wire.Volume{},
@@ -77,6 +86,8 @@ var unions = []struct{ prefix, name string }{
 	{"Event", "EventKind"},
 	{"Upload", "UploadPhase"},
 	{"Archive", "ArchiveKind"},
+	{"Ended", "RecordingEnd"},
+	{"Role", "ShareRole"},
 }
 
 // narrow says which string fields hold one of a closed set of values.
@@ -86,6 +97,11 @@ var narrow = map[string]string{
 	"UploadProgress.Phase": "UploadPhase",
 	"ArchiveFile.Kind":     "ArchiveKind",
 	"Change.Kind":          "'A' | 'C' | 'D'",
+	"Recording.Ended":      "RecordingEnd | ''",
+	"NewShare.Role":        "ShareRole",
+	"Share.Role":           "ShareRole",
+	"CreatedShare.Role":    "ShareRole",
+	"SharedTerminal.Role":  "ShareRole",
 	"Control.Type":         "'resize' | 'ack' | 'ready' | 'exit' | 'error'",
 }
 

@@ -10,28 +10,33 @@ export interface Happening {
   by?: Writer;
 }
 
-/** What happened between two looks at a container's layer, by path. */
+/** What happened between two looks at a container's layer, by path. The server says the same of one that is recorded (server/recording). */
 export function happened(before: Changes, after: Changes): Happening[] {
   const was = new Map(before.changes.map((c) => [c.path, c]));
   const is = new Set(after.changes.map((c) => c.path));
   const out: Happening[] = [];
   for (const c of after.changes) {
     const old = was.get(c.path);
-    if (old && old.kind === c.kind && old.copiedUp === c.copiedUp && old.size === c.size) continue;
+    if (old && same(old, c)) continue;
     out.push(...now(old, c).map((h) => (c.by ? { ...h, by: c.by } : h)));
   }
   // A listing that is cut short says nothing about what it leaves out.
   if (!after.truncated && !before.truncated) {
     for (const c of before.changes) {
-      if (!is.has(c.path)) out.push({ kind: 'undone', path: c.path, bytes: c.kind === 'D' ? 0 : -c.size });
+      if (!is.has(c.path))
+        out.push({ kind: 'undone', path: c.path, bytes: c.kind === 'D' || c.size === 0 ? 0 : -c.size });
     }
   }
   return out;
 }
 
+const same = (a: Change, b: Change) =>
+  a.kind === b.kind && a.copiedUp === b.copiedUp && a.size === b.size && !a.opaque === !b.opaque;
+
 function now(old: Change | undefined, c: Change): Happening[] {
   const path = c.path;
-  if (c.kind === 'D') return [{ kind: 'whiteout', path, bytes: old && old.kind !== 'D' ? -old.size : 0 }];
+  if (c.kind === 'D')
+    return [{ kind: 'whiteout', path, bytes: old && old.kind !== 'D' && old.size > 0 ? -old.size : 0 }];
   const had = old && old.kind !== 'D' ? old.size : 0;
   if (c.copiedUp > 0 && (old?.copiedUp ?? 0) !== c.copiedUp) {
     const first: Happening = { kind: 'copy-up', path, bytes: c.copiedUp };

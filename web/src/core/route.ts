@@ -6,6 +6,10 @@ export type Route =
   | { view: 'volumes' }
   | { view: 'networks' }
   | { view: 'lessons' }
+  | { view: 'replay' }
+  | { view: 'shared' }
+  | { view: 'recordings' }
+  | { view: 'recording'; id: string }
   | { view: 'activity'; id: number }
   | { view: 'preview'; id: string; look: Look; tab?: ImageTab }
   | { view: 'words'; term: string }
@@ -93,9 +97,15 @@ export function parseRoute(hash: string): Route {
     }
     case 'activity':
       return { view: 'activity', id: Math.max(0, Number.parseInt(rest[0] ?? '', 10) || 0) };
+    case 'recordings': {
+      const id = decode(rest.join('/'));
+      return id ? { view: 'recording', id } : { view: 'recordings' };
+    }
     case 'volumes':
     case 'networks':
     case 'lessons':
+    case 'replay':
+    case 'shared':
       return { view };
     default: {
       const list = homeLists.find((x) => x === params.get('list'));
@@ -156,7 +166,12 @@ export function formatRoute(route: Route): string {
     case 'volumes':
     case 'networks':
     case 'lessons':
+    case 'replay':
+    case 'shared':
+    case 'recordings':
       return `#/${route.view}`;
+    case 'recording':
+      return `#/recordings/${encodeURIComponent(route.id)}`;
     case 'activity':
       return route.id > 0 ? `#/activity/${route.id}` : '#/activity';
     case 'preview':
@@ -175,6 +190,11 @@ export function formatRoute(route: Route): string {
 /** Whether the page stands in a frame, ?embed, and the name of the bundled archive that it is to show: ?embed=sample. Null where it does not. */
 export function embedOf(search: string): string | null {
   return new URLSearchParams(search).get('embed');
+}
+
+/** The secret of a shared terminal's link: #share=…; null for any other fragment. */
+export function shareIn(hash: string): string | null {
+  return /^#share=([\w.~-]{8,200})$/.exec(hash)?.[1] ?? null;
 }
 
 /** The one-time code of the address that the server printed: #code=…, or a pasted address or bare code. */

@@ -35,6 +35,7 @@ export type EventKind =
   | 'volume.created'
   | 'volume.deleted'
   | 'action'
+  | 'recording'
   | 'resync';
 
 export type UploadPhase =
@@ -46,6 +47,18 @@ export type ArchiveKind =
   | 'file'
   | 'folder'
   | 'link';
+
+export type RecordingEnd =
+  | 'stopped'
+  | 'exit'
+  | 'size'
+  | 'time'
+  | 'server'
+  | 'failure';
+
+export type ShareRole =
+  | 'viewer'
+  | 'writer';
 
 export interface ApiError {
   code: string;
@@ -251,6 +264,82 @@ export interface Control {
   code?: number;
   tty?: boolean;
   error?: ApiError;
+}
+
+export interface NewRecording {
+  terminal?: string;
+  title?: string;
+  cols: number;
+  rows: number;
+}
+
+export interface Recording {
+  id: string;
+  container: string;
+  containerName: string;
+  terminal: string;
+  title: string;
+  cols: number;
+  rows: number;
+  startedAt: string;
+  seconds: number;
+  bytes: number;
+  ended: RecordingEnd | '';
+}
+
+export interface RecordingList {
+  recordings: Recording[];
+  maxBytes: number;
+  maxSeconds: number;
+}
+
+export interface NewShare {
+  terminal?: string;
+  role: ShareRole;
+  seconds: number;
+  cols: number;
+  rows: number;
+}
+
+export interface Share {
+  id: string;
+  container: string;
+  containerName: string;
+  terminal: string;
+  role: ShareRole;
+  createdAt: string;
+  expiresAt: string;
+  guests: number;
+}
+
+export interface CreatedShare {
+  id: string;
+  container: string;
+  containerName: string;
+  terminal: string;
+  role: ShareRole;
+  createdAt: string;
+  expiresAt: string;
+  guests: number;
+  secret: string;
+}
+
+export interface ShareList {
+  shares: Share[];
+}
+
+export interface SharedRequest {
+  secret: string;
+}
+
+export interface SharedTerminal {
+  id: string;
+  containerName: string;
+  role: ShareRole;
+  expiresAt: string;
+  cols: number;
+  rows: number;
+  ticket: string;
 }
 
 export interface Info {

@@ -123,6 +123,21 @@ export const api = {
   pruneNetworks: () => json<wire.Pruned>('POST', '/networks/prune'),
   activities: () => json<wire.ActivityList>('GET', '/activity'),
   activity: (number: number) => json<wire.Activity>('GET', `/activity/${number}`),
+  shares: () => json<wire.ShareList>('GET', '/shares'),
+  share: (container: string, body: wire.NewShare) =>
+    json<wire.CreatedShare>('POST', `/containers/${id(container)}/shares`, body),
+  revoke: (share: string) => call('DELETE', `/shares/${id(share)}`),
+  /** What the secret of a link opens; the ticket is for `sharedAddress`. */
+  shared: (secret: string) =>
+    json<wire.SharedTerminal>('POST', '/shared', { secret } satisfies wire.SharedRequest),
+  sharedAddress: (t: wire.SharedTerminal) =>
+    `${base}/shared/${id(t.id)}?ticket=${encodeURIComponent(t.ticket)}`,
+  recordings: () => json<wire.RecordingList>('GET', '/recordings'),
+  record: (container: string, body: wire.NewRecording) =>
+    json<wire.Recording>('POST', `/containers/${id(container)}/recordings`, body),
+  stopRecording: (recording: string) => json<wire.Recording>('POST', `/recordings/${id(recording)}/stop`),
+  deleteRecording: (recording: string) => call('DELETE', `/recordings/${id(recording)}`),
+  cast: async (recording: string) => (await call('GET', `/recordings/${id(recording)}/cast`)).blob(),
   commit: (container: string, body: wire.CommitContainer) =>
     json<wire.Image>('POST', `/containers/${id(container)}/commit`, body),
 };

@@ -14,3 +14,13 @@ export const session = {
     else localStorage.setItem(key, value);
   },
 };
+
+/** The secret of a shared terminal's link, for this tab alone. */
+export const guest = {
+  get secret(): string | null {
+    return sessionStorage.getItem('layerlab.share');
+  },
+  set secret(value: string) {
+    sessionStorage.setItem('layerlab.share', value);
+  },
+};

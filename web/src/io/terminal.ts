@@ -1,7 +1,7 @@
 import { Acks } from '../core/acks.ts';
 import { backoff } from '../core/backoff.ts';
 import type { ApiError, Control } from '../core/wire.ts';
-import { ApiFailure, ticketed } from './api.ts';
+import { ApiFailure } from './api.ts';
 import type { Connection } from './events.ts';
 
 export interface TerminalHandler {
@@ -13,12 +13,14 @@ export interface TerminalHandler {
   exit(code: number): void;
   error(e: ApiError): void;
   unauthorized(): void;
-  size(): { cols: number; rows: number };
+  /** The size that this end gives to the terminal; a guest has none and is told of it. */
+  size?(): { cols: number; rows: number };
+  resized?(cols: number, rows: number): void;
 }
 
-/** A terminal of a container or exec over WebSocket (types: wire.Control), which reconnects and replays. */
+/** A terminal over WebSocket (types: wire.Control), which reconnects and replays. */
 export class TerminalLink {
-  readonly #path: string;
+  readonly #address: () => Promise<string>;
   readonly #handler: TerminalHandler;
   #socket: WebSocket | null = null;
   #acks = new Acks();
@@ -27,8 +29,9 @@ export class TerminalLink {
   #done = false;
   readonly #encoder = new TextEncoder();
 
-  constructor(id: string, handler: TerminalHandler) {
-    this.#path = `/terminals/${encodeURIComponent(id)}`;
+  /** `address` gives one with a ticket, each time that it is asked. */
+  constructor(address: () => Promise<string>, handler: TerminalHandler) {
+    this.#address = address;
     this.#handler = handler;
     void this.#open();
   }
@@ -65,7 +68,7 @@ export class TerminalLink {
     this.#handler.state('connecting');
     let url: string;
     try {
-      url = await ticketed(this.#path);
+      url = await this.#address();
     } catch (cause) {
       if (cause instanceof ApiFailure && cause.status === 401) this.#handler.unauthorized();
       else if (cause instanceof ApiFailure && cause.status > 0 && cause.status < 500) this.#fail(cause);
@@ -80,8 +83,8 @@ export class TerminalLink {
     this.#socket = socket;
     this.#acks = new Acks();
     socket.onopen = () => {
-      const { cols, rows } = this.#handler.size();
-      this.resize(cols, rows);
+      const size = this.#handler.size?.();
+      if (size) this.resize(size.cols, size.rows);
     };
     socket.onmessage = (m: MessageEvent<string | ArrayBuffer>) => {
       if (typeof m.data === 'string') this.#receive(JSON.parse(m.data) as Control);
@@ -106,14 +109,21 @@ export class TerminalLink {
         this.#attempt = 0;
         this.#acks.ready(c.bytes ?? 0);
         this.#handler.reset();
+        if (c.cols && c.rows) this.#handler.resized?.(c.cols, c.rows);
         this.#handler.state('open');
+        break;
+      case 'resize':
+        this.#handler.resized?.(c.cols ?? 0, c.rows ?? 0);
         break;
       case 'exit':
         this.#done = true;
         this.#handler.exit(c.code ?? 0);
         break;
       case 'error':
-        if (c.error) this.#handler.error(c.error);
+        if (!c.error) break;
+        // What was lent and is over is not asked for again.
+        if (c.error.code.startsWith('share-')) this.#done = true;
+        this.#handler.error(c.error);
         break;
     }
   }

@@ -1,10 +1,12 @@
 import { hoodEn } from './hood.en.ts';
+import { terminalsEn } from './terminals.en.ts';
 
 // All words of the page in English. {name} is filled in; {n|one|many} chooses
 // by the number n. Keys beginning with code. word the errors and warnings that
 // the server and the core send; a test finds a code without words.
 export const en = {
   ...hoodEn,
+  ...terminalsEn,
   brand: 'layerlab, home',
   skip: 'Skip to the content',
   loading: 'Loading…',

@@ -1,9 +1,11 @@
 // 页面的全部中文文字。键与 en.ts 一一对应，由类型检查保证。
 import type { en } from './en.ts';
 import { hoodZh } from './hood.zh.ts';
+import { terminalsZh } from './terminals.zh.ts';
 
 export const zh: Record<keyof typeof en, string> = {
   ...hoodZh,
+  ...terminalsZh,
   brand: 'layerlab 首页',
   skip: '跳到正文',
   loading: '正在加载…',

@@ -1,11 +1,11 @@
 import { apply, type Lists } from '../core/lists.ts';
-import { codeIn, formatRoute, parseRoute, type Route } from '../core/route.ts';
+import { codeIn, formatRoute, parseRoute, type Route, shareIn } from '../core/route.ts';
 import { remember } from '../core/stack.ts';
 import type { Activity, ApiEvent, Changes, Info, UploadProgress } from '../core/wire.ts';
 import { ApiFailure, api } from '../io/api.ts';
 import { isSite } from '../io/bundled.ts';
 import { type Connection, connectEvents } from '../io/events.ts';
-import { session } from '../io/session.ts';
+import { guest, session } from '../io/session.ts';
 import { activity } from './activity.svelte.ts';
 
 /** What the whole page shares: who is logged in, where we are, what the server has. */
@@ -31,8 +31,13 @@ class App {
   start(): () => void {
     const follow = () => {
       const code = /[#&]code=/.test(location.hash) ? codeIn(location.hash) : null;
+      const share = shareIn(location.hash);
       if (code) void this.login(code);
-      else this.route = parseRoute(location.hash);
+      else if (share) {
+        // Out of the address and its history; a reload of this tab finds it.
+        guest.secret = share;
+        this.replace({ view: 'shared' });
+      } else this.route = parseRoute(location.hash);
     };
     follow();
     window.addEventListener('hashchange', follow);

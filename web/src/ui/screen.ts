@@ -53,6 +53,9 @@ const light: ITheme = {
   brightWhite: '#1b1c1e',
 };
 
+/** Colours of a terminal on a dark and on a light page. */
+export const themes = { dark, light } as const;
+
 /** What the keyboard asks of the page: to leave the terminal, to search in it. */
 export interface Wishes {
   leave(): void;
