@@ -16,6 +16,7 @@ import (
 
 	"github.com/layerlab/layerlab/runtime/files"
 	"github.com/layerlab/layerlab/runtime/firstproc"
+	"github.com/layerlab/layerlab/runtime/foreign"
 	"github.com/layerlab/layerlab/runtime/network"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/unpack"
@@ -33,6 +34,9 @@ func main() {
 	}
 	if len(os.Args) == 2 && os.Args[1] == unpack.Word {
 		os.Exit(unpack.Main())
+	}
+	if len(os.Args) == 2 && os.Args[1] == foreign.Word {
+		os.Exit(foreign.Main())
 	}
 	if len(os.Args) > 1 && os.Args[1] == "network" {
 		os.Exit(network.Main(os.Args[2:]))

@@ -21,7 +21,6 @@ import (
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/console"
 	"github.com/layerlab/layerlab/runtime/jsonlog"
-	"github.com/layerlab/layerlab/runtime/launch"
 )
 
 const (
@@ -41,6 +40,7 @@ type container struct {
 	opts *Options
 	spec *specs.Spec
 	log  *jsonlog.Writer
+	by   backend
 
 	acked  chan struct{} // closed by AckExit
 	served atomic.Int64  // operations so far
@@ -58,7 +58,7 @@ type container struct {
 // process is one process with its streams.
 type process struct {
 	id   string
-	proc *launch.Process
+	proc running
 	host *console.Host
 	hub  *hub
 	tty  bool
@@ -90,7 +90,8 @@ func newContainer(ctx context.Context, o *Options) (*container, error) {
 	if err := os.Remove(o.ExitFile); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove old exit record: %w", err)
 	}
-	proc, host, err := create(ctx, o, spec)
+	c.by = backendOf(o)
+	proc, host, err := create(ctx, c.by, o, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +322,7 @@ func (c *container) exec(ctx context.Context, spec *specs.Process, o ExecOptions
 	if _, ok := c.execs[o.ID]; ok {
 		return "", fault.New(fault.ErrExists, CodeExecExists, fmt.Sprintf("process %q exists", o.ID), "id", o.ID)
 	}
-	proc, host, err := enter(ctx, c.main.proc, c.spec, spec, o)
+	proc, host, err := enter(ctx, c.by, c.main.proc, c.spec, spec, o)
 	if err != nil {
 		return "", err
 	}

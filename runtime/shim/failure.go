@@ -29,6 +29,7 @@ const (
 	CodeVersion        = "shim-version"      // args want, got
 	CodeBadRequest     = "shim-request"      // a client speaks nonsense
 	CodeGone           = "shim-gone"         // args socket: nobody answers there
+	CodeNoTrace        = "no-trace"          // args runtime: another runtime made the container
 )
 
 var kinds = [...]error{ // never changed

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/layerlab/layerlab/runtime/foreign"
 	"github.com/layerlab/layerlab/runtime/jsonlog"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
@@ -38,6 +39,9 @@ type Options struct {
 
 	// Mounts are the bind mounts of config.json whose source the caller opened.
 	Mounts []Mount `json:"mounts,omitempty"`
+
+	// Runtime makes the container in our stead; nil: package launch does.
+	Runtime *foreign.Runtime `json:"runtime,omitempty"`
 
 	Cgroup string `json:"cgroup"` // "": linux.cgroupsPath of config.json
 

@@ -15,7 +15,6 @@ import (
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/config"
 	"github.com/layerlab/layerlab/runtime/console"
-	"github.com/layerlab/layerlab/runtime/launch"
 	"github.com/layerlab/layerlab/runtime/plan"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
@@ -60,7 +59,7 @@ func mountRoot(o *Options, spec *specs.Spec) (*os.File, error) {
 }
 
 // create makes the container's own process, up to just before its execve.
-func create(ctx context.Context, o *Options, spec *specs.Spec) (*launch.Process, *console.Host, error) {
+func create(ctx context.Context, by backend, o *Options, spec *specs.Spec) (running, *console.Host, error) {
 	if o.Cgroup != "" {
 		spec.Linux.CgroupsPath = o.Cgroup
 	}
@@ -68,48 +67,34 @@ func create(ctx context.Context, o *Options, spec *specs.Spec) (*launch.Process,
 	if err != nil {
 		return nil, nil, err
 	}
-	config := launch.Config{
-		Spec:   spec,
-		Bundle: o.Bundle,
-		Rootfs: -1,
-		Stdio:  [3]int{-1, -1, -1},
-		Cols:   o.Cols,
-		Rows:   o.Rows,
-	}
 	if root != nil {
 		// The container's mount namespace keeps the mount from here on.
 		defer root.Close()
-		config.Rootfs = int(root.Fd())
 	}
 	binds, err := bind(o, spec)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i, m := range binds {
+	for _, m := range binds {
 		defer m.Close()
-		if config.Mounts == nil {
-			config.Mounts = map[int]int{}
-		}
-		config.Mounts[i] = int(m.Fd())
 	}
-	return withHost(spec.Process, spec, o.Stdin, func(stdio [3]int) (*launch.Process, error) {
-		config.Stdio = stdio
-		return launch.Create(ctx, config)
+	return withHost(spec.Process, spec, o.Stdin, func(stdio *console.Child) (running, error) {
+		return by.create(ctx, o, made{spec, root, binds, stdio})
 	})
 }
 
 // enter runs a further process in the container.
-func enter(ctx context.Context, target *launch.Process, spec *specs.Spec, p *specs.Process, o ExecOptions) (*launch.Process, *console.Host, error) {
-	return withHost(p, spec, o.Stdin, func(stdio [3]int) (*launch.Process, error) {
-		return launch.Exec(ctx, target, p, launch.ExecConfig{Stdio: stdio, Cols: o.Cols, Rows: o.Rows})
+func enter(ctx context.Context, by backend, target running, spec *specs.Spec, p *specs.Process, o ExecOptions) (running, *console.Host, error) {
+	return withHost(p, spec, o.Stdin, func(stdio *console.Child) (running, error) {
+		return by.exec(ctx, target, p, stdio, o)
 	})
 }
 
 // withHost gives a process its streams: pipes before it is made, or the
 // terminal that was made with it.
-func withHost(p *specs.Process, spec *specs.Spec, stdin bool, run func(stdio [3]int) (*launch.Process, error)) (*launch.Process, *console.Host, error) {
+func withHost(p *specs.Process, spec *specs.Spec, stdin bool, run func(stdio *console.Child) (running, error)) (running, *console.Host, error) {
 	if p.Terminal {
-		proc, err := run([3]int{-1, -1, -1})
+		proc, err := run(nil)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -131,7 +116,7 @@ func withHost(p *specs.Process, spec *specs.Spec, stdin bool, run func(stdio [3]
 		return nil, nil, err
 	}
 	defer child.Close()
-	proc, err := run(child.Stdio())
+	proc, err := run(child)
 	if err != nil {
 		host.Close()
 		return nil, nil, err
@@ -140,7 +125,7 @@ func withHost(p *specs.Process, spec *specs.Spec, stdin bool, run func(stdio [3]
 }
 
 // discard ends a process that nobody will know of.
-func discard(p *launch.Process) {
+func discard(p running) {
 	p.Signal(unix.SIGKILL)
 	p.Wait()
 	if g := p.Cgroup(); g != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/imagecore/tarscan"
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/foreign"
 	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
@@ -35,6 +36,9 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(shim.Main(os.Args[2:]))
+	}
+	if len(os.Args) == 2 && os.Args[1] == foreign.Word {
+		os.Exit(foreign.Main())
 	}
 	if len(os.Args) > 2 && os.Args[1] == "server" {
 		os.Exit(server(os.Args[2]))
@@ -175,7 +179,7 @@ func prepare(t testing.TB, spec *specs.Spec) *box {
 	b.o = shim.Options{
 		ID: filepath.Base(dir), Bundle: dir, Socket: dir + "/sock", Log: dir + "/log", ExitFile: dir + "/exit.json",
 		Layers: []snapshot.Layer{{Dir: filepath.Join(busybox.dir, "0")}}, Upper: dir + "/upper", Work: dir + "/work",
-		Method: snapshot.LowerFDs, Cols: 80, Rows: 24,
+		Method: snapshot.LowerFDs, Cols: 80, Rows: 24, Runtime: otherRuntime(t, dir),
 	}
 	t.Cleanup(b.clear)
 	return b

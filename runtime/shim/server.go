@@ -124,7 +124,7 @@ func (s *server) do(conn net.Conn, r *request) (any, error) {
 	case "state":
 		return c.state(), nil
 	case "trace":
-		return trace{c.main.proc.Plan(), c.main.proc.Trace()}, nil
+		return c.trace()
 	case "start":
 		if err := c.start(); err != nil {
 			return nil, err

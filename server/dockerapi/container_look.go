@@ -90,7 +90,7 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	if host.LogConfig.Type == "" {
 		host.LogConfig.Type = logging.JSONFile
 	}
-	host.Runtime = "layerlab"
+	host.Runtime = cmp.Or(d.Container.Runtime, "layerlab")
 	if host.RestartPolicy.Name == "" {
 		host.RestartPolicy.Name = "no"
 	}

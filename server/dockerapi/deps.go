@@ -38,6 +38,8 @@ type Facts struct {
 	Version, Kernel, Data, Name string
 	Rootfs                      string // how layers are put together: snapshot.Method
 	Started                     time.Time
+	Runtimes                    map[string]string // name → path of the program
+	DefaultRuntime              string
 }
 
 // Image is a stored image.

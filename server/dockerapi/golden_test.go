@@ -141,7 +141,7 @@ func (s stage) golden(t *testing.T, of shape.Version, path string) string {
 	t.Helper()
 	h := New(Deps{
 		Images: s, Containers: s, Networks: &oneNetwork{}, Events: stagedEvents{}, Log: slog.New(slog.DiscardHandler),
-		Facts: Facts{Version: "test", Kernel: "6.1", Data: "/data", Rootfs: "lowerdir+", Name: "host", Started: staged},
+		Facts: Facts{Runtimes: map[string]string{"layerlab": "layerlab-runtime"}, DefaultRuntime: "layerlab", Version: "test", Kernel: "6.1", Data: "/data", Rootfs: "lowerdir+", Name: "host", Started: staged},
 	})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/v"+of.String()+path, nil))

@@ -22,6 +22,7 @@ import (
 func hostSettings(want *CreateRequest, h *container.HostConfig) (warnings []string, err error) {
 	want.AutoRemove = h.AutoRemove
 	want.Rows, want.Cols = uint16(h.ConsoleSize[0]), uint16(h.ConsoleSize[1])
+	want.Runtime = h.Runtime
 	want.Init = h.Init != nil && *h.Init
 	if want.Restart, err = restartPolicy(h); err != nil {
 		return nil, err

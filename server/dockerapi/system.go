@@ -67,8 +67,8 @@ func (h *Handler) info(c *call) error {
 		LoggingDriver: logging.JSONFile, CgroupDriver: "cgroupfs", CgroupVersion: "1",
 		KernelVersion: h.Facts.Kernel, OperatingSystem: "layerlab", OSType: runtime.GOOS, Architecture: machine(),
 		NCPU: runtime.NumCPU(), MemTotal: int64(memory.Totalram) * int64(memory.Unit), DockerRootDir: h.Facts.Data,
-		ServerVersion: h.Facts.Version, DefaultRuntime: "layerlab",
-		Runtimes:        map[string]system.RuntimeWithStatus{"layerlab": {Runtime: system.Runtime{Path: "layerlab-runtime"}}},
+		ServerVersion: h.Facts.Version, DefaultRuntime: h.Facts.DefaultRuntime,
+		Runtimes:        map[string]system.RuntimeWithStatus{},
 		SecurityOptions: []string{"name=seccomp,profile=builtin", "name=userns"},
 		RegistryConfig: &registry.ServiceConfig{
 			InsecureRegistryCIDRs: []netip.Prefix{}, Mirrors: []string{},
@@ -76,6 +76,9 @@ func (h *Handler) info(c *call) error {
 		},
 		Swarm:  swarm.Info{LocalNodeState: swarm.LocalNodeStateInactive},
 		Labels: []string{}, Warnings: []string{}, CDISpecDirs: []string{},
+	}
+	for name, path := range h.Facts.Runtimes {
+		i.Runtimes[name] = system.RuntimeWithStatus{Runtime: system.Runtime{Path: path}}
 	}
 	var st unix.Statfs_t
 	if unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {

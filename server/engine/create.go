@@ -29,12 +29,13 @@ import (
 	"github.com/layerlab/layerlab/server/engine/idrange"
 	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/engine/names"
+	"github.com/layerlab/layerlab/server/engine/runtimes"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
 // Create makes a container and does not start it. Codes beside those of
 // bundle.Spec and of the store: bad-name, name-taken, no-id-range,
-// bad-stop-signal.
+// bad-stop-signal, unknown-runtime.
 func (s *Service) Create(ctx context.Context, req wire.CreateContainer) (wire.Container, error) {
 	return s.CreateWith(ctx, req, Settings{})
 }
@@ -66,6 +67,13 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 	rec := record{
 		ID: newID(), Owner: who.Owner, Page: who.Page, Image: image.ID, ImageRef: req.Image, TTY: req.TTY, Request: req, Settings: more,
 		StopSignal: cmp.Or(more.StopSignal, config.Config.StopSignal), State: wire.StateCreated, CreatedAt: s.o.Now().UTC(),
+	}
+	by, err := s.o.Runtimes.Choose(req.Runtime)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	if by.Name != runtimes.Own {
+		rec.Runtime = by.Name
 	}
 	giveBack, err := s.reserve(&rec)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -87,13 +88,16 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}, release f
 }
 
 // clean removes what a shim removes itself unless it was killed: processes,
-// cgroup and socket.
+// cgroup, socket, and what another runtime kept.
 func (s *Service) clean(id string) {
 	if err := s.o.Shims.Clean(cgroupOf(id)); err != nil {
 		s.o.Log.Error("cgroup left behind", "container", id, "err", err)
 	}
 	if err := os.Remove(s.socket(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.o.Log.Warn("socket left behind", "container", id, "err", err)
+	}
+	if err := os.RemoveAll(s.foreignRoot(id)); err != nil {
+		s.o.Log.Warn("folder of the runtime left behind", "container", id, "err", err)
 	}
 }
 
@@ -139,6 +143,9 @@ type trace struct {
 // traceLater keeps the trace of a start that is answered meanwhile: reading it
 // takes a fifth of a start.
 func (s *Service) traceLater(ctx context.Context, c *container, sh Shim) {
+	if c.record().Runtime != "" {
+		return // there is none
+	}
 	traced := make(chan struct{})
 	c.mu.Lock()
 	c.traced = traced
@@ -187,6 +194,9 @@ func (s *Service) Plan(ctx context.Context, id string) (json.RawMessage, error) 
 		return nil, err
 	}
 	c.awaitTrace()
+	if err := c.traceable(); err != nil {
+		return nil, err
+	}
 	if t, err := s.readTrace(c.id); err == nil {
 		return t.Plan, nil
 	}
@@ -208,12 +218,25 @@ func (s *Service) Trace(ctx context.Context, id string) (json.RawMessage, error)
 		return nil, err
 	}
 	c.awaitTrace()
+	if err := c.traceable(); err != nil {
+		return nil, err
+	}
 	t, err := s.readTrace(c.id)
 	if err != nil {
 		return nil, imagecore.NewError(imagecore.ErrConflict, "container-not-started",
 			"container "+bundle.ShortID(c.id)+" was not started yet: there is no trace", "container", c.id)
 	}
 	return t.Results, nil
+}
+
+// traceable says why a container of another runtime has neither plan nor trace.
+func (c *container) traceable() error {
+	name := c.record().Runtime
+	if name == "" {
+		return nil
+	}
+	return imagecore.NewError(imagecore.ErrUnsupported, shim.CodeNoTrace,
+		fmt.Sprintf("container %s runs by %s, which tells nobody its steps: only the server's own runtime has a plan and a trace", bundle.ShortID(c.id), name), "runtime", name)
 }
 
 type rawTrace struct {

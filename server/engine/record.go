@@ -38,6 +38,7 @@ type record struct {
 	Request    wire.CreateContainer
 	Settings   Settings
 	Mounts     []Mount `json:",omitempty"`
+	Runtime    string  `json:",omitempty"` // as it was when the container was made; "": the server's own
 	Storage    int64   `json:",omitempty"` // bytes of its layer at most; 0: as many as the disk has
 	StopSignal string  // "SIGTERM" in any of its spellings
 
@@ -61,7 +62,7 @@ func (r *record) view() wire.Container {
 	c := wire.Container{
 		ID: r.ID, Name: r.Name, Image: r.Image.String(), ImageRef: r.ImageRef, Command: r.Command,
 		State: r.State, TTY: r.TTY, ExitCode: r.ExitCode, Error: r.Error,
-		RestartCount: r.Restarts, OOMKilled: r.OOMKilled, Labels: r.Settings.Labels,
+		Runtime: r.Runtime, RestartCount: r.Restarts, OOMKilled: r.OOMKilled, Labels: r.Settings.Labels,
 		CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
 	if r.alive() {

@@ -29,6 +29,7 @@ import (
 	"github.com/layerlab/layerlab/server/engine/inside"
 	"github.com/layerlab/layerlab/server/engine/procfs"
 	"github.com/layerlab/layerlab/server/engine/reach"
+	"github.com/layerlab/layerlab/server/engine/runtimes"
 	"github.com/layerlab/layerlab/server/engine/volumes"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -59,6 +60,8 @@ type Options struct {
 	// Shared is the one range of ids of all containers on a host without
 	// idmapped mounts, whose layers carry its ids; nil elsewhere.
 	Shared *idrange.Range
+	// Runtimes are those by which containers may run.
+	Runtimes runtimes.Set
 	// Copies reaches the files of containers; nil: nobody copies.
 	Copies *Copies
 	Now    func() time.Time

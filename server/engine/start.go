@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/foreign"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/server/engine/bundle"
@@ -133,6 +134,9 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 	if err := s.o.Images.Unpack(ctx, image.ID); err != nil { // there since the creation, unless somebody took them away
 		return nil, 0, err
 	}
+	if o.Runtime, err = s.backend(rec); err != nil {
+		return nil, 0, err
+	}
 	o.Layers = s.rootLayers(rec.ID, image)
 	if err := s.prepareNetworks(ctx, rec); err != nil {
 		return nil, 0, err
@@ -169,6 +173,23 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 	}
 	s.noteMount(ctx, rec, image.Layers)
 	return sh, state.Pid, nil
+}
+
+// backend is the runtime that makes a container's processes, nil for our own.
+func (s *Service) backend(rec record) (*foreign.Runtime, error) {
+	if rec.Runtime == "" {
+		return nil, nil
+	}
+	r, err := s.o.Runtimes.Choose(rec.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	return &foreign.Runtime{Name: r.Name, Path: r.Path, Root: s.foreignRoot(rec.ID)}, nil
+}
+
+// foreignRoot holds what another runtime keeps of a container while it lives.
+func (s *Service) foreignRoot(id string) string {
+	return filepath.Join(s.o.Run, bundle.ShortID(id)+".rt")
 }
 
 // rootLayers are the lowers of a container's root, base first: the image's, and

@@ -4,6 +4,7 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,13 +73,17 @@ func (s *server) openDocker() error {
 	if err := unix.Uname(&name); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	facts := dockerapi.Facts{
+		Version: s.o.Version, Kernel: unix.ByteSliceToString(name.Release[:]), Data: s.o.Data, Rootfs: string(s.method),
+		Name: unix.ByteSliceToString(name.Nodename[:]), Started: time.Now(), Runtimes: map[string]string{}, DefaultRuntime: s.runtimes.Default(),
+	}
+	for _, r := range s.runtimes.All() {
+		facts.Runtimes[r.Name] = cmp.Or(r.Path, "layerlab-runtime")
+	}
 	h := &http.Server{
 		Handler: dockerapi.New(dockerapi.Deps{
 			Activity: s.activity, Images: notedImages{dockerImages{s.store, s.o.Limits}}, Containers: dockerContainers{s.engine, s.resize}, Networks: s.networks, Events: dockerEvents{s.bus},
-			Facts: dockerapi.Facts{
-				Version: s.o.Version, Kernel: unix.ByteSliceToString(name.Release[:]), Data: s.o.Data, Rootfs: string(s.method),
-				Name: unix.ByteSliceToString(name.Nodename[:]), Started: time.Now(),
-			},
+			Facts:  facts,
 			Limits: s.o.Limits, Log: s.log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,

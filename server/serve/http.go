@@ -175,6 +175,10 @@ func (s *server) info(context.Context) wire.Info {
 		CanRun: s.cannotRun == nil, MaxUpload: s.o.Limits.Archive,
 		Hosts: append([]string{"localhost", "127.0.0.1", "::1"}, s.hosts()...),
 	}
+	for _, r := range s.runtimes.All() {
+		out.Runtimes = append(out.Runtimes, r.Name)
+	}
+	out.DefaultRuntime = s.runtimes.Default()
 	if s.cannotRun != nil {
 		e := labapi.WireError(s.cannotRun)
 		if e.Code == "internal" {

@@ -52,6 +52,11 @@ type Options struct {
 	// Rootfs is how roots are mounted; "" finds out what the host can.
 	Rootfs snapshot.Method
 
+	// Runtimes are further OCI runtimes, "name" or "name=path"; DefaultRuntime is
+	// the one for containers that ask for none, "" the server's own.
+	Runtimes       []string
+	DefaultRuntime string
+
 	Network NetworkOptions
 
 	Version string

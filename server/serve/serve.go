@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"github.com/layerlab/layerlab/server/engine/idrange"
 	"github.com/layerlab/layerlab/server/engine/networks"
 	"github.com/layerlab/layerlab/server/engine/reach"
+	"github.com/layerlab/layerlab/server/engine/runtimes"
 	"github.com/layerlab/layerlab/server/events"
 	"github.com/layerlab/layerlab/server/recording"
 	"github.com/layerlab/layerlab/server/sharing"
@@ -64,6 +66,7 @@ type server struct {
 	shares     *sharing.Service
 	gate       *access.Gate
 	method     snapshot.Method
+	runtimes   runtimes.Set
 	shared     *idrange.Range // of all containers, on a host without idmapped mounts
 	cannotRun  error
 	ready      ready
@@ -122,6 +125,9 @@ func (s *server) prepare() (token string, err error) {
 		if err := access.CheckOrigin(origin); err != nil {
 			return "", err
 		}
+	}
+	if s.runtimes, err = runtimes.Find(s.o.Runtimes, s.o.DefaultRuntime, exec.LookPath); err != nil {
+		return "", err
 	}
 	if s.o.RunDir == "" {
 		s.o.RunDir = filepath.Join(s.o.Data, "run")
@@ -210,8 +216,8 @@ func (s *server) openServices(ctx context.Context) error {
 			Never: []string{s.dockerSocket()}, Bind: s.o.AllowBind, Devices: s.o.AllowDevices, Unconfined: s.o.AllowUnconfined,
 		},
 		Events: noted{s.bus, s.activity}, Shims: engine.Processes(executable, s.method), Watch: watch.Upper,
-		Copies: &engine.Copies{Executable: executable, Method: s.method},
-		Pool:   pool, Shared: s.shared, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
+		Copies:   &engine.Copies{Executable: executable, Method: s.method},
+		Runtimes: s.runtimes, Pool: pool, Shared: s.shared, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
 	})
 	if err != nil {
 		return err

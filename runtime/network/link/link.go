@@ -29,12 +29,8 @@ type Plug struct {
 // Router makes the bridge in the namespace that the caller stands in, and gives
 // it the address. It does nothing that is done already.
 func Router(address netip.Prefix, mtu int) error {
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return fmt.Errorf("loopback: %w", err)
-	}
-	if err := netlink.LinkSetUp(lo); err != nil {
-		return fmt.Errorf("bring lo up: %w", err)
+	if err := Loopback(); err != nil {
+		return err
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.Flags = Bridge, net.FlagUp
@@ -56,6 +52,18 @@ func Router(address netip.Prefix, mtu int) error {
 		return fmt.Errorf("address %s of the bridge: %w", address, err)
 	}
 	return forward()
+}
+
+// Loopback brings lo up in the namespace that the caller stands in.
+func Loopback() error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("loopback: %w", err)
+	}
+	if err := netlink.LinkSetUp(lo); err != nil {
+		return fmt.Errorf("bring lo up: %w", err)
+	}
+	return nil
 }
 
 // Connect plugs a container in: the caller stands in the router's namespace, ns

@@ -93,6 +93,9 @@ type Container struct {
 	// RestartCount is how often its policy has started it again.
 	RestartCount int  `json:"restartCount,omitempty"`
 	OOMKilled    bool `json:"oomKilled,omitempty"` // a process of the last run was killed for lack of memory
+	// Runtime makes its processes; absent: the server's own, which alone has a
+	// plan and a trace.
+	Runtime string `json:"runtime,omitempty"`
 	// Labels are the container's own, without the image's.
 	Labels map[string]string `json:"labels,omitempty"`
 }
@@ -126,6 +129,8 @@ type CreateContainer struct {
 	// Init puts a small first process into the container that hands signals on
 	// and takes orphans in.
 	Init bool `json:"init,omitempty"`
+	// Runtime is one of Info's; absent: its default.
+	Runtime string `json:"runtime,omitempty"`
 }
 
 // NewContainer is the body of POST /containers: CreateContainer, and what the
@@ -330,4 +335,7 @@ type Info struct {
 	RunProblem *Error   `json:"runProblem"` // why it cannot
 	MaxUpload  int64    `json:"maxUpload"`  // bytes
 	Hosts      []string `json:"hosts"`      // names under which it answers
+	Runtimes   []string `json:"runtimes"`   // by which containers may run, the server's own first
+	// DefaultRuntime is for containers that ask for none.
+	DefaultRuntime string `json:"defaultRuntime"`
 }

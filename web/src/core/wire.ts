@@ -102,6 +102,7 @@ export interface Container {
   finishedAt: string | null;
   restartCount?: number;
   oomKilled?: boolean;
+  runtime?: string;
   labels?: Record<string, string>;
 }
 
@@ -128,6 +129,7 @@ export interface CreateContainer {
   restart?: Restart;
   log?: LogLimits;
   init?: boolean;
+  runtime?: string;
 }
 
 export interface NewContainer {
@@ -149,6 +151,7 @@ export interface NewContainer {
   restart?: Restart;
   log?: LogLimits;
   init?: boolean;
+  runtime?: string;
   network?: ContainerNetwork;
   labels?: Record<string, string>;
   autoRemove?: boolean;
@@ -350,6 +353,8 @@ export interface Info {
   runProblem: ApiError | null;
   maxUpload: number;
   hosts: string[];
+  runtimes: string[];
+  defaultRuntime: string;
 }
 
 export interface Facts {

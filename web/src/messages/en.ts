@@ -1010,6 +1010,11 @@ export const en = {
   'code.bad-volume-name':
     '{name} is no name of a volume: letters, digits, dots, hyphens and underscores, two at least.',
   'code.bind-failed': '{path} could not be mounted.',
+  'code.unknown-runtime': 'No runtime named {runtime}: the owner of this server names them with --runtime.',
+  'code.runtime-failed': '{runtime} refused: {what}',
+  'code.runtime-missing': 'The runtime {runtime} is not at {path} any more: install it again.',
+  'code.no-trace':
+    'This container runs by {runtime}, which tells nobody its steps: plan and trace are those of the server’s own runtime.',
   'code.bind-not-idmappable':
     '{path} lies on {filesystem}, which cannot show the host’s owners as the container’s.',
   'code.duplicate-mount': 'Two mounts want the place {path}.',

@@ -18,6 +18,8 @@ type serveFlags struct {
 	allowBind, allowDev   []string
 	allowUnconfined       bool
 	rootfs                string
+	runtimes              []string
+	defaultRuntime        string
 	network               networkFlags
 	limits                *limitFlags
 }
@@ -45,6 +47,8 @@ func (r *run) serveCommand() *cobra.Command {
 	flags.StringSliceVar(&f.allowDev, "allow-device", nil, "a device of this host that containers may have")
 	flags.BoolVar(&f.allowUnconfined, "allow-unconfined", false, "allow containers without seccomp filter or masked paths")
 	flags.StringVar(&f.rootfs, "rootfs", "", "how roots are mounted: lowerdir+, idmapped-names or shared-ids; else the best that this host can")
+	flags.StringSliceVar(&f.runtimes, "runtime", nil, "a further OCI runtime by which containers may run, such as crun or crun=/usr/bin/crun")
+	flags.StringVar(&f.defaultRuntime, "default-runtime", "", "the one of them for containers that ask for none; else layerlab's own")
 	flags.StringVar(&f.read, "read", "sandbox", "where uploads are read: sandbox (a process of its own that can do nothing else) or native (the server's own)")
 	flags.StringVar(&f.moduleCache, "module-cache", "", "folder that keeps the sandbox's translated module, which no one else can write to; else modules in the data folder")
 	flags.BoolVar(&f.noSamples, "no-samples", false, "do not store the sample images")

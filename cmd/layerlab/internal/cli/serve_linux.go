@@ -78,6 +78,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
 		Limits: f.limits.limits(), Read: read, Prepare: prepare, Runtime: helper, Samples: samples, Teaching: f.teaching,
 		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined, Rootfs: snapshot.Method(f.rootfs),
+		Runtimes: f.runtimes, DefaultRuntime: f.defaultRuntime,
 		Version: r.Version, Log: logger(r.Stderr),
 		Network: serve.NetworkOptions{
 			Bridge: f.network.bridge, Publish: f.network.publish, AllowHost: f.network.allowHost,
