@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -139,4 +140,30 @@ func crashServer(ts *testscript.TestScript, neg bool, args []string) {
 	_ = s.cmd.Wait() // "signal: killed"
 	s.log.Close()
 	s.start(ts)
+}
+
+// untilItSays runs a program again and again until what it prints matches, for
+// half a minute: until PATTERN PROGRAM ARG…. No event tells what it waits for.
+func untilItSays(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN PROGRAM ARG…")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	var out []byte
+	late := time.After(30 * time.Second)
+	for tick := time.Tick(100 * time.Millisecond); ; {
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Env = append(os.Environ(), "DOCKER_HOST="+ts.Getenv("DOCKER_HOST"), "HOME="+ts.Getenv("HOME"))
+		cmd.Dir = ts.MkAbs(".")
+		out, err = cmd.CombinedOutput()
+		if pattern.Match(out) {
+			return
+		}
+		select {
+		case <-tick:
+		case <-late:
+			ts.Fatalf("%s: %v: it says %q and not %s", strings.Join(args[1:], " "), err, out, args[0])
+		}
+	}
 }

@@ -107,6 +107,7 @@ func params(dir string) testscript.Params {
 			"diffids":  sameDiffIDs,
 			"spoil":    spoil,
 			"server":   startServer,
+			"until":    untilItSays,
 			"crash":    crashServer,
 			"port":     freePort,
 			"there":    standIn,

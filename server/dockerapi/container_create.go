@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"github.com/layerlab/layerlab/server/dockerapi/policy"
+	"github.com/layerlab/layerlab/server/health"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -32,6 +33,9 @@ func (h *Handler) containerCreate(c *call) error {
 	}
 	if err := policy.Check(req.Config, req.HostConfig, req.NetworkingConfig); err != nil {
 		return err
+	}
+	if req.Config.Healthcheck != nil && c.version < 44 { // it had no such thing yet
+		req.Config.Healthcheck.StartInterval = 0
 	}
 	want, warnings, err := createRequest(&req)
 	if err != nil {
@@ -91,6 +95,7 @@ func createRequest(req *container.CreateRequest) (CreateRequest, []string, error
 		},
 		Labels: config.Labels, OpenStdin: config.OpenStdin, StdinOnce: config.StdinOnce,
 		StopSignal: config.StopSignal, StopTimeout: config.StopTimeout,
+		Health: (*health.Check)(config.Healthcheck), Shell: config.Shell,
 	}
 	warnings := []string{}
 	var err error

@@ -32,6 +32,11 @@ func (h *Handler) containerList(c *call) error {
 			return invalid("invalid filter 'status=%s'", s)
 		}
 	}
+	for _, v := range f["health"] {
+		if container.ValidateHealthStatus(container.HealthStatus(v)) != nil {
+			return invalid("Unrecognised filter value for health: %s", v)
+		}
+	}
 	limit, err := c.number("limit", -1)
 	if err != nil {
 		return err
@@ -56,7 +61,7 @@ func (h *Handler) containerList(c *call) error {
 			f.any("exited", func(v string) bool { return one.ExitCode != nil && strconv.Itoa(*one.ExitCode) == v }) &&
 			f.any("ancestor", func(v string) bool { return h.madeOf(ctx, one, v) }) &&
 			f.any("network", func(v string) bool { return inNetwork(s, v) }) &&
-			f.any("health", func(v string) bool { return v == "none" }) &&
+			f.any("health", func(v string) bool { return healthIs(one.Health, v) }) &&
 			f.any("is-task", func(v string) bool { return v == "false" }) &&
 			f.any("volume", func(v string) bool { return hasMount(s.Mounts, v) }) && f.any("publish", func(v string) bool { return publishes(s.Ports, v, true) }) && f.any("expose", func(v string) bool { return publishes(s.Ports, v, false) }) && f.labels(s.Labels)
 		if keep {
@@ -111,6 +116,7 @@ func (h *Handler) summary(ctx context.Context, one wire.Container, size bool) (c
 		Labels: h.labels(ctx, d), State: container.ContainerState(one.State), Status: status(one, time.Now()),
 		NetworkSettings: &container.NetworkSettingsSummary{Networks: endpoints(d, false)},
 		Mounts:          mountPoints(d.Mounts),
+		Health:          healthSummary(d.Health),
 	}
 	s.HostConfig.NetworkMode = networkMode(d)
 	if size {
@@ -175,7 +181,7 @@ func status(one wire.Container, now time.Time) string {
 	}
 	switch one.State {
 	case wire.StateRunning:
-		return "Up " + since(one.StartedAt)
+		return "Up " + since(one.StartedAt) + wellness(one.Health)
 	case wire.StatePaused:
 		return "Up " + since(one.StartedAt) + " (Paused)"
 	case wire.StateRestarting:

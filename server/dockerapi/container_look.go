@@ -48,6 +48,7 @@ func (h *Handler) containerInspect(c *call) error {
 		Mounts: mountPoints(d.Mounts), Config: config, Args: []string{},
 		NetworkSettings: networkSettings(d),
 	}
+	v.State.Health = healthState(d.Health)
 	if len(one.Command) > 0 {
 		v.Path, v.Args = one.Command[0], one.Command[1:]
 	}
@@ -81,6 +82,7 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	config.Hostname, config.Env, config.WorkingDir = d.Hostname, d.Env, d.WorkingDir
 	config.Image, config.Tty, config.User = d.Container.ImageRef, d.Container.TTY, d.User
 	config.StopSignal = d.StopSignal
+	config.Healthcheck = (*container.HealthConfig)(d.Check)
 	config.OpenStdin = d.OpenStdin || d.Container.TTY
 	if config.Cmd == nil {
 		config.Cmd = d.Container.Command

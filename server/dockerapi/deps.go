@@ -17,6 +17,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/dockerapi/viewer"
+	"github.com/layerlab/layerlab/server/health"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -113,6 +114,8 @@ type CreateRequest struct {
 	OpenStdin, StdinOnce, AutoRemove bool
 	StopSignal                       string
 	StopTimeout                      *int
+	Health                           *health.Check
+	Shell                            []string // of a line that Health runs
 	Network                          wire.ContainerNetwork
 	Client                           json.RawMessage // the request, to be shown again
 }
@@ -131,6 +134,8 @@ type Container struct {
 	Mounts     []Mount
 	Layer      string          // folder of its upper and work
 	Endpoints  []wire.Endpoint // by the network's name
+	Check      *health.Check   // in force
+	Health     *health.State   // nil where there is no check that is run
 }
 
 // Mount is a mount of a container with its source found.

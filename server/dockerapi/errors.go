@@ -133,7 +133,7 @@ func unfit(e *imagecore.Error) string {
 // changeError words a line that docker commit and import don't take.
 func changeError(e *imagecore.Error) error {
 	word, _, _ := strings.Cut(strings.TrimSpace(e.Args["change"]), " ")
-	known := []string{"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+	known := []string{"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
 	if !slices.Contains(known, strings.ToUpper(word)) {
 		return invalid("%s is not a valid change command", strings.ToLower(word))
 	}

@@ -58,3 +58,19 @@ func TestMoments(t *testing.T) {
 		t.Error("soon is taken")
 	}
 }
+
+// TestOldComposeIsToldOfTheVersionThatItKnows: it asks for it and then speaks it.
+func TestOldComposeIsToldOfTheVersionThatItKnows(t *testing.T) {
+	for client, want := range map[string]string{
+		"docker-compose/1.29.2 docker-py/5.0.3 Linux/6.1": "1.41", "docker-compose/2.30.0": MaxVersion.String(), "docker-sdk-python/5.0.3": MaxVersion.String(),
+	} {
+		r := httptest.NewRequest("GET", "/version", nil)
+		r.Header.Set("User-Agent", client)
+		w := httptest.NewRecorder()
+		New(Deps{Log: slog.New(slog.DiscardHandler)}).ServeHTTP(w, r)
+		var v struct{ APIVersion string }
+		if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil || v.APIVersion != want {
+			t.Errorf("%s: %+v, %v", client, v, err)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/moby/api/types/system"
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/server/dockerapi/shape"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 	"github.com/layerlab/layerlab/server/logging"
 )
@@ -35,7 +36,7 @@ func (h *Handler) ping(c *call) error {
 
 func (h *Handler) versions(c *call) error {
 	v := system.VersionResponse{
-		Version: h.Facts.Version, APIVersion: MaxVersion.String(), MinAPIVersion: MinVersion.String(),
+		Version: h.Facts.Version, APIVersion: newest(c.r.UserAgent()).String(), MinAPIVersion: MinVersion.String(),
 		Os: runtime.GOOS, Arch: runtime.GOARCH, GoVersion: runtime.Version(), KernelVersion: h.Facts.Kernel,
 		Platform: system.PlatformInfo{Name: "layerlab"},
 	}
@@ -44,6 +45,17 @@ func (h *Handler) versions(c *call) error {
 		"GoVersion": v.GoVersion, "KernelVersion": v.KernelVersion, "Experimental": "false",
 	}}}
 	return c.json(http.StatusOK, v)
+}
+
+// newest is the version of the API that a client is told of. docker-compose 1,
+// Debian's, speaks whatever it is told and knows none after 1.41: it fails over
+// what later ones dropped (ContainerConfig of images, id of events), with newer
+// engines as well.
+func newest(client string) shape.Version {
+	if strings.HasPrefix(client, "docker-compose/1.") {
+		return 41
+	}
+	return MaxVersion
 }
 
 func (h *Handler) info(c *call) error {

@@ -40,7 +40,7 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 	defer release()
 	config, err := bundle.Commit(image.Config, bundle.Committed{
 		Command: rec.Request.Command, Entrypoint: rec.Request.Entrypoint, Env: rec.Request.Env,
-		WorkingDir: rec.Request.WorkingDir, User: rec.Request.User, Labels: rec.Settings.Labels,
+		WorkingDir: rec.Request.WorkingDir, User: rec.Request.User, Labels: rec.Settings.Labels, Health: rec.Check,
 		Ran: rec.Command, Author: req.Author, Message: req.Message, Changes: req.Changes, At: s.o.Now().UTC(),
 	})
 	if err != nil {

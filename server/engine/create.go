@@ -75,6 +75,9 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 	if by.Name != runtimes.Own {
 		rec.Runtime = by.Name
 	}
+	if err := rec.setCheck(image.Config); err != nil {
+		return wire.Container{}, err
+	}
 	giveBack, err := s.reserve(&rec)
 	if err != nil {
 		return wire.Container{}, err

@@ -234,6 +234,9 @@ func (s *Service) switchState(c *container, from, to, event string) (wire.Contai
 	view, err := s.change(c, func(r *record) error {
 		if switched = r.State == from; switched {
 			r.State = to
+			if to == wire.StatePaused {
+				r.unwatched()
+			}
 		}
 		return nil
 	})

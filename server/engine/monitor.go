@@ -33,6 +33,7 @@ func (s *Service) adopt(c *container, sh Shim, release func()) {
 
 	ctx, stop := context.WithCancel(s.ctx)
 	s.work.Go(func() { s.watchOOM(ctx, c) })
+	s.work.Go(func() { s.watchHealth(ctx, c) })
 	watched := make(chan struct{})
 	s.work.Go(func() {
 		defer close(watched)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/server/engine/idrange"
+	"github.com/layerlab/layerlab/server/health"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -52,6 +53,10 @@ type record struct {
 	Boot      string // of the host, when it was started: proc(5)'s boot_id
 	Error     *wire.Error
 
+	Check  *health.Check `json:",omitempty"` // the image's and the creator's
+	Probe  []string      `json:",omitempty"` // what Check runs; none: nothing is
+	Health *health.State `json:",omitempty"` // of the last run; never changed in place
+
 	CreatedAt  time.Time
 	StartedAt  *time.Time
 	FinishedAt *time.Time
@@ -68,6 +73,9 @@ func (r *record) view() wire.Container {
 	if r.alive() {
 		c.Pid = r.Pid
 	}
+	if r.Health != nil {
+		c.Health = r.Health.Status
+	}
 	return c
 }
 
@@ -79,12 +87,27 @@ func (r *record) begin(pid int, at time.Time) {
 	r.State, r.Starting, r.Pid = wire.StateRunning, false, pid
 	r.ExitCode, r.Error, r.OOMKilled = nil, nil, false
 	r.StartedAt, r.FinishedAt = &at, nil
+	if len(r.Probe) > 0 {
+		last := health.State{}
+		if r.Health != nil {
+			last = *r.Health
+		}
+		r.Health = new(last.Begin())
+	}
+}
+
+// unwatched notes that a container is probed no longer.
+func (r *record) unwatched() {
+	if r.Health != nil {
+		r.Health = new(r.Health.Stop())
+	}
 }
 
 func (r *record) end(code int, at time.Time) {
 	at = at.UTC()
 	r.State, r.Starting, r.Pid = wire.StateExited, false, 0
 	r.ExitCode, r.FinishedAt = &code, &at
+	r.unwatched()
 }
 
 // fail records why a container could not start; the exit codes are those that

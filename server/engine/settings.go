@@ -9,6 +9,7 @@ import (
 
 	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
+	"github.com/layerlab/layerlab/server/health"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -21,6 +22,9 @@ type Settings struct {
 	AutoRemove  bool              `json:",omitempty"` // remove the container when it has ended
 	StopSignal  string            `json:",omitempty"` // before the image's
 	StopTimeout *int              `json:",omitempty"` // seconds, before the default of 10
+	// Health is the check that was asked for, Shell what runs its line.
+	Health *health.Check `json:",omitempty"`
+	Shell  []string      `json:",omitempty"`
 	// Network is what the container is to have of networks.
 	Network wire.ContainerNetwork
 	// Client is what the client sent, kept for whoever shows it again.
@@ -42,6 +46,8 @@ type Detail struct {
 	Mounts     []Mount
 	Layer      string          // folder of upper and work
 	Endpoints  []wire.Endpoint // by the network's name
+	Check      *health.Check   // in force, nil for none
+	Health     *health.State   // nil where there is no check that is run
 }
 
 // Detail returns one container with all that is known of it.
@@ -54,6 +60,7 @@ func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
 	d := Detail{
 		Container: rec.view(), Request: rec.Request, Settings: rec.Settings, StopSignal: rec.StopSignal,
 		Hostname: rec.Request.Hostname, Folder: s.folder(c.id), Execs: c.running(), Mounts: rec.Mounts, Layer: s.layerDir(c),
+		Check: rec.Check, Health: rec.Health,
 	}
 	if d.Hostname == "" {
 		d.Hostname = bundle.ShortID(c.id)

@@ -51,9 +51,11 @@ func (d dockerContainers) Detail(ctx context.Context, id string) (dockerapi.Cont
 		CreateRequest: dockerapi.CreateRequest{
 			CreateContainer: c.Request, Labels: m.Labels, OpenStdin: m.OpenStdin, StdinOnce: m.StdinOnce,
 			AutoRemove: m.AutoRemove, StopSignal: m.StopSignal, StopTimeout: m.StopTimeout, Client: m.Client, Network: m.Network,
+			Health: m.Health, Shell: m.Shell,
 		},
 		StopSignal: c.StopSignal, Hostname: c.Hostname, Env: c.Env, WorkingDir: c.WorkingDir, User: c.User,
 		Folder: c.Folder, Execs: c.Execs, Mounts: mounts, Layer: c.Layer, Endpoints: c.Endpoints,
+		Check: c.Check, Health: c.Health,
 	}, nil
 }
 
@@ -61,6 +63,7 @@ func (d dockerContainers) Create(ctx context.Context, r dockerapi.CreateRequest)
 	return d.CreateWith(ctx, r.CreateContainer, engine.Settings{
 		Labels: r.Labels, OpenStdin: r.OpenStdin, StdinOnce: r.StdinOnce, AutoRemove: r.AutoRemove,
 		StopSignal: r.StopSignal, StopTimeout: r.StopTimeout, Client: r.Client, Network: r.Network,
+		Health: r.Health, Shell: r.Shell,
 	})
 }
 

@@ -29,6 +29,7 @@ func configFields() map[string]verdict {
 		"ExposedPorts": yes,
 		"OnBuild":      yes,
 		"Shell":        yes,
+		"Healthcheck":  yes, // its times and its kind are judged where it is read
 	}
 }
 

@@ -97,6 +97,7 @@ var shapes = []struct { //nolint:gochecknoglobals // a table that nobody changes
 	{either(is[container.InspectResponse], is[container.Summary]), 43, func(d document) {
 		places(d, func(_ string, e document) { delete(e, "DNSNames") })
 	}},
+	{is[container.Summary], 51, func(d document) { delete(d, "Health") }},
 	{either(is[container.InspectResponse], is[container.Summary]), 47, func(d document) {
 		places(d, func(_ string, e document) { delete(e, "GwPriority") })
 	}},

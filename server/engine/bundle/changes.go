@@ -10,11 +10,13 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/server/health"
 )
 
 // ApplyChanges applies Dockerfile lines to a config, those that docker commit
-// --change takes: CMD ENTRYPOINT ENV EXPOSE LABEL ONBUILD STOPSIGNAL USER
-// VOLUME WORKDIR. ONBUILD, which image-spec does not know, goes to extra.
+// --change takes: CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD STOPSIGNAL
+// USER VOLUME WORKDIR. HEALTHCHECK and ONBUILD, which image-spec does not know, go
+// to extra.
 // Errors have the code bad-change with the line.
 func ApplyChanges(config *v1.ImageConfig, extra map[string]json.RawMessage, lines []string) error {
 	for _, line := range lines {
@@ -74,6 +76,14 @@ func applyChange(config *v1.ImageConfig, extra map[string]json.RawMessage, word,
 			volumes = list
 		}
 		config.Volumes = union(config.Volumes, volumes)
+	case "HEALTHCHECK":
+		check, err := health.Parse(rest)
+		if err != nil {
+			return err
+		}
+		raw, err := json.Marshal(check)
+		extra["Healthcheck"] = raw
+		return err
 	case "ONBUILD":
 		var triggers []string
 		if raw, ok := extra["OnBuild"]; ok {
@@ -85,7 +95,7 @@ func applyChange(config *v1.ImageConfig, extra map[string]json.RawMessage, word,
 		extra["OnBuild"] = raw
 		return err
 	default:
-		return fmt.Errorf("%s is not one of CMD ENTRYPOINT ENV EXPOSE LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR", word)
+		return fmt.Errorf("%s is not one of CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR", word)
 	}
 	return nil
 }

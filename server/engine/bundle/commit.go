@@ -8,6 +8,8 @@ import (
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layerlab/layerlab/server/health"
 )
 
 // Committed is what a commit adds to the config of the container's image.
@@ -16,6 +18,7 @@ type Committed struct {
 	Command, Entrypoint, Env []string
 	WorkingDir, User         string
 	Labels                   map[string]string // added to the image's
+	Health                   *health.Check     // what is checked in the container; nil leaves the image's
 
 	Ran     []string // what the container ran, for the history
 	Author  string
@@ -44,6 +47,13 @@ func Commit(parent []byte, c Committed) ([]byte, error) {
 	}
 	config := image.Config
 	override(&config, c)
+	if c.Health != nil {
+		raw, err := json.Marshal(c.Health)
+		if err != nil {
+			return nil, err
+		}
+		settings["Healthcheck"] = raw
+	}
 	if err := ApplyChanges(&config, settings, c.Changes); err != nil {
 		return nil, err
 	}

@@ -96,6 +96,9 @@ type Container struct {
 	// Runtime makes its processes; absent: the server's own, which alone has a
 	// plan and a trace.
 	Runtime string `json:"runtime,omitempty"`
+	// Health is "starting", "healthy" or "unhealthy", absent where nothing is
+	// checked.
+	Health string `json:"health,omitempty"`
 	// Labels are the container's own, without the image's.
 	Labels map[string]string `json:"labels,omitempty"`
 }

@@ -103,6 +103,7 @@ export interface Container {
   restartCount?: number;
   oomKilled?: boolean;
   runtime?: string;
+  health?: string;
   labels?: Record<string, string>;
 }
 

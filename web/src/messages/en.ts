@@ -1001,6 +1001,7 @@ export const en = {
   'code.mount-over-proc': '{path} cannot be mounted, because it is inside /proc.',
   'code.bad-capability': 'There is no capability {capability}.',
   'code.bad-device': 'The device {path} cannot be given to a container like this.',
+  'code.bad-healthcheck': 'This health check cannot be run: {message}',
   'code.bad-log': 'The log cannot be kept so: {message}',
   'code.bad-limit': 'These limits contradict one another, or this host.',
   'code.bad-mount': '{path} is no place for a mount.',
