@@ -150,20 +150,16 @@ func untilItSays(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
-	var out []byte
 	late := time.After(30 * time.Second)
 	for tick := time.Tick(100 * time.Millisecond); ; {
-		cmd := exec.Command(args[1], args[2:]...)
-		cmd.Env = append(os.Environ(), "DOCKER_HOST="+ts.Getenv("DOCKER_HOST"), "HOME="+ts.Getenv("HOME"))
-		cmd.Dir = ts.MkAbs(".")
-		out, err = cmd.CombinedOutput()
-		if pattern.Match(out) {
+		err := ts.Exec(args[1], args[2:]...)
+		if pattern.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
 		select {
 		case <-tick:
 		case <-late:
-			ts.Fatalf("%s: %v: it says %q and not %s", strings.Join(args[1:], " "), err, out, args[0])
+			ts.Fatalf("%s: %v: it does not say %s", strings.Join(args[1:], " "), err, args[0])
 		}
 	}
 }

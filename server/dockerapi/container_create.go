@@ -37,6 +37,9 @@ func (h *Handler) containerCreate(c *call) error {
 	if req.Config.Healthcheck != nil && c.version < 44 { // it had no such thing yet
 		req.Config.Healthcheck.StartInterval = 0
 	}
+	if err := policy.CheckDropped("HostConfig", raw); err != nil {
+		return err
+	}
 	want, warnings, err := createRequest(&req)
 	if err != nil {
 		return err

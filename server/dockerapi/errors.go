@@ -167,6 +167,8 @@ func containerError(name string, err error) error {
 		return &refusal{http.StatusNotFound, "failed to set up container networking: " + e.Message}
 	case "network-conflict", "address-taken", "host-network", "publish-address", "bad-network", "bad-port":
 		return networkError(&refusal{http.StatusBadRequest, e.Message})
+	case "update-conflict":
+		return conflict("Cannot update container %s: %s", e.Args["id"], e.Message)
 	case "no-command":
 		return invalid("no command specified")
 	case "container-not-running":

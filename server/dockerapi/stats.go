@@ -74,8 +74,15 @@ func (h *Handler) containerStats(c *call) error {
 // containerUpdate changes limits and the restart policy.
 func (h *Handler) containerUpdate(c *call) error {
 	name := c.path["name"]
+	var raw json.RawMessage
+	if err := c.body(&raw); err != nil {
+		return err
+	}
 	var req container.UpdateConfig
-	if err := c.body(&req); err != nil {
+	if err := json.Unmarshal(raw, &req); raw != nil && err != nil {
+		return invalid("invalid JSON: %v", err)
+	}
+	if err := policy.CheckDropped("", raw); err != nil {
 		return err
 	}
 	host := &container.HostConfig{Resources: req.Resources, RestartPolicy: req.RestartPolicy}

@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/engine/folder"
@@ -88,7 +89,7 @@ func (s *Service) Usages(ctx context.Context, id string, interval time.Duration,
 }
 
 // Update changes limits of a container, and its restart policy if one is given;
-// zero fields of limits stay as they are. Codes: bad-limit.
+// zero fields of limits stay as they are. Codes: bad-limit, update-conflict.
 func (s *Service) Update(ctx context.Context, id string, limits wire.Limits, policy *wire.Restart) (wire.Container, error) {
 	c, err := s.find(ctx, id)
 	if err != nil {
@@ -97,13 +98,21 @@ func (s *Service) Update(ctx context.Context, id string, limits wire.Limits, pol
 	c.op.Lock()
 	defer c.op.Unlock()
 	rec := c.record()
-	merged := limits
-	if rec.Request.Limits != nil {
-		merged = mergeLimits(*rec.Request.Limits, limits)
-	}
-	if err := bundle.CheckLimits(merged, runtime.NumCPU()); err != nil {
+	if err := bundle.CheckLimits(limits, runtime.NumCPU()); err != nil {
 		return wire.Container{}, err
 	}
+	had := wire.Limits{}
+	if rec.Request.Limits != nil {
+		had = *rec.Request.Limits
+	}
+	why := bundle.UpdateConflict(had, limits)
+	if policy != nil && policy.Name != wire.RestartNo && rec.Settings.AutoRemove {
+		why = "Restart policy cannot be updated because AutoRemove is enabled for the container"
+	}
+	if why != "" {
+		return wire.Container{}, imagecore.NewError(imagecore.ErrConflict, "update-conflict", why, "id", c.id)
+	}
+	merged := mergeLimits(had, limits)
 	spec, err := s.readSpec(c.id)
 	if err != nil {
 		return wire.Container{}, err

@@ -7,12 +7,14 @@
 package policy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
@@ -52,6 +54,29 @@ func Check(config *container.Config, host *container.HostConfig, nets *network.N
 		}
 	}
 	return first(found)
+}
+
+// CheckDropped is Check for what newer types have no field for, and older command
+// lines send. raw is a request to create a container, or, with the prefix "", to
+// update one.
+func CheckDropped(prefix string, raw []byte) error {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(raw, &all) != nil {
+		return nil // whoever reads the rest says so
+	}
+	if prefix != "" {
+		host := all[prefix]
+		if all = nil; json.Unmarshal(host, &all) != nil {
+			return nil
+		}
+	}
+	for _, name := range []string{"KernelMemory", "KernelMemoryTCP"} {
+		var n int64
+		if json.Unmarshal(all[name], &n) == nil && n != 0 {
+			return &Refusal{"HostConfig." + name, strconv.FormatInt(n, 10)}
+		}
+	}
+	return nil
 }
 
 func allHostFields() map[string]verdict {

@@ -158,3 +158,22 @@ func TestWhatTheCommandLineSendsUnaskedPasses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatNewerTypesHaveDroppedIsRefused(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"HostConfig":{"KernelMemory":7}}`:    "HostConfig.KernelMemory=7",
+		`{"HostConfig":{"KernelMemoryTCP":7}}`: "HostConfig.KernelMemoryTCP=7",
+		`{"HostConfig":{"KernelMemory":0}}`:    "", `{"HostConfig":null}`: "", `{}`: "", `[]`: "",
+	} {
+		got := ""
+		if err, ok := errors.AsType[*Refusal](CheckDropped("HostConfig", []byte(raw))); ok {
+			got = err.Field + "=" + err.Value
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", raw, got, want)
+		}
+	}
+	if CheckDropped("", []byte(`{"KernelMemory":7}`)) == nil {
+		t.Error("an update of KernelMemory passes")
+	}
+}

@@ -100,6 +100,24 @@ func CheckLimits(l wire.Limits, cpus int) error {
 	return nil
 }
 
+// UpdateConflict says why limits that a container has don't go with those that an
+// update sets, in moby's words; "" where they do.
+func UpdateConflict(have, set wire.Limits) string {
+	switch {
+	case set.NanoCPUs > 0 && have.CPUPeriod > 0:
+		return "Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set"
+	case set.NanoCPUs > 0 && have.CPUQuota > 0:
+		return "Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set"
+	case set.CPUPeriod > 0 && have.NanoCPUs > 0:
+		return "Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set"
+	case set.CPUQuota > 0 && have.NanoCPUs > 0:
+		return "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set"
+	case set.Memory > 0 && set.MemorySwap == 0 && set.Memory > have.MemorySwap:
+		return "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+	}
+	return ""
+}
+
 // lastCPU returns the highest number of a list such as "0-2,5" (cpuset(7)), -1 of
 // an empty one.
 func lastCPU(list string) (last int, ok bool) {
