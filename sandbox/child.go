@@ -24,13 +24,22 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/splice"
 	"github.com/layerlab/layerlab/sandbox/guest"
+)
+
+// Descriptors of the child.
+const (
+	archiveFile = 3
+	spoolFile   = 4
+	secondFile  = 5
 )
 
 // Child is the other side of Survey: it does one job with module, the bytes of
 // imagecore.wasm, and returns the exit code of its process. Standard input is
 // the job, standard output the results, descriptor 3 the archive; of a command
-// or a reading also 4, the spool, and 5, a second archive.
+// or a reading also 4, the spool, of a command 5, a second archive; of a reading
+// from 5 on the other files that hold the archive.
 func Child(module []byte) int {
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
@@ -43,12 +52,12 @@ func Child(module []byte) int {
 		fmt.Fprintln(os.Stderr, "job:", err)
 		return 2
 	}
-	w := &worker{job: j, archive: os.NewFile(3, "archive"), out: bufio.NewWriterSize(os.Stdout, 256<<10)}
+	w := &worker{job: j, archive: j.archive(), out: bufio.NewWriterSize(os.Stdout, 256<<10)}
 	if j.Command != nil || j.Read {
-		w.spool = os.NewFile(4, "spool")
+		w.spool = os.NewFile(spoolFile, "spool")
 	}
 	if j.Second != nil {
-		w.second = os.NewFile(5, "second archive")
+		w.second = os.NewFile(secondFile, "second archive")
 	}
 	// Whatever comes now, and be it the end, asks to stop.
 	go func() {
@@ -68,6 +77,22 @@ func Child(module []byte) int {
 		return 1
 	}
 	return 0
+}
+
+// archive is what is read.
+func (j *job) archive() io.ReaderAt {
+	if len(j.Runs) == 0 {
+		return os.NewFile(archiveFile, "archive")
+	}
+	files := map[int]*os.File{}
+	runs := make([]splice.Run, 0, len(j.Runs))
+	for _, r := range j.Runs {
+		if files[r.File] == nil {
+			files[r.File] = os.NewFile(uintptr(r.File), "archive")
+		}
+		runs = append(runs, splice.Run{From: files[r.File], At: r.At, Size: r.Size})
+	}
+	return splice.New(runs)
 }
 
 // worker is the host of one guest.

@@ -38,10 +38,19 @@ type job struct {
 
 	// Read wants what it takes to store the archive; Spool is then there.
 	Read bool `json:"read,omitempty"`
+	// Runs say where the archive lies where it is not all of descriptor 3.
+	Runs []run `json:"runs,omitempty"`
 
 	// Of a command; nil is a survey, or Read.
 	Command json.RawMessage `json:"command,omitempty"`
 	Second  *int64          `json:"second,omitempty"` // bytes of the second archive, on descriptor 5
+}
+
+// run is a part of the archive.
+type run struct {
+	File int   `json:"file"` // its descriptor
+	At   int64 `json:"at"`   // where it begins there, in bytes
+	Size int64 `json:"size"` // bytes
 }
 
 func writeFrame(w io.Writer, kind guest.Kind, p []byte) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
 	"github.com/layerlab/layerlab/imagecore/codec"
+	"github.com/layerlab/layerlab/imagecore/splice"
 	"github.com/layerlab/layerlab/sandbox/guest"
 )
 
@@ -33,15 +34,20 @@ type Reading struct {
 	tars    map[archive.Place]piece
 }
 
-// Read reads the archive in the first size bytes of file. spool is an empty file, open for reading
-// and writing, that takes what is compressed; it and file stay open as long
-// as the Reading is used, and are the caller's. Errors are those of Survey.
-func Read(ctx context.Context, file *os.File, size int64, spool *os.File, o Options) (*Reading, error) {
-	o = o.defaults(size)
-	j := o.job(size)
+// Read reads an archive whose runs are all of files (*os.File). spool is an empty
+// file, open for reading and writing, that takes what is compressed; it and the
+// archive stay open as long as the Reading is used, and are the caller's. Errors
+// are those of Survey, and ErrHost, code "sandbox-failed", for what is no file.
+func Read(ctx context.Context, from *splice.Reader, spool *os.File, o Options) (*Reading, error) {
+	o = o.defaults(from.Size())
+	j := o.job(from.Size())
 	j.Read = true
-	r := &Reading{archive: file, size: size, spool: spool}
-	err := work(ctx, o, j, []*os.File{file, spool}, func(kind guest.Kind, p []byte) error { return r.take(kind, p, o.Limits) })
+	files, err := j.locate(from.Runs(), spool)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reading{archive: from, size: from.Size(), spool: spool}
+	err = work(ctx, o, j, files, func(kind guest.Kind, p []byte) error { return r.take(kind, p, o.Limits) })
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +55,30 @@ func Read(ctx context.Context, file *os.File, size int64, spool *os.File, o Opti
 		return nil, hostError("the sandbox answered nonsense", err)
 	}
 	return r, nil
+}
+
+// locate notes where the archive lies, and gives the child's files.
+func (j *job) locate(runs []splice.Run, spool *os.File) (files []*os.File, err error) {
+	files = []*os.File{nil, spool}
+	at := map[*os.File]int{}
+	for _, r := range runs {
+		f, ok := r.From.(*os.File)
+		if !ok {
+			return nil, hostError("the sandbox reads files alone", fmt.Errorf("not a %T", r.From))
+		}
+		if _, ok := at[f]; !ok {
+			if files[0] == nil {
+				files[0], at[f] = f, archiveFile
+			} else {
+				files, at[f] = append(files, f), archiveFile+len(files)
+			}
+		}
+		j.Runs = append(j.Runs, run{File: at[f], At: r.At, Size: r.Size})
+	}
+	if files[0] == nil { // nothing was received; there is nothing to read
+		files[0] = spool
+	}
+	return files, nil
 }
 
 // take keeps what the guest hands out.
@@ -157,8 +187,13 @@ func (r *Reading) OpenBlob(image, layer int) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return io.NopCloser(s), nil
+	return stored{s}, nil
 }
+
+// stored is a blob in its place: its Outer tells where that is.
+type stored struct{ *io.SectionReader }
+
+func (stored) Close() error { return nil }
 
 // LayerAt gives a layer's uncompressed tar and its size in bytes.
 func (r *Reading) LayerAt(image, layer int) (io.ReaderAt, int64, error) {

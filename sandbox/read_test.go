@@ -20,6 +20,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/archive"
 	"github.com/layerlab/layerlab/imagecore/imagetest"
+	"github.com/layerlab/layerlab/imagecore/splice"
 	"github.com/layerlab/layerlab/imagecore/survey"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/sandbox"
@@ -36,12 +37,17 @@ func spool(t testing.TB) *os.File {
 	return f
 }
 
+// whole is an archive that is all of a file.
+func whole(f *os.File, size int64) *splice.Reader {
+	return splice.New([]splice.Run{{From: f, Size: size}})
+}
+
 // compareReading reads an archive natively and in the sandbox, to store it.
 func compareReading(t *testing.T, o sandbox.Options, b []byte) {
 	t.Helper()
 	var native results
 	a, nativeErr := survey.Run(bytes.NewReader(b), int64(len(b)), archive.Options{Limits: imagecore.GuestLimits()}, tree.Spec, &native)
-	r, err := sandbox.Read(t.Context(), file(t, b), int64(len(b)), spool(t), o)
+	r, err := sandbox.Read(t.Context(), whole(file(t, b), int64(len(b))), spool(t), o)
 	if nativeErr != nil {
 		want, _ := errors.AsType[*imagecore.Error](nativeErr)
 		got, ok := errors.AsType[*imagecore.Error](err)
@@ -157,19 +163,19 @@ func TestReadingThatIsKilledFailsWhole(t *testing.T) {
 			_ = cmd.Process.Kill()
 		}
 	}
-	_, err := sandbox.Read(t.Context(), file(t, big.Bytes()), int64(big.Len()), spool(t), o)
+	_, err := sandbox.Read(t.Context(), whole(file(t, big.Bytes()), int64(big.Len())), spool(t), o)
 	if !errors.Is(err, imagecore.ErrHost) {
 		t.Errorf("killed: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	o = imagecoreOptions()
 	o.Progress = func(int64, int64) { cancel() }
-	if _, err := sandbox.Read(ctx, file(t, big.Bytes()), int64(big.Len()), spool(t), o); !errors.Is(err, context.Canceled) {
+	if _, err := sandbox.Read(ctx, whole(file(t, big.Bytes()), int64(big.Len())), spool(t), o); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 	o = options(file(t, looping()).Name())
 	o.Time = time.Second
-	_, err = sandbox.Read(t.Context(), file(t, nil), 0, spool(t), o)
+	_, err = sandbox.Read(t.Context(), whole(file(t, nil), 0), spool(t), o)
 	if e, ok := errors.AsType[*imagecore.Error](err); !ok || e.Code != "sandbox-time" {
 		t.Errorf("overstayed: %v", err)
 	}
@@ -191,7 +197,7 @@ func BenchmarkRead(b *testing.B) {
 		}
 		b.Run(c.name+"/sandbox", func(b *testing.B) {
 			for b.Loop() {
-				if _, err := sandbox.Read(b.Context(), f, size, spool(b), imagecoreOptions()); err != nil {
+				if _, err := sandbox.Read(b.Context(), whole(f, size), spool(b), imagecoreOptions()); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/splice"
 	"github.com/layerlab/layerlab/sandbox"
 	"github.com/layerlab/layerlab/server/store"
 )
@@ -17,9 +18,9 @@ import (
 // compressed is unpacked to nameless files in spoolDir.
 func Sandboxed(o sandbox.Options, spoolDir string) store.Reader {
 	return func(ctx context.Context, f io.ReaderAt, size int64, progress func(done, total int64)) (store.Archive, error) {
-		file, ok := f.(*os.File)
+		from, ok := f.(*splice.Reader)
 		if !ok {
-			return nil, imagecore.NewError(imagecore.ErrHost, "sandbox-failed", "the sandbox reads files alone")
+			from = splice.New([]splice.Run{{From: f, Size: size}})
 		}
 		spool, err := os.CreateTemp(spoolDir, "spool-*")
 		if err != nil {
@@ -30,7 +31,7 @@ func Sandboxed(o sandbox.Options, spoolDir string) store.Reader {
 		}
 		o := o
 		o.Progress = progress
-		r, err := sandbox.Read(ctx, file, size, spool, o)
+		r, err := sandbox.Read(ctx, from, spool, o)
 		if err != nil {
 			if ctx.Err() != nil {
 				err = canceled(ctx)

@@ -76,8 +76,7 @@ func TestWhatComesAgainIsNotRead(t *testing.T) {
 			t.Errorf("%d of %d bytes: %d reads, %v", len(odd), len(archive), reads, err)
 		}
 	}
-	same("after another that begins like it", 1)
-	same("after itself", 0)
+	same("after others that begin like it", 0)
 	reads = 0
 	if _, err := load(archive, "linux/s390x"); reads != 1 || err == nil {
 		t.Errorf("for another platform: %d reads, %v", reads, err)

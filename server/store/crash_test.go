@@ -183,7 +183,13 @@ func scenarios(t *testing.T) []scenario {
 	incoming := dockerSave(t, "", saved{stack: changed, refs: []string{"new:1", "present:2"}}, saved{stack: other, env: "x", refs: []string{"new:2"}})
 	config, _ := present.config(t)
 	layer := imagetest.MustParse("-- layer --\nf new \"content\"\n")[0].Tar()
+	// Of a file of its own when it is received, beside one that is there already.
+	large := dockerSave(t, "", saved{stack: other + "-- layer --\nf large \"" + strings.Repeat("x", 1<<20) + "\"\n", refs: []string{"large:1"}})
 	return []scenario{
+		{"import of a large layer", func(ctx context.Context, b *bench) error {
+			_, err := b.Import(ctx, bytes.NewReader(large), -1, nil)
+			return err
+		}},
 		{"import", func(ctx context.Context, b *bench) error {
 			_, err := b.Import(ctx, bytes.NewReader(incoming), int64(len(incoming)), func(wire.UploadProgress) {})
 			return err

@@ -50,7 +50,7 @@ type File interface {
 type disk struct{ root *os.Root }
 
 func (d disk) Spool() (File, error) {
-	name := "spool-" + suffix()
+	name := spoolPrefix + suffix()
 	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
@@ -98,8 +98,11 @@ func (d disk) Free() (int64, error) {
 	return int64(s.Bavail) * s.Bsize, nil
 }
 
-// partial marks names that are not yet what they will be.
-const partial = ".partial-"
+// Names that are not yet what they will be, and of what is being received.
+const (
+	partial     = ".partial-"
+	spoolPrefix = "spool-"
+)
 
 func suffix() string { return strings.ToLower(rand.Text()[:12]) }
 

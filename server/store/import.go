@@ -10,7 +10,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -19,6 +18,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/labapi/wire"
+	"github.com/layerlab/layerlab/server/store/receive"
 )
 
 // Import stores the images of an archive and returns them. size is -1 where
@@ -70,21 +70,22 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 	if progress == nil {
 		progress = func(wire.UploadProgress) {}
 	}
-	f, n, coming, err := s.receive(ctx, body, size, progress)
+	f, drop, err := s.receive(ctx, body, size, progress)
+	got := &source{close: []func() error{drop}}
+	defer got.drop()
 	if err != nil {
 		return nil, fmt.Errorf("receive the archive: %w", diskError(err))
 	}
-	got := &source{close: []func() error{f.Close}}
-	defer got.drop()
 	whole := len(want.platforms) == 0 && !want.sample
-	if k := coming.ended(n); k != nil && whole {
+	if k := s.memory.find(f.Identity()); k != nil && whole {
 		if list, ok, err := s.again(ctx, k); ok || err != nil {
 			return list, err
 		}
 	}
 
+	n := f.Size()
 	report := meter(progress, wire.UploadReading, n)
-	a, err := s.o.Read(ctx, f, n, func(done, _ int64) { report(done) })
+	a, err := s.o.Read(ctx, f.Reader, n, func(done, _ int64) { report(done) })
 	if err != nil {
 		return nil, err
 	}
@@ -96,17 +97,14 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 		return nil, err
 	}
 	defer give()
-	layers := map[place]digest.Digest{}
-	list, stored, err := s.keep(ctx, f, a, want, layers, progress)
+	list, stored, err := s.keep(ctx, f, a, want, progress)
 	if err != nil {
 		// What was written for images that are not there now is in nobody's
 		// way, but it takes space that the next try may need.
 		return nil, errors.Join(diskError(err), s.sweep())
 	}
 	if whole {
-		if err := coming.remember(n, layers, list); err != nil {
-			s.o.Log.Warn("archive not remembered: it will be read again", "error", err)
-		}
+		s.memory.keep(f, list)
 	}
 	for _, b := range stored {
 		s.behind(b, got)
@@ -114,39 +112,38 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 	return list, nil
 }
 
-// receive writes the body to a nameless file.
-func (s *Store) receive(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) (File, int64, *arrival, error) {
+// receive takes a body in. drop closes what came of it, also of an error.
+func (s *Store) receive(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) (a *receive.Archive, drop func() error, err error) {
+	drop = func() error { return nil }
 	if size > s.o.Limits.Archive {
-		return nil, 0, nil, archiveTooLarge(s.o.Limits.Archive)
+		return nil, drop, archiveTooLarge(s.o.Limits.Archive)
 	}
 	if free, err := s.disk.Free(); err != nil {
-		return nil, 0, nil, err
+		return nil, drop, err
 	} else if size > free {
-		return nil, 0, nil, imagecore.NewError(imagecore.ErrHost, "disk-full",
+		return nil, drop, imagecore.NewError(imagecore.ErrHost, "disk-full",
 			fmt.Sprintf("the archive has %d bytes, the disk of the data folder %d left: free some space and try again", size, free))
 	}
-	f, err := s.disk.Spool()
-	if err != nil {
-		return nil, 0, nil, diskError(err)
-	}
-	report, coming := meter(progress, wire.UploadReceiving, size), s.memory.arrival(f)
-	n, err := copyAll(ctx, f, io.LimitReader(body, s.o.Limits.Archive+1), func(done int64) {
-		coming.received(done)
-		report(done)
+	a, drop, err = receive.Receive(ctx, io.LimitReader(body, s.o.Limits.Archive+1), receive.Options{
+		Spool:    func() (receive.Target, error) { return s.disk.Spool() },
+		Name:     func() string { return spoolPrefix + suffix() },
+		Create:   func(name string) (receive.Target, error) { return s.disk.Create(name) },
+		Open:     func(name string) (receive.ReadFile, error) { return s.openFile(name) },
+		Remove:   s.disk.RemoveAll,
+		Blob:     func(d digest.Digest) (receive.ReadFile, error) { return s.openFile(blobFile(d)) },
+		Known:    s.memory.files(),
+		Progress: meter(progress, wire.UploadReceiving, size),
 	})
 	switch {
+	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		err = canceled(ctx)
 	case err != nil:
-	case n > s.o.Limits.Archive:
+	case a.Size() > s.o.Limits.Archive:
 		err = archiveTooLarge(s.o.Limits.Archive)
-	case size >= 0 && n != size:
-		err = imagecore.NewError(imagecore.ErrInvalid, "upload-incomplete", fmt.Sprintf("the upload ended after %d of %d bytes", n, size))
+	case size >= 0 && a.Size() != size:
+		err = imagecore.NewError(imagecore.ErrInvalid, "upload-incomplete", fmt.Sprintf("the upload ended after %d of %d bytes", a.Size(), size))
 	}
-	if err != nil {
-		coming.ended(n)
-		return nil, 0, nil, errors.Join(diskError(err), f.Close())
-	}
-	report(n)
-	return f, n, coming, nil
+	return a, drop, err
 }
 
 func archiveTooLarge(limit int64) error {
@@ -228,15 +225,15 @@ func candidates(report *imagecore.Report, want wanted) ([]int, error) {
 	return out, nil
 }
 
-// keep notes in layers what lies where, and makes the blobs durable and then the
-// images known. It returns what their layers are to be unpacked from, too.
-func (s *Store) keep(ctx context.Context, spool File, a Archive, want wanted, layers map[place]digest.Digest, progress func(wire.UploadProgress)) ([]Loaded, []*built, error) {
+// keep makes the blobs durable and then the images known. It returns what their
+// layers are to be unpacked from, too.
+func (s *Store) keep(ctx context.Context, from *receive.Archive, a Archive, want wanted, progress func(wire.UploadProgress)) ([]Loaded, []*built, error) {
 	report := a.Report()
 	list, err := candidates(report, want)
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &writer{store: s, ctx: ctx, spool: spool, lie: layers, moved: map[place]layerRecord{}, turns: map[place]*sync.Mutex{}}
+	w := &writer{store: s, ctx: ctx, from: from}
 	var total int64
 	for _, i := range list {
 		for _, l := range report.Images[i].Layers {
@@ -280,6 +277,9 @@ func (s *Store) loaded(made []*record, refs map[digest.Digest][]string) ([]Loade
 // enter makes images known under their names in one transaction, and tells of
 // those that are new.
 func (s *Store) enter(made []*record, refs map[digest.Digest][]string) ([]wire.Image, error) {
+	if out, err := s.entered(made, refs); out != nil || err != nil {
+		return out, err
+	}
 	var fresh []digest.Digest
 	var out []wire.Image
 	err := s.change(func(tx *bolt.Tx) error {
@@ -324,6 +324,31 @@ func (s *Store) enter(made []*record, refs map[digest.Digest][]string) ([]wire.I
 		}
 	}
 	return out, nil
+}
+
+// entered gives the images where all of them are there under all these names: then
+// nothing is to be entered, and nobody has to wait for the disk. It is nil where
+// something is not.
+func (s *Store) entered(made []*record, refs map[digest.Digest][]string) (out []wire.Image, err error) {
+	err = s.db.View(func(tx *bolt.Tx) error {
+		all := names(tx)
+		var list []wire.Image
+		for _, r := range made {
+			stored, err := getRecord(tx, r.ID)
+			if stored == nil || err != nil {
+				return err
+			}
+			for _, name := range refs[r.ID] {
+				if !slices.Contains(all[r.ID], name) {
+					return nil
+				}
+			}
+			list = append(list, describe(stored, all[r.ID]))
+		}
+		out = list
+		return nil
+	})
+	return s.count(out), err
 }
 
 // goodRefs brings references into the form "name:tag" that Docker shows.

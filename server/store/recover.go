@@ -65,7 +65,7 @@ func (s *Store) recover(context.Context) error {
 		return err
 	}
 	more, err := s.deleteAll(".", func(name string) string {
-		if strings.HasPrefix(name, "spool-") || strings.HasPrefix(name, partial) {
+		if strings.HasPrefix(name, spoolPrefix) || strings.HasPrefix(name, partial) {
 			return name
 		}
 		return ""

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -566,7 +567,11 @@ func TestRealFullDiskIsNamedAndLeavesNothing(t *testing.T) {
 	b := openBench(t, dir, nil)
 	before := files(t, dir)
 	// Received it fits, stored it does not.
-	archive := dockerSave(t, "", saved{stack: "-- layer --\nf big \"" + strings.Repeat("x", 5<<19) + "\"\n"})
+	stack := ""
+	for i := range 5 { // none so large that it would be stored by renaming
+		stack += fmt.Sprintf("-- layer --\nf big%d \"%s\"\n", i, strings.Repeat("x", 1<<19))
+	}
+	archive := dockerSave(t, "", saved{stack: stack})
 	_, err := b.Import(t.Context(), bytes.NewReader(archive), -1, nil)
 	if kindOf(err) != "disk-full" || !errors.Is(err, unix.ENOSPC) {
 		t.Error(err)

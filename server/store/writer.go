@@ -23,6 +23,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/contents"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/runtime/writeback"
+	"github.com/layerlab/layerlab/server/store/receive"
 )
 
 // parallel is how many layers are hashed and written at a time: one core hashes
@@ -33,15 +34,12 @@ const parallel = 2
 // has the store's turn.
 type writer struct {
 	store *Store
-	ctx   context.Context // of the one call that the writer serves
-	spool File            // the archive that the images come from, nil where there is none
+	ctx   context.Context  // of the one call that the writer serves
+	from  *receive.Archive // that the images come in, nil where there is none
 
 	mu     sync.Mutex
-	report func(done int64)        // called with mu held
-	done   int64                   // bytes of blobs
-	lie    map[place]digest.Digest // where verified layers lie in the spool
-	moved  map[place]layerRecord   // what the spool does not hold any more
-	turns  map[place]*sync.Mutex   // who stores a place of the spool
+	report func(done int64) // called with mu held
+	done   int64            // bytes of blobs
 }
 
 // image stores one image of an archive and returns what meta.db shall know.
@@ -166,32 +164,24 @@ func (w *writer) layer(a Archive, img *imagecore.Image, image, layer int) (layer
 	if want == "" {
 		want = claim.DiffID
 	}
-	// What is there already is only verified: the entries that the tree is made
-	// of come from these bytes, not from those that we have.
-	at, inSpool := w.placeOf(a, image, layer)
-	if inSpool {
-		defer w.turn(at)()
-	}
-	got, moved := w.wasMoved(at)
-	if !moved {
-		there, err := exists(w.store.root, blobFile(want))
-		if err == nil && there {
+	got, done, err := w.received(a, image, layer)
+	if err == nil && !done {
+		// What is there already is only verified: the entries that the tree is made
+		// of come from these bytes, not from those that we have.
+		var there bool
+		if there, err = exists(w.store.root, blobFile(want)); err == nil && there {
 			got, err = read(func(src io.Reader) (layerRecord, error) { return w.digest(src, io.Discard) })
 			there = got.Blob == want
 		}
 		if err == nil && !there {
 			got, err = read(w.blob)
 		}
-		if err == nil && got.DiffID == "" {
-			err = w.tar(a, image, layer, &got)
-			inSpool = false // the tar's place is not the blob's
-		}
-		if err != nil {
-			return layerRecord{}, err
-		}
-		if !there && inSpool {
-			w.move(at, got)
-		}
+	}
+	if err == nil && got.DiffID == "" {
+		err = w.tar(a, image, layer, &got)
+	}
+	if err != nil {
+		return layerRecord{}, err
 	}
 	if claim.Digest != "" && got.Blob != claim.Digest {
 		return layerRecord{}, mismatch("layer", claim.Digest, got.Blob).In(layer)
@@ -199,13 +189,49 @@ func (w *writer) layer(a Archive, img *imagecore.Image, image, layer int) (layer
 	if claim.DiffID != got.DiffID {
 		return layerRecord{}, mismatch("layer", claim.DiffID, got.DiffID).In(layer)
 	}
-	if inSpool {
-		w.mu.Lock()
-		w.lie[at] = got.Blob
-		w.mu.Unlock()
-	}
 	got.CreatedBy = claim.CreatedBy
 	return got, nil
+}
+
+// received stores a layer whose bytes came as a file of their own, and were hashed
+// then: the file becomes the blob. done is false where they came otherwise.
+func (w *writer) received(a Archive, image, layer int) (l layerRecord, done bool, err error) {
+	f, err := w.file(a, image, layer)
+	if f == nil || err != nil {
+		return l, false, err
+	}
+	blob := blobFile(f.Digest)
+	done, err = exists(w.store.root, blob)
+	if err == nil && !done {
+		if done, err = f.Move(func(name string) error { return w.store.disk.Rename(name, blob) }); err == nil && !done {
+			done, err = exists(w.store.root, blob) // of another image of the archive
+		}
+	}
+	if err != nil || !done {
+		return l, false, diskError(err)
+	}
+	w.count(int(f.Size))
+	return recordOf(f.Digest, f.Size, f.Head), true, nil
+}
+
+// file finds the file of its own that a layer came as, nil for none.
+func (w *writer) file(a Archive, image, layer int) (*receive.File, error) {
+	if w.from == nil {
+		return nil, nil
+	}
+	blob, err := a.OpenBlob(image, layer)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	if f := w.from.Find(blob); f != nil {
+		return f, nil
+	}
+	tar, _, err := a.LayerAt(image, layer)
+	if err != nil {
+		return nil, err
+	}
+	return w.from.Find(tar), nil
 }
 
 // blob writes bytes under their digest and says what they are.
@@ -268,13 +294,18 @@ func (w *writer) digest(src io.Reader, dst io.Writer) (layerRecord, error) {
 	if err != nil {
 		return layerRecord{}, err
 	}
+	return recordOf(d, size, head), nil
+}
+
+// recordOf is a blob that begins with head.
+func recordOf(d digest.Digest, size int64, head []byte) layerRecord {
 	l := layerRecord{Blob: d, MediaType: v1.MediaTypeImageLayer, Size: size}
 	if kind := codec.Detect(head); kind != codec.None {
 		l.MediaType += "+" + kind
-		return l, nil
+		return l
 	}
 	l.DiffID, l.TarSize = d, size
-	return l, nil
+	return l
 }
 
 // tar adds what the tar within a compressed layer is.
