@@ -157,11 +157,11 @@ test-fuzz: ## every fuzz target for 2,000 runs beyond its seeds
 	$(MAKE) --no-print-directory fuzz FUZZTIME=2000x
 
 .PHONY: test-compare
-test-compare: embedded ## 350 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)
-	$(call apt,dockerd:docker.io runc:runc skopeo:skopeo ip:iproute2)
+test-compare: embedded ## 442 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)
+	$(call apt,dockerd:docker.io runc:runc skopeo:skopeo ip:iproute2 docker-compose:docker-compose)
 	@/usr/bin/python3 -c 'import docker' 2>/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends python3-docker
 	$(GO) test -tags compare -count=1 -timeout 15m -v ./e2e/compare
-	LAYERLAB_DOCKER=/usr/bin/docker $(GO) test -count=1 -run 'TestCommands/R(8|10|13|16|19|23|26|27|28|36|37|44)$$' ./e2e
+	LAYERLAB_DOCKER=/usr/bin/docker $(GO) test -count=1 -run 'TestCommands/R(8|10|13|16|19|23|26|27|28|36|37|44)$$|TestCommandLine/(compose|health)$$' ./e2e
 
 .PHONY: test-web
 test-web: web/node_modules/.ready web/src/io/imagecore.wasm web/src/io/cases.tar.gz ## Biome, svelte-check and vitest
