@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"github.com/layerlab/layerlab/server/dockerapi/policy"
+	"github.com/layerlab/layerlab/server/dockerapi/settings"
 	"github.com/layerlab/layerlab/server/health"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -76,7 +77,7 @@ func (h *Handler) containerCreate(c *call) error {
 		}
 		return conflict("Conflict. The container name %q is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", "/"+want.Name, holder.Container.ID)
 	case "source-missing":
-		return invalidMount("bind", "%s", err)
+		return settings.InvalidMount("bind", "%s", err)
 	case "bad-volume-name":
 		return invalid("create %s: %s", args(err)["name"], err)
 	case "bad-name":
@@ -102,11 +103,12 @@ func createRequest(req *container.CreateRequest) (CreateRequest, []string, error
 	}
 	warnings := []string{}
 	var err error
-	if want.Mounts, err = mounts(config, req.HostConfig); err != nil {
+	if want.Mounts, err = settings.Mounts(config, req.HostConfig); err != nil {
 		return want, nil, err
 	}
 	if req.HostConfig != nil {
-		more, err := hostSettings(&want, req.HostConfig)
+		want.AutoRemove = req.HostConfig.AutoRemove
+		more, err := settings.Read(&want.CreateContainer, req.HostConfig)
 		if err != nil {
 			return want, nil, err
 		}

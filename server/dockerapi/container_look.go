@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/pack"
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/server/dockerapi/settings"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 	"github.com/layerlab/layerlab/server/logging"
 )
@@ -77,7 +79,7 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	if req.HostConfig == nil {
 		req.HostConfig = &container.HostConfig{}
 	}
-	limitsBack(req.HostConfig, &d.CreateRequest)
+	settings.ShowInForce(req.HostConfig, &d.CreateContainer)
 	config := req.Config
 	config.Hostname, config.Env, config.WorkingDir = d.Hostname, d.Env, d.WorkingDir
 	config.Image, config.Tty, config.User = d.Container.ImageRef, d.Container.TTY, d.User
@@ -97,6 +99,14 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 		host.RestartPolicy.Name = "no"
 	}
 	return config, host
+}
+
+// hostConfig is that by which a client would have asked for what the page did.
+func hostConfig(r *CreateRequest) *container.HostConfig {
+	h := settings.Show(&r.CreateContainer)
+	h.AutoRemove = r.AutoRemove
+	networkBack(h, &r.Network)
+	return h
 }
 
 // askedDefault reports whether a client left the network to the engine.
@@ -212,4 +222,29 @@ func (h *Handler) containerTop(c *call) error {
 	}
 	h.Containers.Act(c.r.Context(), c.path["name"], "top")
 	return c.json(http.StatusOK, answer)
+}
+
+// mountPoints says of a container's mounts what docker inspect shows.
+func mountPoints(list []Mount) []container.MountPoint {
+	out := []container.MountPoint{}
+	for _, m := range list {
+		p := container.MountPoint{Destination: path.Clean(m.Target), RW: !m.ReadOnly}
+		switch m.Type {
+		case wire.MountBind:
+			p.Type, p.Source, p.Propagation = "bind", m.Source, "rprivate"
+		case wire.MountVolume:
+			p.Type, p.Name, p.Source, p.Driver = "volume", m.Volume, m.Source, "local"
+		default:
+			p.Type = "tmpfs"
+		}
+		switch {
+		case m.ReadOnly && p.Type != "tmpfs":
+			p.Mode = "ro"
+		case p.Type == "volume" && !m.Anonymous:
+			p.Mode = "z" // Docker's default for what has a name
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b container.MountPoint) int { return strings.Compare(a.Destination, b.Destination) })
+	return out
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/container"
 
+	"github.com/layerlab/layerlab/server/dockerapi/settings"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -40,14 +41,14 @@ func TestWhatThePageAskedForIsShownAsAClientWouldAsk(t *testing.T) {
 		},
 	}
 	h := hostConfig(&want)
-	limitsBack(h, &want)
-	got := CreateRequest{CreateContainer: wire.CreateContainer{Image: "lab:1"}}
-	if _, err := hostSettings(&got, h); err != nil {
+	settings.ShowInForce(h, &want.CreateContainer)
+	got := CreateRequest{AutoRemove: h.AutoRemove, CreateContainer: wire.CreateContainer{Image: "lab:1"}}
+	if _, err := settings.Read(&got.CreateContainer, h); err != nil {
 		t.Fatal(err)
 	}
 	req := &container.CreateRequest{Config: &container.Config{}, HostConfig: h}
 	var err error
-	if got.Mounts, err = mounts(req.Config, h); err != nil {
+	if got.Mounts, err = settings.Mounts(req.Config, h); err != nil {
 		t.Fatal(err)
 	}
 	if got.Network, err = containerNetwork(req, []byte("{}")); err != nil {
@@ -59,8 +60,8 @@ func TestWhatThePageAskedForIsShownAsAClientWouldAsk(t *testing.T) {
 	}
 	want = CreateRequest{CreateContainer: wire.CreateContainer{Restart: &wire.Restart{Name: wire.RestartOnFailure, Max: 4}}}
 	h = hostConfig(&want)
-	limitsBack(h, &want)
-	if got, err := restartPolicy(h); err != nil || *got != *want.Restart {
+	settings.ShowInForce(h, &want.CreateContainer)
+	if got, err := settings.Restart(h); err != nil || *got != *want.Restart {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -226,3 +226,32 @@ func inNetwork(s container.Summary, want string) bool {
 	}
 	return false
 }
+
+// networkBack is containerNetwork the other way round.
+func networkBack(h *container.HostConfig, n *wire.ContainerNetwork) {
+	h.NetworkMode, h.PublishAllPorts, h.ExtraHosts = container.NetworkMode(n.Mode), n.PublishAll, n.ExtraHosts
+	h.DNSSearch, h.DNSOptions = n.DNSSearch, n.DNSOptions
+	for _, text := range n.DNS {
+		if a, err := netip.ParseAddr(text); err == nil {
+			h.DNS = append(h.DNS, a)
+		}
+	}
+	for _, p := range n.Publish {
+		port, ok := network.PortFrom(p.Port, network.IPProtocol(p.Proto))
+		if !ok {
+			continue
+		}
+		b := network.PortBinding{}
+		b.HostIP, _ = netip.ParseAddr(p.Host) // "" is none
+		switch {
+		case p.First != p.Last:
+			b.HostPort = strconv.Itoa(int(p.First)) + "-" + strconv.Itoa(int(p.Last))
+		case p.First != 0:
+			b.HostPort = strconv.Itoa(int(p.First))
+		}
+		if h.PortBindings == nil {
+			h.PortBindings = network.PortMap{}
+		}
+		h.PortBindings[port] = append(h.PortBindings[port], b)
+	}
+}

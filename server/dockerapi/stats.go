@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"github.com/layerlab/layerlab/server/dockerapi/policy"
+	"github.com/layerlab/layerlab/server/dockerapi/settings"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -89,11 +90,11 @@ func (h *Handler) containerUpdate(c *call) error {
 	if err := policy.Check(nil, host, nil); err != nil {
 		return err
 	}
-	l, err := limits(host)
+	l, err := settings.Limits(host)
 	if err != nil {
 		return err
 	}
-	restart, err := restartPolicy(host)
+	restart, err := settings.Restart(host)
 	if err != nil {
 		return err
 	}

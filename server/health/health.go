@@ -90,8 +90,10 @@ func Merge(image, request *Check) *Check {
 		out.Retries = image.Retries
 	}
 	for _, f := range []struct{ mine, images *time.Duration }{
-		{&out.Interval, &image.Interval}, {&out.Timeout, &image.Timeout},
-		{&out.StartPeriod, &image.StartPeriod}, {&out.StartInterval, &image.StartInterval},
+		{&out.Interval, &image.Interval},
+		{&out.Timeout, &image.Timeout},
+		{&out.StartPeriod, &image.StartPeriod},
+		{&out.StartInterval, &image.StartInterval},
 	} {
 		if *f.mine == 0 {
 			*f.mine = *f.images

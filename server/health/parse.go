@@ -26,9 +26,9 @@ func Parse(text string) (*Check, error) {
 	case kind == "NONE":
 		return nil, fmt.Errorf("HEALTHCHECK NONE takes no arguments")
 	case kind != "CMD":
-		return nil, fmt.Errorf("Unknown type %q in HEALTHCHECK (try CMD)", kind) //nolint:staticcheck // moby's words
+		return nil, bad("Unknown type %q in HEALTHCHECK (try CMD)", kind)
 	case rest == "":
-		return nil, fmt.Errorf("Missing command after HEALTHCHECK CMD") //nolint:staticcheck // moby's words
+		return nil, bad("Missing command after HEALTHCHECK CMD")
 	default:
 		var words []string
 		if json.Unmarshal([]byte(rest), &words) == nil {

@@ -38,7 +38,7 @@ func same(t *testing.T, got []string, want ...string) {
 
 func TestProbesFollowOneAnotherByTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 47*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 47500*time.Millisecond)
 		defer cancel()
 		var w watched
 		n := 0

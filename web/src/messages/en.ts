@@ -1003,6 +1003,7 @@ export const en = {
   'code.bad-device': 'The device {path} cannot be given to a container like this.',
   'code.bad-healthcheck': 'This health check cannot be run: {message}',
   'code.update-conflict': 'This cannot be changed beside what is set: {message}',
+  'code.bad-setting': 'This setting cannot be: {message}',
   'code.bad-log': 'The log cannot be kept so: {message}',
   'code.bad-limit': 'These limits contradict one another, or this host.',
   'code.bad-mount': '{path} is no place for a mount.',

@@ -933,6 +933,7 @@ export const zh: Record<keyof typeof en, string> = {
   'code.bad-device': '不能这样把设备 {path} 交给容器。',
   'code.bad-healthcheck': '健康检查无法执行：{message}',
   'code.update-conflict': '与已有的设置冲突，无法更改：{message}',
+  'code.bad-setting': '这项设置不成立：{message}',
   'code.bad-log': '日志不能这样保存：{message}',
   'code.bad-limit': '这些限制彼此矛盾，或超出了主机的能力。',
   'code.bad-mount': '{path} 不能作为挂载点。',

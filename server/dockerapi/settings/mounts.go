@@ -1,6 +1,4 @@
-//go:build linux
-
-package dockerapi
+package settings
 
 import (
 	"fmt"
@@ -15,8 +13,8 @@ import (
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
-// mounts gathers what -v, --mount, --tmpfs and the Volumes of a Config ask for.
-func mounts(config *container.Config, h *container.HostConfig) ([]wire.MountSpec, error) {
+// Mounts gathers what -v, --mount, --tmpfs and the Volumes of a Config ask for.
+func Mounts(config *container.Config, h *container.HostConfig) ([]wire.MountSpec, error) {
 	var list []wire.MountSpec
 	if h != nil {
 		for _, b := range h.Binds {
@@ -120,54 +118,54 @@ func parseMount(m mount.Mount) (wire.MountSpec, error) {
 	out := wire.MountSpec{Type: kind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
 	switch {
 	case m.Target == "":
-		return out, invalidMount(kind, "field Target must not be empty")
+		return out, InvalidMount(kind, "field Target must not be empty")
 	case !path.IsAbs(m.Target):
-		return out, invalidMount(kind, "invalid mount path: '%s' mount path must be absolute", m.Target)
+		return out, InvalidMount(kind, "invalid mount path: '%s' mount path must be absolute", m.Target)
 	case path.Clean(m.Target) == "/":
-		return out, invalidMount(kind, "invalid specification: destination can't be '/'")
+		return out, InvalidMount(kind, "invalid specification: destination can't be '/'")
 	case m.ImageOptions != nil && m.Type != mount.TypeImage, m.ClusterOptions != nil && m.Type != mount.TypeCluster:
-		return out, invalidMount(kind, "it has options of another type")
+		return out, InvalidMount(kind, "it has options of another type")
 	}
 	switch m.Type {
 	case mount.TypeBind:
 		if m.VolumeOptions != nil || m.TmpfsOptions != nil {
-			return out, invalidMount(kind, "it has options of another type")
+			return out, InvalidMount(kind, "it has options of another type")
 		}
 		if m.Source == "" {
-			return out, invalidMount(kind, "field Source must not be empty")
+			return out, InvalidMount(kind, "field Source must not be empty")
 		}
 		if !path.IsAbs(m.Source) {
-			return out, invalidMount(kind, "invalid mount path: '%s' mount path must be absolute", m.Source)
+			return out, InvalidMount(kind, "invalid mount path: '%s' mount path must be absolute", m.Source)
 		}
 		out.Source = path.Clean(m.Source)
 		if o := m.BindOptions; o != nil {
 			if o.Propagation != "" && o.Propagation != mount.PropagationPrivate && o.Propagation != mount.PropagationRPrivate {
-				return out, invalidMount(kind, "bind propagation %s is not served by layerlab: a container gets no mounts that are made later", o.Propagation)
+				return out, InvalidMount(kind, "bind propagation %s is not served by layerlab: a container gets no mounts that are made later", o.Propagation)
 			}
 			if o.ReadOnlyNonRecursive {
-				return out, invalidMount(kind, "ReadOnlyNonRecursive is not served by layerlab")
+				return out, InvalidMount(kind, "ReadOnlyNonRecursive is not served by layerlab")
 			}
 			out.Flat, out.MakeSource = o.NonRecursive, o.CreateMountpoint
 		}
 	case mount.TypeVolume:
 		if m.BindOptions != nil || m.TmpfsOptions != nil {
-			return out, invalidMount(kind, "it has options of another type")
+			return out, InvalidMount(kind, "it has options of another type")
 		}
 		if o := m.VolumeOptions; o != nil {
 			if o.Subpath != "" {
-				return out, invalidMount(kind, "volume-subpath is not served by layerlab")
+				return out, InvalidMount(kind, "volume-subpath is not served by layerlab")
 			}
 			if d := o.DriverConfig; d != nil && (d.Name != "" && d.Name != "local" || len(d.Options) > 0) {
-				return out, invalidMount(kind, "volume driver %q with options %v is not served by layerlab", d.Name, d.Options)
+				return out, InvalidMount(kind, "volume driver %q with options %v is not served by layerlab", d.Name, d.Options)
 			}
 			out.NoCopy, out.Labels = o.NoCopy, o.Labels
 		}
 	case mount.TypeTmpfs:
 		if m.BindOptions != nil || m.VolumeOptions != nil {
-			return out, invalidMount(kind, "it has options of another type")
+			return out, InvalidMount(kind, "it has options of another type")
 		}
 		if m.Source != "" {
-			return out, invalidMount(kind, "field Source must not be specified")
+			return out, InvalidMount(kind, "field Source must not be specified")
 		}
 		if o := m.TmpfsOptions; o != nil {
 			if o.SizeBytes > 0 {
@@ -181,9 +179,9 @@ func parseMount(m mount.Mount) (wire.MountSpec, error) {
 			}
 		}
 	case mount.TypeImage, mount.TypeCluster, mount.TypeNamedPipe:
-		return out, invalidMount(kind, "mount type %q is not served by layerlab", kind)
+		return out, InvalidMount(kind, "mount type %q is not served by layerlab", kind)
 	default:
-		return out, invalidMount(kind, "mount type unknown")
+		return out, InvalidMount(kind, "mount type unknown")
 	}
 	return out, nil
 }

@@ -1,36 +1,36 @@
-//go:build linux
-
-package dockerapi
+// Package settings translates the settings of a container between Docker's words,
+// container.HostConfig, and the engine's, package wire. It is pure. Which fields
+// are honoured at all, package policy has judged; here it is their values.
+//
+//	HostConfig → Read, Mounts → wire.CreateContainer → Show → HostConfig
+package settings
 
 import (
 	"fmt"
-	"path"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/container"
 
+	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 	"github.com/layerlab/layerlab/server/logging"
 )
 
-// hostSettings translates what a HostConfig asks for, but for networks, into
-// the engine's words. What no word says is refused by name (package policy has
-// judged the fields; here it is their values).
-func hostSettings(want *CreateRequest, h *container.HostConfig) (warnings []string, err error) {
-	want.AutoRemove = h.AutoRemove
+// Read sets what a HostConfig asks for, but for mounts and networks. What no word
+// of the engine says is refused by name. Code of errors: bad-setting.
+func Read(want *wire.CreateContainer, h *container.HostConfig) (warnings []string, err error) {
 	want.Rows, want.Cols = uint16(h.ConsoleSize[0]), uint16(h.ConsoleSize[1])
 	want.Runtime = h.Runtime
 	want.Init = h.Init != nil && *h.Init
-	if want.Restart, err = restartPolicy(h); err != nil {
+	if want.Restart, err = Restart(h); err != nil {
 		return nil, err
 	}
 	if want.Log, err = logging.Read(h.LogConfig.Type, h.LogConfig.Config); err != nil {
 		return nil, err
 	}
-	if want.Limits, err = limits(h); err != nil {
+	if want.Limits, err = Limits(h); err != nil {
 		return nil, err
 	}
 	if want.Security, err = security(h); err != nil {
@@ -45,7 +45,8 @@ func hostSettings(want *CreateRequest, h *container.HostConfig) (warnings []stri
 	return warnings, nil
 }
 
-func restartPolicy(h *container.HostConfig) (*wire.Restart, error) {
+// Restart reads when a container is started again; nil is never.
+func Restart(h *container.HostConfig) (*wire.Restart, error) {
 	p := h.RestartPolicy
 	switch name := string(p.Name); name {
 	case "", wire.RestartNo:
@@ -69,7 +70,8 @@ func restartPolicy(h *container.HostConfig) (*wire.Restart, error) {
 	}
 }
 
-func limits(h *container.HostConfig) (*wire.Limits, error) {
+// Limits reads what a container may use.
+func Limits(h *container.HostConfig) (*wire.Limits, error) {
 	l := wire.Limits{
 		Memory: h.Memory, MemorySwap: h.MemorySwap, MemoryReservation: h.MemoryReservation, NanoCPUs: h.NanoCPUs,
 		CPUShares: h.CPUShares, CPUPeriod: h.CPUPeriod, CPUQuota: h.CPUQuota, CpusetCPUs: h.CpusetCpus, CpusetMems: h.CpusetMems,
@@ -132,29 +134,8 @@ func security(h *container.HostConfig) (*wire.Security, error) {
 	return &s, nil
 }
 
-// mountPoints says of a container's mounts what docker inspect shows.
-func mountPoints(list []Mount) []container.MountPoint {
-	out := []container.MountPoint{}
-	for _, m := range list {
-		p := container.MountPoint{Destination: path.Clean(m.Target), RW: !m.ReadOnly}
-		switch m.Type {
-		case wire.MountBind:
-			p.Type, p.Source, p.Propagation = "bind", m.Source, "rprivate"
-		case wire.MountVolume:
-			p.Type, p.Name, p.Source, p.Driver = "volume", m.Volume, m.Source, "local"
-		default:
-			p.Type = "tmpfs"
-		}
-		switch {
-		case m.ReadOnly && p.Type != "tmpfs":
-			p.Mode = "ro"
-		case p.Type == "volume" && !m.Anonymous:
-			p.Mode = "z" // Docker's default for what has a name
-		}
-		out = append(out, p)
-	}
-	slices.SortFunc(out, func(a, b container.MountPoint) int { return strings.Compare(a.Destination, b.Destination) })
-	return out
+func invalid(format string, args ...any) error {
+	return imagecore.NewError(imagecore.ErrInvalid, "bad-setting", fmt.Sprintf(format, args...))
 }
 
 func badSpec(spec, why string) error {
@@ -164,6 +145,7 @@ func badSpec(spec, why string) error {
 	return invalid("invalid volume specification: '%s': %s", spec, why)
 }
 
-func invalidMount(kind, format string, args ...any) error {
+// InvalidMount words what is wrong with a mount of a kind.
+func InvalidMount(kind, format string, args ...any) error {
 	return invalid("invalid mount config for type %q: %s", kind, fmt.Sprintf(format, args...))
 }

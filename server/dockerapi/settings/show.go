@@ -1,23 +1,19 @@
-//go:build linux
-
-package dockerapi
+package settings
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/network"
 
 	"github.com/layerlab/layerlab/server/labapi/wire"
 	"github.com/layerlab/layerlab/server/logging"
 )
 
-// hostConfig is hostSettings the other way round: the HostConfig by which a
-// client of this API would have asked for what the page asked for.
-func hostConfig(r *CreateRequest) *container.HostConfig {
-	h := &container.HostConfig{AutoRemove: r.AutoRemove, ConsoleSize: [2]uint{uint(r.Rows), uint(r.Cols)}}
+// Show is Read the other way round: the HostConfig by which a client of this API
+// would have asked for what the page asked for.
+func Show(r *wire.CreateContainer) *container.HostConfig {
+	h := &container.HostConfig{ConsoleSize: [2]uint{uint(r.Rows), uint(r.Cols)}}
 	if r.Init {
 		h.Init = &r.Init
 	}
@@ -28,13 +24,12 @@ func hostConfig(r *CreateRequest) *container.HostConfig {
 		securityBack(h, s)
 	}
 	mountsBack(h, r.Mounts)
-	networkBack(h, &r.Network)
 	return h
 }
 
-// limitsBack shows what is in force, which docker update may have changed since
+// ShowInForce shows what is in force, which docker update may have changed since
 // the client asked.
-func limitsBack(h *container.HostConfig, r *CreateRequest) {
+func ShowInForce(h *container.HostConfig, r *wire.CreateContainer) {
 	if r.Restart != nil {
 		h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyMode(r.Restart.Name), MaximumRetryCount: r.Restart.Max}
 	}
@@ -91,33 +86,5 @@ func mountsBack(h *container.HostConfig, list []wire.MountSpec) {
 			}
 			h.Binds = append(h.Binds, bind)
 		}
-	}
-}
-
-func networkBack(h *container.HostConfig, n *wire.ContainerNetwork) {
-	h.NetworkMode, h.PublishAllPorts, h.ExtraHosts = container.NetworkMode(n.Mode), n.PublishAll, n.ExtraHosts
-	h.DNSSearch, h.DNSOptions = n.DNSSearch, n.DNSOptions
-	for _, text := range n.DNS {
-		if a, err := netip.ParseAddr(text); err == nil {
-			h.DNS = append(h.DNS, a)
-		}
-	}
-	for _, p := range n.Publish {
-		port, ok := network.PortFrom(p.Port, network.IPProtocol(p.Proto))
-		if !ok {
-			continue
-		}
-		b := network.PortBinding{}
-		b.HostIP, _ = netip.ParseAddr(p.Host) // "" is none
-		switch {
-		case p.First != p.Last:
-			b.HostPort = strconv.Itoa(int(p.First)) + "-" + strconv.Itoa(int(p.Last))
-		case p.First != 0:
-			b.HostPort = strconv.Itoa(int(p.First))
-		}
-		if h.PortBindings == nil {
-			h.PortBindings = network.PortMap{}
-		}
-		h.PortBindings[port] = append(h.PortBindings[port], b)
 	}
 }
