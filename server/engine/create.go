@@ -31,6 +31,7 @@ import (
 	"github.com/layerlab/layerlab/server/engine/names"
 	"github.com/layerlab/layerlab/server/engine/runtimes"
 	"github.com/layerlab/layerlab/server/labapi/wire"
+	"github.com/layerlab/layerlab/server/logging"
 )
 
 // Create makes a container and does not start it. Codes beside those of
@@ -74,6 +75,9 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 	}
 	if by.Name != runtimes.Own {
 		rec.Runtime = by.Name
+	}
+	if err := logging.Check(req.Log); err != nil {
+		return wire.Container{}, err
 	}
 	if err := rec.setCheck(image.Config); err != nil {
 		return wire.Container{}, err

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"strings"
 	"text/template"
@@ -77,6 +78,10 @@ func tagOf(text string, a About) (string, error) {
 	}).Option("missingkey=error").Parse(text)
 	if err != nil {
 		return "", err
+	}
+	if tree := t.Root.String(); strings.Contains(tree, "{{range") || strings.Contains(tree, "{{template") {
+		// A number of 20 digits to range over would keep the server busy for years.
+		return "", errors.New("template: log-tag: range and template are not served by layerlab")
 	}
 	var out strings.Builder
 	err = t.Execute(&out, map[string]any{

@@ -162,6 +162,12 @@ func Options(l *wire.LogLimits) (driver string, options map[string]string) {
 	return cmp.Or(l.Driver, JSONFile), options
 }
 
+// Check is Read for what did not come as options.
+func Check(l *wire.LogLimits) error {
+	_, err := Read(Options(l))
+	return err
+}
+
 // Rotation returns after how many bytes a file is rotated away, 0 for never, and
 // how many are kept.
 func Rotation(l *wire.LogLimits) (size int64, files int) {

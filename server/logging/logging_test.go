@@ -23,6 +23,8 @@ func TestWhatIsNotServedIsRefusedInDockersWords(t *testing.T) {
 		{"", "nonsense=1", "unknown log opt 'nonsense' for json-file log driver"},
 		{"local", "nonsense=1", "unknown log opt 'nonsense' for local log driver"},
 		{"", "tag={{.Nope}}", `failed to initialize logging driver: template: log-tag:1:2: executing "log-tag" at <.Nope>: map has no entry for key "Nope"`},
+		{"", "tag={{range 99999999999}}x{{end}}", "failed to initialize logging driver: template: log-tag: range and template are not served by layerlab"},
+		{"", `tag={{if .ID}}{{template "log-tag" .}}{{end}}`, "failed to initialize logging driver: template: log-tag: range and template are not served by layerlab"},
 		{"", "env-regex=(", "failed to initialize logging driver: error parsing regexp: missing closing ): `(`"},
 	} {
 		options := map[string]string{}
@@ -52,6 +54,19 @@ func TestOptionsAreReadAndShownAgain(t *testing.T) {
 	}
 	if l, err := Read(JSONFile, map[string]string{"mode": "blocking", "compress": "false"}); err != nil || l != nil {
 		t.Errorf("%+v, %v", l, err)
+	}
+}
+
+func TestWhatThePageAsksForIsChecked(t *testing.T) {
+	for _, l := range []*wire.LogLimits{nil, {}, {Driver: Local, MaxSize: 5}, {Driver: None}} {
+		if err := Check(l); err != nil {
+			t.Errorf("%+v: %v", l, err)
+		}
+	}
+	for _, l := range []*wire.LogLimits{{Driver: "nonsense"}, {LabelsRegex: "("}, {Tag: "{{"}} {
+		if Check(l) == nil {
+			t.Errorf("%+v passes", l)
+		}
 	}
 }
 
