@@ -100,6 +100,36 @@ test('a stored image’s archive as files, its index field by field, and its tre
   await expectNarrow(page, 'Papers');
 });
 
+test('a container’s papers are its image’s, and its own layer has none before a commit', async ({ page }) => {
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
+  await page.getByRole('dialog').getByLabel('Command').fill('sh');
+  await page.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('link', { name: 'Stack and files' }).click();
+  const layers = page.getByRole('region', { name: 'Layers' }).locator('[data-layer]');
+  await expect(layers.first()).toBeVisible();
+  const stacked = await layers.count();
+  await page.getByRole('link', { name: 'Papers' }).click();
+  await expect(page).toHaveURL(/\/inside\/papers$/);
+  await expect(
+    page.getByText(/^These are the papers of the image that the container was made of/),
+  ).toBeVisible();
+  await expect(page.getByRole('row', { name: /^Cmd/ })).toBeVisible();
+  await expect(page.getByRole('row', { name: /^rootfs/ })).toContainText('sha256:');
+  // The container's own layer is no tar of the image's.
+  await expect(page.getByRole('button', { name: /^Download the tar of layer/ })).toHaveCount(stacked - 1);
+  const config = await page.getByRole('region', { name: 'config' }).innerText();
+  await page.goto('/');
+  await page
+    .getByRole('article')
+    .filter({ hasText: 'layerlab/sample:latest' })
+    .getByRole('link')
+    .first()
+    .click();
+  await page.getByRole('link', { name: 'Papers' }).click();
+  await expect(page.getByRole('region', { name: 'config' })).toHaveText(config, { useInnerText: true });
+});
+
 test('the v1 JSON of an archive of Docker 1.x, field by field', async ({ page }) => {
   const file = corpusFile(v1);
   test.skip(file === null, 'the corpus is not on this machine (LAYERLAB_CORPUS)');

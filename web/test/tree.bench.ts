@@ -36,6 +36,11 @@ describe('500,000 nodes', () => {
     const open = reveal(index, v, 50);
     rows(index, v, (n) => open.has(n), null);
   });
+  const far = new Stepper(index);
+  bench('a step over seven layers', () => {
+    layer = (layer + 7) % 20;
+    far.view('merged', layer);
+  });
   bench('the first view', () => void view(index, 'merged', 10));
   bench('a step from layer to layer alone', () => {
     layer = (layer + 1) % 20;

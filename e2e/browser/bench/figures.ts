@@ -24,16 +24,24 @@ interface TraceEvent {
   args: { name?: string };
 }
 
-/** What the main thread of the page did meanwhile, in microseconds: by the clock, and of processor time. */
-export async function mainThread(
-  cdp: CDPSession,
-  work: () => Promise<void>,
-): Promise<{ tasks: { at: number; clock: number; processor: number }[] }> {
+/** What a task of the main thread, or all of a frame, took, in milliseconds: by the clock, and of processor time. */
+export interface Work {
+  clock: number;
+  processor: number;
+}
+
+/**
+ * What the main thread of the page did meanwhile, frame by frame. A frame is
+ * what runs from one of the page's marks of the name "frame" to the next, from
+ * the task on in which the mark was set: time by itself parts no frames, since
+ * one that comes late would be counted with the next.
+ */
+export async function mainThread(cdp: CDPSession, work: () => Promise<void>): Promise<Work[]> {
   const events: TraceEvent[] = [];
   const collect = (e: { value: object[] }) => events.push(...(e.value as TraceEvent[]));
   cdp.on('Tracing.dataCollected', collect);
   await cdp.send('Tracing.start', {
-    traceConfig: { includedCategories: ['toplevel', '__metadata'] },
+    traceConfig: { includedCategories: ['toplevel', 'blink.user_timing', '__metadata'] },
     transferMode: 'ReportEvents',
   });
   await work();
@@ -41,13 +49,25 @@ export async function mainThread(
   await cdp.send('Tracing.end');
   await done;
   cdp.off('Tracing.dataCollected', collect);
-  const mains = new Set(
-    events.filter((e) => e.name === 'thread_name' && e.args.name === 'CrRendererMain').map((e) => `${e.pid} ${e.tid}`),
-  );
+  const thread = (e: TraceEvent) => `${e.pid} ${e.tid}`;
+  const marks = events.filter((e) => e.name === 'frame').toSorted((a, b) => a.ts - b.ts);
   const tasks = events
-    .filter((e) => e.ph === 'X' && /RunTask|ThreadControllerImpl::RunTask/.test(e.name) && mains.has(`${e.pid} ${e.tid}`))
-    .map((e) => ({ at: e.ts, clock: e.dur ?? 0, processor: e.tdur ?? e.dur ?? 0 }));
-  return { tasks };
+    .filter((e) => e.ph === 'X' && e.name.endsWith('RunTask') && thread(e) === thread(marks[0]))
+    .toSorted((a, b) => a.ts - b.ts);
+  const frames: Work[] = [];
+  let next = 0;
+  for (const t of tasks) {
+    const end = t.ts + (t.dur ?? 0);
+    if (next < marks.length && marks[next].ts <= end) {
+      frames.push({ clock: 0, processor: 0 });
+      while (next < marks.length && marks[next].ts <= end) next++;
+    }
+    const frame = frames.at(-1);
+    if (!frame) continue;
+    frame.clock += (t.dur ?? 0) / 1000;
+    frame.processor += (t.tdur ?? t.dur ?? 0) / 1000;
+  }
+  return frames;
 }
 
 /** What the page holds: objects of the script and the memory of typed arrays, in bytes. */

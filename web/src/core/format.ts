@@ -26,9 +26,14 @@ export function short(digest: string): string {
 
 const letters = ['?', '-', 'd', 'l', 'c', 'b', 'p', 'w'];
 
+const threes = ['---', '--x', '-w-', '-wx', 'r--', 'r-x', 'rw-', 'rwx'];
+const three = (mode: number) => threes[mode & 7];
+
 /** Permission bits in the manner of ls: drwxr-sr-t. `kind` is the index's kind. */
 export function modeText(kind: number, mode: number): string {
-  const bits = 'rwxrwxrwx'.split('').map((c, i) => (mode & (0o400 >> i) ? c : '-'));
+  if ((mode & 0o7000) === 0)
+    return (letters[kind] ?? '?') + three(mode >> 6) + three(mode >> 3) + three(mode);
+  const bits = [...(three(mode >> 6) + three(mode >> 3) + three(mode))];
   const special = (bit: number, at: number, set: string) => {
     if (mode & bit) bits[at] = bits[at] === 'x' ? set : set.toUpperCase();
   };

@@ -13,6 +13,10 @@ export class Stepper {
   /** Nodes that a layer wrote or ended: those of layer l at #from[l] … #from[l+1]-1. */
   readonly #from: Uint32Array;
   readonly #nodes: Int32Array;
+  /** Nodes with others beneath them, in order; and what their children gained since, by node. */
+  readonly #folders: Int32Array;
+  readonly #bytes: Float64Array;
+  readonly #touches: Int32Array;
   #merged: View | null = null;
   #only: View | null = null;
   /** By inode: the node at which its bytes are counted in the merged view, -1 for none. */
@@ -39,6 +43,11 @@ export class Stepper {
     }
     this.#from = from;
     this.#nodes = list;
+    const folders: number[] = [];
+    for (let i = 0; i < nodes; i++) if (index.end[i] > i + 1) folders.push(i);
+    this.#folders = Int32Array.from(folders);
+    this.#bytes = new Float64Array(nodes);
+    this.#touches = new Int32Array(nodes);
   }
 
   view(mode: Mode, layer: number): View {
@@ -50,8 +59,8 @@ export class Stepper {
     const [low, high] = before ? [Math.min(before.layer, layer), Math.max(before.layer, layer)] : [0, 0];
     const work = this.#from[high + 1] - this.#from[low];
     let next: View;
-    // Beyond a quarter of the nodes one pass over all of them is quicker than climbing.
-    if (!before || work > this.#index.nodes >> 2) {
+    // Beyond so many one pass over all of them is quicker than climbing.
+    if (!before || work > this.#index.nodes) {
       next = view(this.#index, 'merged', layer, before ?? undefined);
       this.#holder = null;
     } else {
@@ -63,31 +72,72 @@ export class Stepper {
   }
 
   #update(v: View, nodes: Int32Array): void {
-    const { kind, inode, size: bytes } = this.#index.versions;
+    const { parent, first, did } = this.#index;
+    const { kind, inode, until, layer: from, size: bytes } = this.#index.versions;
+    const { version, status, touched, size } = v;
+    const { layer } = v;
     const loose = new Set<number>();
-    const linked = this.#index.inodes > 0;
-    if (linked) this.#hold(v);
-    for (const node of nodes) {
-      const k = v.version[node];
-      const state = v.status[node];
-      const shown = shownAt(this.#index, true, v.layer, node);
-      const to = shown < 0 ? -1 : shown >> 3;
-      const next = shown < 0 ? 0 : shown & 7;
+    if (this.#index.inodes > 0) this.#hold(v);
+    const gained = this.#bytes;
+    const changed = this.#touches;
+    for (let n = 0; n < nodes.length; n++) {
+      const node = nodes[n];
+      const k = version[node];
+      const state = status[node];
+      let to = first[node];
+      let next: number = Status.same;
+      if (first[node + 1] === to + 1 && kind[to] !== Kind.whiteout) {
+        // Nearly all have one version: what shownAt says of those, without a call.
+        const end = until[to];
+        if (from[to] > layer || (end !== 0 && end <= layer)) to = -1;
+        else if (end === layer + 1) next = Status.deleted;
+        else if (from[to] === layer) next = did[to];
+      } else {
+        const shown = shownAt(this.#index, true, layer, node);
+        to = shown < 0 ? -1 : shown >> 3;
+        if (shown >= 0) next = shown & 7;
+      }
+      if (to < 0) next = 0;
       if (k === to && state === next) continue;
-      const own = (at: number, s: number) => {
-        if (at < 0 || kind[at] !== Kind.file) return 0;
-        if (inode[at] >= 0) {
-          loose.add(inode[at]);
-          return 0;
-        }
-        return s === Status.deleted ? 0 : bytes[at];
-      };
-      v.version[node] = to;
-      v.status[node] = next;
+      version[node] = to;
+      status[node] = next;
+      let more = 0;
+      if (k >= 0 && kind[k] === Kind.file) {
+        if (inode[k] >= 0) loose.add(inode[k]);
+        else if (state !== Status.deleted) more -= bytes[k];
+      }
+      if (to >= 0 && kind[to] === Kind.file) {
+        if (inode[to] >= 0) loose.add(inode[to]);
+        else if (next !== Status.deleted) more += bytes[to];
+      }
       const touch = (to < 0 ? 0 : counts(next)) - (k < 0 ? 0 : counts(state));
-      this.#climb(v, node, own(to, next) - own(k, state), touch);
+      if (more === 0 && touch === 0) continue;
+      size[node] += more;
+      touched[node] += touch;
+      if (node === 0) continue;
+      gained[parent[node]] += more;
+      changed[parent[node]] += touch;
     }
+    this.#sweep(v);
     for (const n of loose) this.#settle(v, n);
+  }
+
+  /** Hands on to every folder what its children gained, the deepest first. */
+  #sweep(v: View): void {
+    const { parent } = this.#index;
+    for (let at = this.#folders.length - 1; at >= 0; at--) {
+      const f = this.#folders[at];
+      const more = this.#bytes[f];
+      const touch = this.#touches[f];
+      if (more === 0 && touch === 0) continue;
+      this.#bytes[f] = 0;
+      this.#touches[f] = 0;
+      v.size[f] += more;
+      v.touched[f] += touch;
+      if (f === 0) continue;
+      this.#bytes[parent[f]] += more;
+      this.#touches[parent[f]] += touch;
+    }
   }
 
   #climb(v: View, node: number, bytes: number, touch: number): void {

@@ -203,15 +203,20 @@ function hit(index: ImageIndex, node: number, parts: Uint8Array[]): boolean {
 /** How the rows of a folder are ordered. */
 export type Order = 'name' | 'size';
 
-/** The nodes to draw, in order: those in the view whose folders are all open. */
+/**
+ * The nodes to draw, in order: those in the view whose folders are all open.
+ * They are written to `into` where given, as long as the image has nodes: what
+ * was returned before with it must not be read any more.
+ */
 export function rows(
   index: ImageIndex,
   v: View,
   isOpen: (node: number) => boolean,
   keep: Uint8Array | null,
   order: Order = 'name',
+  into?: Int32Array,
 ): Int32Array {
-  const out = new Int32Array(index.nodes);
+  const out = into ?? new Int32Array(index.nodes);
   let n = 0;
   const hidden = (i: number) => v.version[i] < 0 || (keep !== null && keep[i] === 0);
   if (order === 'name') {
@@ -231,7 +236,7 @@ export function rows(
       if (index.end[i] > i + 1 && isOpen(i)) stack.push(...bySize(index, v, i, hidden));
     }
   }
-  return out.slice(0, n);
+  return into ? out.subarray(0, n) : out.slice(0, n);
 }
 
 /** The children to draw of a folder, the smallest first. */
@@ -258,6 +263,13 @@ export function reveal(index: ImageIndex, v: View, most: number): ReadonlySet<nu
     i++;
   }
   return open;
+}
+
+/** The place in a list of nodes of the first that the view's layer added, changed or deleted; -1 for none. */
+export function firstTouched(v: View, list: Int32Array): number {
+  const { status } = v;
+  for (let at = 0; at < list.length; at++) if (counts(status[list[at]]) > 0) return at;
+  return -1;
 }
 
 /** Whether a node has something to unfold in this view. */

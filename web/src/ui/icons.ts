@@ -30,3 +30,14 @@ export const icons = {
 } as const;
 
 export type IconName = keyof typeof icons;
+
+/** The marks of meanings, on a grid of 14. */
+export const glyphs = {
+  added: 'M7 3v8M3 7h8',
+  changed: 'M2.8 8.2c1.2-2 2.9-2 4.2-1.2s3 .8 4.2-1.2',
+  deleted: 'M3 7h8',
+  hidden: 'M1.8 7S3.6 3.9 7 3.9 12.2 7 12.2 7 10.4 10.1 7 10.1 1.8 7 1.8 7zM3.2 11.6l7.6-9.2',
+  shared: 'M2.8 5.2h5.4v5.4H2.8zM5.8 5.2V2.8h5.4v5.4H8.2',
+} as const;
+
+export type Glyph = keyof typeof glyphs;
