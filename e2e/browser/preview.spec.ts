@@ -67,6 +67,7 @@ test('a filter keeps hits and their folders', async ({ page }) => {
   await expect(page.getByRole('treeitem')).toHaveCount(3);
   await page.getByRole('searchbox').fill('nothing like it');
   await expect(page.getByText('Nothing here has that name.')).toBeVisible();
+  await expectAccessible(page);
 });
 
 test('several images of one archive can be chosen', async ({ page }) => {

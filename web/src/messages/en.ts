@@ -842,7 +842,7 @@ export const en = {
   'code.no-host-gateway': 'host-gateway is not served: containers do not reach the host.',
   'code.bad-network': 'This is no network as it has to be: {message}',
   'code.bad-port': 'This is no port as it has to be: {message}',
-  'code.bad-setting': 'A setting of the server makes no sense: {message}',
+  'code.bad-setting': 'A setting makes no sense: {message}',
   'code.no-address': 'The network has no free address left.',
   'code.no-subnet':
     'All address ranges are in use: give the network a subnet, or remove one that is not used.',
@@ -1003,7 +1003,6 @@ export const en = {
   'code.bad-device': 'The device {path} cannot be given to a container like this.',
   'code.bad-healthcheck': 'This health check cannot be run: {message}',
   'code.update-conflict': 'This cannot be changed beside what is set: {message}',
-  'code.bad-setting': 'This setting cannot be: {message}',
   'code.bad-log': 'The log cannot be kept so: {message}',
   'code.bad-limit': 'These limits contradict one another, or this host.',
   'code.bad-mount': '{path} is no place for a mount.',
