@@ -353,10 +353,11 @@ func newModel(t *testing.T, seed uint64) *model {
 		{stack: changed, refs: []string{"b:1", "b:2"}},
 		{stack: other, env: "x", refs: []string{"c:1"}},
 		{stack: changed, env: "y", refs: []string{"c:2", "a:1"}},
+		{stack: base + "-- layer --\nf large \"" + strings.Repeat("x", 1<<20) + "\"\n", refs: []string{"b:2"}}, // of a file of its own
 	}
 	whole := dockerSave(t, "", m.configs[2], m.configs[3])
 	m.archives = [][]byte{
-		dockerSave(t, "", m.configs[0]), dockerSave(t, "", m.configs[1]), whole,
+		dockerSave(t, "", m.configs[0]), dockerSave(t, "", m.configs[1]), whole, dockerSave(t, "", m.configs[4]),
 		bytes.Replace(whole, []byte("better tools"), []byte("bitter tools"), 1), // fails late
 	}
 	dir := t.TempDir()

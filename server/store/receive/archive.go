@@ -19,6 +19,7 @@ type Archive struct {
 	*splice.Reader
 	files []*File // in their order
 	rest  Target
+	only  ReadFile      // rest, which can only be read; nil where that is no file of the kernel's
 	sum   digest.Digest // of rest
 }
 
@@ -114,6 +115,9 @@ func (a *Archive) close(remove func(name string) error) error {
 	var err error
 	if a.rest != nil {
 		err = a.rest.Close()
+	}
+	if a.only != nil {
+		err = errors.Join(err, a.only.Close())
 	}
 	for _, f := range a.files {
 		if f.read != nil {

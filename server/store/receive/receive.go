@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"os"
@@ -386,6 +387,19 @@ func (r *receiver) join() error {
 			}
 		}
 		r.runs[i].From, r.runs[i].Size = f.read, f.Size
+	}
+	// Who reads the archive must not write what was hashed.
+	if f, ok := r.a.rest.(*os.File); ok {
+		only, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+		if err != nil {
+			return err
+		}
+		r.a.only = only
+		for i := range r.runs {
+			if r.own[i] == nil {
+				r.runs[i].From = only
+			}
+		}
 	}
 	r.a.Reader = splice.New(r.runs)
 	return nil

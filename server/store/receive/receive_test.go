@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 )
 
 // lab is a folder that archives are received into.
@@ -199,6 +200,23 @@ func TestAFileThatIsHereIsNotWritten(t *testing.T) {
 	again("something small differs", archive(t, one, two, []byte("SMALL")), 0, false)
 	delete(l.blobs, digest.FromBytes(one))
 	again("one has gone", first, len(one), true)
+}
+
+// TestWhoReadsCannotWrite asks the kernel.
+func TestWhoReadsCannotWrite(t *testing.T) {
+	l := newLab(t)
+	b := archive(t, noise(1, step))
+	l.receives(b, bytes.NewReader(b), func(a *Archive) {
+		for _, run := range a.Runs() {
+			f, ok := run.From.(*os.File)
+			if !ok {
+				t.Fatalf("a %T", run.From)
+			}
+			if _, err := f.WriteAt([]byte("x"), 0); !errors.Is(err, unix.EBADF) {
+				t.Errorf("written: %v", err)
+			}
+		}
+	})
 }
 
 func TestAFileIsMovedOnce(t *testing.T) {
