@@ -86,6 +86,7 @@ func TestFieldsWithinFieldsAreKnown(t *testing.T) {
 		reflect.TypeFor[network.NetworkingConfig]():    "EndpointsConfig",
 		reflect.TypeFor[container.RestartPolicy]():     "Name MaximumRetryCount",
 		reflect.TypeFor[container.LogConfig]():         "Type Config",
+		reflect.TypeFor[container.HealthConfig]():      "Test Interval Timeout StartPeriod StartInterval Retries",
 		reflect.TypeFor[container.DeviceMapping]():     "PathOnHost PathInContainer CgroupPermissions",
 		reflect.TypeFor[container.Ulimit]():            "Name Hard Soft",
 		reflect.TypeFor[network.PortBinding]():         "HostIP HostPort",
