@@ -1,3 +1,4 @@
+import type { Table } from '../core/export/tables.ts';
 import type { Prepared } from '../core/prepare.ts';
 import type { Lens } from '../core/route.ts';
 import type { Account, ReportHistory, ReportLine } from '../core/wire.ts';
@@ -39,3 +40,9 @@ export interface Failure {
   entry: string;
   offset: number;
 }
+
+/** What is asked of the tabulator, and what it tells: pieces of a file, then that it is whole or why not. */
+export interface Tabulate {
+  table: Table;
+}
+export type Tabulated = { text: string; lines: number } | { done: true } | { message: string };

@@ -83,4 +83,10 @@ export const terminalsEn = {
   'code.share-expired': 'The time of this share is over.',
   'code.share-revoked': 'This share has been revoked.',
   'code.share-view-only': 'This link is for looking: it neither types nor resizes.',
+  'export.label': 'Save what is shown',
+  'export.svg': 'Save the picture as SVG',
+  'export.png': 'Save the picture as PNG',
+  'export.csv': 'Save the list as CSV',
+  'export.busy': 'Writing, {count} {n|line|lines}…',
+  'export.failed': 'Not saved: {reason}',
 };

@@ -76,4 +76,10 @@ export const terminalsZh = {
   'code.share-expired': '这个共享的时间已到。',
   'code.share-revoked': '这个共享已被撤销。',
   'code.share-view-only': '这个链接只供观看：不能键入，也不能改变尺寸。',
+  'export.label': '保存所显示的内容',
+  'export.svg': '把图保存为 SVG',
+  'export.png': '把图保存为 PNG',
+  'export.csv': '把列表保存为 CSV',
+  'export.busy': '正在写，{count} {n|行|行}…',
+  'export.failed': '未保存：{reason}',
 };
