@@ -9,6 +9,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/audit/account"
 	"github.com/layerlab/layerlab/imagecore/contents"
 	"github.com/layerlab/layerlab/imagecore/dockerfile"
+	"github.com/layerlab/layerlab/imagecore/elf"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
@@ -16,6 +17,7 @@ import (
 const (
 	KindAccount Kind = 10 // JSON of account.Account
 	KindLines   Kind = 11 // JSON of []imagecore.Line
+	KindELF     Kind = 12 // JSON of elf.Binary
 )
 
 // AccountRequest asks what an image of the archive that was surveyed wastes.
@@ -61,6 +63,26 @@ func (g *Guest) account(request []byte) error {
 		return err
 	}
 	return g.emitJSON(KindAccount, a)
+}
+
+// elf tells what one file is. Reading its tables takes a few kilobytes.
+func (g *Guest) elf(r Request) error {
+	if g.arch == nil {
+		return badRequest("a file was asked for before a survey")
+	}
+	images := g.arch.Report().Images
+	if r.Image < 0 || r.Image >= len(images) || r.Layer < 0 || r.Layer >= len(images[r.Image].Layers) {
+		return imagecore.NewError(imagecore.ErrNotFound, "layer-not-found", "no such layer")
+	}
+	t, err := tree.Build(images[r.Image].Layers, tree.Spec)
+	if err != nil {
+		return err
+	}
+	facts, err := elf.Look(t, r.Layer, r.Path, contents.Of(g.arch, r.Image))
+	if err != nil {
+		return err
+	}
+	return g.emitJSON(KindELF, facts)
 }
 
 func (g *Guest) dockerfile(request []byte) error {

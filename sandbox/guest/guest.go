@@ -73,6 +73,8 @@ func (g *Guest) run(request []byte) error {
 		return g.content(r)
 	case "flatten":
 		return g.flatten(r)
+	case "elf":
+		return g.elf(r)
 	case "command":
 		return g.command(r)
 	case "read":

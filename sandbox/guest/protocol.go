@@ -36,7 +36,7 @@ const (
 
 // Request is what a host asks for. Numbers count from 0.
 type Request struct {
-	Op string `json:"op"` // "survey", "index", "content", "flatten", "command" or "read"
+	Op string `json:"op"` // "survey", "index", "content", "flatten", "elf", "command" or "read"
 
 	// Of a survey.
 	Handle int32             `json:"handle"`         // names the archive in Host.ReadAt
@@ -45,10 +45,14 @@ type Request struct {
 	Limits *imagecore.Limits `json:"limits,omitempty"`
 	Access string            `json:"access,omitempty"` // what reading costs: AccessBrowser (the default) or AccessFile
 
-	// Of content; Image of an index and of flatten too.
+	// Of content; Image of an index and of flatten too, both numbers of elf: the
+	// tree after that layer.
 	Image  int   `json:"image,omitempty"`
 	Layer  int   `json:"layer,omitempty"`
 	Offset int64 `json:"offset,omitempty"` // bytes from the start of the layer's uncompressed tar
+
+	// Of elf: which file.
+	Path string `json:"path,omitempty"`
 
 	// Of a command: the archive of Handle and Size, and of diff a second one.
 	Job    json.RawMessage `json:"job,omitempty"` // a command.Job

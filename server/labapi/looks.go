@@ -9,6 +9,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/audit/account"
+	"github.com/layerlab/layerlab/imagecore/elf"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
@@ -17,6 +18,8 @@ import (
 type Looks interface {
 	// Account is what an image wastes; compare reads the files of equal size.
 	Account(ctx context.Context, image string, compare bool) (*account.Account, error)
+	// ELF tells what a file of an image is after a layer.
+	ELF(ctx context.Context, image string, layer int, path string) (*elf.Binary, error)
 	// ContainerIndex gives the binary index of the container's image with its
 	// own layer on top.
 	ContainerIndex(ctx context.Context, id string, lens tree.Lens) ([]byte, error)
@@ -26,6 +29,7 @@ type Looks interface {
 
 func (h *Handler) lookRoutes(g *echo.Group) {
 	g.GET("/images/:id/account", h.account)
+	g.GET("/images/:id/elf", h.elf)
 	g.GET("/containers/:id/index", h.containerIndex)
 	g.GET("/containers/:id/content", h.containerContent)
 }
@@ -36,6 +40,18 @@ func (h *Handler) account(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, a)
+}
+
+func (h *Handler) elf(c echo.Context) error {
+	layer, err := number(c, "layer")
+	if err != nil {
+		return err
+	}
+	facts, err := h.d.Looks.ELF(c.Request().Context(), c.Param("id"), int(layer), c.QueryParam("path"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, facts)
 }
 
 func (h *Handler) containerIndex(c echo.Context) error {

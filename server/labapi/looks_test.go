@@ -9,6 +9,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/audit/account"
+	"github.com/layerlab/layerlab/imagecore/elf"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
@@ -37,6 +38,9 @@ func TestLookRoutes(t *testing.T) {
 		status int
 		body   string
 	}{
+		{"/images/a/elf?layer=3&path=bin%2Fsh", 200, `"machine":"bin/sh"`},
+		{"/images/a/elf?layer=3&path=etc%2Fy", 415, "not-elf"},
+		{"/images/a/elf?path=bin%2Fsh", 400, "bad-request"},
 		{"/images/a/account", 200, `"compared":false`},
 		{"/images/a/account?contents=1", 200, `"compared":true`},
 		{"/containers/c/index", 200, "index spec"},
@@ -52,4 +56,11 @@ func TestLookRoutes(t *testing.T) {
 			t.Errorf("%s: %d %s", c.path, w.Code, w.Body)
 		}
 	}
+}
+
+func (fakeLooks) ELF(_ context.Context, _ string, layer int, path string) (*elf.Binary, error) {
+	if path == "etc/y" {
+		return nil, imagecore.NewError(imagecore.ErrUnsupported, "not-elf", "not an ELF file")
+	}
+	return &elf.Binary{Bits: 64, Machine: path, Parts: layer}, nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/audit/account"
+	"github.com/layerlab/layerlab/imagecore/elf"
 	"github.com/layerlab/layerlab/server/labapi"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -161,6 +162,7 @@ func schemas(t *testing.T) string {
 		wire.Info{},
 		imagecore.Report{},
 		account.Account{},
+	elf.Binary{},
 	} {
 		queue = append(queue, reflect.TypeOf(v))
 	}

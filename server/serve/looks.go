@@ -9,6 +9,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/audit/account"
+	"github.com/layerlab/layerlab/imagecore/elf"
 	"github.com/layerlab/layerlab/imagecore/pack"
 	"github.com/layerlab/layerlab/imagecore/tree"
 	"github.com/layerlab/layerlab/server/engine"
@@ -24,6 +25,10 @@ type looks struct {
 
 func (l looks) Account(ctx context.Context, image string, compare bool) (*account.Account, error) {
 	return l.store.Account(ctx, image, compare)
+}
+
+func (l looks) ELF(ctx context.Context, image string, layer int, path string) (*elf.Binary, error) {
+	return l.store.ELF(ctx, image, layer, path)
 }
 
 func (l looks) ContainerIndex(ctx context.Context, id string, lens tree.Lens) ([]byte, error) {

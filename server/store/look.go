@@ -11,6 +11,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore/audit"
 	"github.com/layerlab/layerlab/imagecore/audit/account"
 	"github.com/layerlab/layerlab/imagecore/contents"
+	"github.com/layerlab/layerlab/imagecore/elf"
 	"github.com/layerlab/layerlab/imagecore/index"
 	"github.com/layerlab/layerlab/imagecore/tree"
 )
@@ -33,6 +34,23 @@ func (s *Store) Account(ctx context.Context, ref string, compare bool) (*account
 		}
 	}
 	return account.Of(t, o.a.Report().Images[0].Layers, sums)
+}
+
+// ELF tells what a file of an image is after a layer; see elf.Look.
+func (s *Store) ELF(ctx context.Context, ref string, layer int, path string) (*elf.Binary, error) {
+	o, _, give, err := s.look(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
+	t, err := o.tree()
+	if err != nil {
+		return nil, err
+	}
+	if layer < 0 || layer >= t.Layers() {
+		return nil, imagecore.NewError(imagecore.ErrNotFound, "layer-not-found", "no such layer")
+	}
+	return elf.Look(t, layer, path, contents.Of(o.a, 0))
 }
 
 // IndexWith gives the binary index of an image with one more layer on top, such

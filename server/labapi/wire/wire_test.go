@@ -19,6 +19,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/audit/account"
+	"github.com/layerlab/layerlab/imagecore/elf"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -77,6 +78,7 @@ var roots = []any{
 	wire.ContainerNetwork{},
 	imagecore.Report{},
 	account.Account{},
+	elf.Binary{},
 }
 
 // unions are the groups of string constants of the package, by the prefix of their

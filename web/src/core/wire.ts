@@ -464,6 +464,26 @@ export interface Account {
   compared: boolean;
 }
 
+export interface Binary {
+  bits: number;
+  order: string;
+  machine: string;
+  type: string;
+  linked: string;
+  soName?: string;
+  buildID?: string;
+  stripped: boolean;
+  debugInfo: boolean;
+  interpreter: Library | null;
+  needed: Library[];
+  rpath?: string[];
+  runPath?: string[];
+  hardening: Hardening;
+  go: GoBuild | null;
+  sections: Section[];
+  parts: number;
+}
+
 export interface ImageLayer {
   diffID: string;
   chainID: string;
@@ -687,6 +707,32 @@ export interface Twins {
   paths: string[];
 }
 
+export interface Library {
+  name: string;
+  path?: string;
+  by?: string;
+}
+
+export interface Hardening {
+  relro: string;
+  nx: boolean;
+  pie: boolean;
+  canary: string;
+}
+
+export interface GoBuild {
+  version: string;
+  path?: string;
+  modules: Module[];
+  build: string[];
+}
+
+export interface Section {
+  name: string;
+  size: number;
+  zeros?: boolean;
+}
+
 export interface Ulimit {
   name: string;
   soft: number;
@@ -796,6 +842,12 @@ export interface ReportV1 {
   id: string;
   raw: string;
   checksum?: string;
+}
+
+export interface Module {
+  path: string;
+  version: string;
+  replaced?: string;
 }
 
 export interface ActivityLayer {

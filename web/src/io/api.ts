@@ -77,6 +77,8 @@ export const api = {
   files: (image: string) => json<wire.ArchiveFiles>('GET', `/images/${id(image)}/files`),
   account: (image: string, contents: boolean) =>
     json<wire.Account>('GET', `/images/${id(image)}/account${contents ? '?contents=1' : ''}`),
+  elf: (image: string, layer: number, path: string) =>
+    json<wire.Binary>('GET', `/images/${id(image)}/elf?layer=${layer}&path=${encodeURIComponent(path)}`),
   containerIndex: async (container: string, lens: string) => {
     const path = `/containers/${id(container)}/index${lens === 'spec' ? '' : `?lens=${lens}`}`;
     return new Uint8Array(await (await call('GET', path)).arrayBuffer());

@@ -8,7 +8,7 @@ export interface Host {
 }
 
 /** Kinds of what the core emits. */
-export const Emit = { error: 1, report: 2, index: 3, content: 4, account: 10, lines: 11 } as const;
+export const Emit = { error: 1, report: 2, index: 3, content: 4, account: 10, lines: 11, elf: 12 } as const;
 
 interface Exports {
   memory: WebAssembly.Memory;

@@ -1,7 +1,7 @@
 import type { Table } from '../core/export/tables.ts';
 import type { Prepared } from '../core/prepare.ts';
 import type { Lens } from '../core/route.ts';
-import type { Account, ReportHistory, ReportLine } from '../core/wire.ts';
+import type { Account, Binary, ReportHistory, ReportLine } from '../core/wire.ts';
 
 /** What the page asks of the worker. */
 export type Ask =
@@ -11,6 +11,7 @@ export type Ask =
   | { type: 'lens'; id: number; image: number; lens: Lens }
   | { type: 'content'; id: number; image: number; layer: number; offset: number; size: number }
   | { type: 'flatten'; id: number; image: number }
+  | { type: 'elf'; id: number; image: number; layer: number; path: string }
   | { type: 'account'; id: number; image: number; contents: boolean }
   | { type: 'dockerfile'; id: number; text: string; history: ReportHistory[] };
 
@@ -25,6 +26,7 @@ export type Tell =
   | { type: 'flattened'; id: number; tar: Blob }
   | { type: 'account'; id: number; account: Account }
   | { type: 'lines'; id: number; lines: ReportLine[] }
+  | { type: 'elf'; id: number; binary: Binary }
   | { type: 'failed'; id: number; failure: Failure };
 
 /** What the decoder answers. */

@@ -49,6 +49,7 @@ class Core {
     else if (t.type === 'flattened') asked?.resolve(t.tar);
     else if (t.type === 'lens') asked?.resolve(t.prepared);
     else if (t.type === 'account') asked?.resolve(t.account);
+    else if (t.type === 'elf') asked?.resolve(t.binary);
     else asked?.resolve(t.lines);
   }
 
@@ -148,6 +149,7 @@ function opened(
       core.ask((id) => ({ type: 'content', id, image, layer, offset, size })),
     account: (image, contents) =>
       once<Account>(`${image} account ${contents}`, (id) => ({ type: 'account', id, image, contents })),
+    elf: (image, layer, path) => core.ask((id) => ({ type: 'elf', id, image, layer, path })),
     async files() {
       const bytes = outerBytes(file, report.source.compression);
       return bytes && outerFiles(bytes, most);

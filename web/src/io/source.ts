@@ -2,7 +2,7 @@ import { nodePath } from '../core/index.ts';
 import type { Outer } from '../core/outer.ts';
 import type { Prepared } from '../core/prepare.ts';
 import type { Lens } from '../core/route.ts';
-import type { Account, Report } from '../core/wire.ts';
+import type { Account, Binary, Report } from '../core/wire.ts';
 import { api, download } from './api.ts';
 import { decode } from './decode.ts';
 
@@ -21,6 +21,8 @@ export interface Source {
   flatten?(image: number, name: string): Promise<void>;
   /** What an image wastes; absent where nobody has counted. `contents` reads and compares files of equal size. */
   account?(image: number, contents: boolean): Promise<Account>;
+  /** What an ELF file is in the tree after a layer, and where that tree has its libraries; absent where only the index is known. */
+  elf?(image: number, layer: number, path: string): Promise<Binary>;
 }
 
 /** An image of the server's store. */
@@ -36,6 +38,7 @@ export async function storedSource(id: string): Promise<Source> {
     },
     content: (_image, layer, offset, size) => api.content(id, layer, offset, size),
     account: (_image, contents) => api.account(id, contents),
+    elf: (_image, layer, path) => api.elf(id, layer, path),
     files: async () => ({ files: (await api.files(id)).files, more: false }),
     flatten: (_image, name) => download(`/images/${encodeURIComponent(id)}/flatten`, name),
   };

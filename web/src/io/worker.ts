@@ -1,5 +1,5 @@
 import { buffersOf, prepare } from '../core/prepare.ts';
-import type { Account, ReportHistory, ReportLine } from '../core/wire.ts';
+import type { Account, Binary, ReportHistory, ReportLine } from '../core/wire.ts';
 import { Emit, Guest } from './guest.ts';
 import wasm from './imagecore.wasm?url';
 import type { Ask, Failure, Tell } from './messages.ts';
@@ -61,6 +61,7 @@ const host = {
       }
       case Emit.account:
       case Emit.lines:
+      case Emit.elf:
         answered = new TextDecoder().decode(bytes);
         break;
       case Emit.content:
@@ -173,6 +174,12 @@ async function answer(ask: Exclude<Ask, { type: 'hold' }>): Promise<void> {
       pieces = (bytes) => parts.push(new Blob([bytes]));
       if (await run(ask.id, { op: 'flatten', image: ask.image }))
         tell({ type: 'flattened', id: ask.id, tar: new Blob(parts) });
+      return;
+    }
+    case 'elf': {
+      const { id, image, layer, path } = ask;
+      if (await run(id, { op: 'elf', image, layer, path }))
+        tell({ type: 'elf', id, binary: JSON.parse(answered) as Binary });
       return;
     }
     case 'account': {
