@@ -267,12 +267,12 @@ bench-runtime: bin/layerlab-runtime bin/layerlab-helper ## runs, execs and start
 	$(GO) run ./e2e/speed -runtime bin/layerlab-runtime -helper bin/layerlab-helper
 
 .PHONY: needs
-needs: # Chromium, letters for Chinese (the pictures of the page), a C compiler (for the race detector) and libseccomp (to compare with), other runtimes, by apt where they are missing and this is root
+needs: # Chromium, letters for Chinese (the pictures of the page), a C compiler (for the race detector) and libseccomp (to compare with), other runtimes, newuidmap, by apt where they are missing and this is root
 	@missing=; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	test -e /usr/include/seccomp.h || missing="$$missing libseccomp-dev"; \
 	fc-list :lang=zh family 2>/dev/null | grep -q 'Noto Sans CJK' || missing="$$missing fontconfig fonts-noto-cjk"; \
-	for x in runc crun; do command -v $$x >/dev/null || missing="$$missing $$x"; done; \
+	for x in runc:runc crun:crun newuidmap:uidmap; do command -v $${x%%:*} >/dev/null || missing="$$missing $${x##*:}"; done; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$$missing chromium"; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

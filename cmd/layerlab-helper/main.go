@@ -18,6 +18,8 @@ import (
 	"github.com/layerlab/layerlab/runtime/firstproc"
 	"github.com/layerlab/layerlab/runtime/foreign"
 	"github.com/layerlab/layerlab/runtime/network"
+	"github.com/layerlab/layerlab/runtime/network/outside"
+	"github.com/layerlab/layerlab/runtime/rootless"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/unpack"
 )
@@ -34,6 +36,12 @@ func main() {
 	}
 	if len(os.Args) == 2 && os.Args[1] == unpack.Word {
 		os.Exit(unpack.Main())
+	}
+	if len(os.Args) == 2 && os.Args[1] == outside.Word {
+		os.Exit(outside.Main())
+	}
+	if len(os.Args) == 2 && os.Args[1] == rootless.Word {
+		os.Exit(rootless.Main())
 	}
 	if len(os.Args) == 2 && os.Args[1] == foreign.Word {
 		os.Exit(foreign.Main())

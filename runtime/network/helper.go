@@ -20,6 +20,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/network/link"
+	"github.com/layerlab/layerlab/runtime/network/outside"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 // helper is the process's state.
 type helper struct {
 	network  Network
-	host     *os.File // network namespace
+	host     *outside.Host
 	lock     *os.File // see Start
 	listener *net.UnixListener
 	table    *table
@@ -48,7 +49,7 @@ type helper struct {
 	over      chan struct{} // closed when ended
 }
 
-func newHelper(n Network, host, lock *os.File, l *net.UnixListener) *helper {
+func newHelper(n Network, host *outside.Host, lock *os.File, l *net.UnixListener) *helper {
 	return &helper{
 		network: n, host: host, lock: lock, listener: l, table: newTable(n),
 		endpoints: map[string]*endpoint{}, watchers: map[chan Event]struct{}{}, fading: map[netip.Addr]chan struct{}{}, over: make(chan struct{}),

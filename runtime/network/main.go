@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/runtime/network/link"
+	"github.com/layerlab/layerlab/runtime/network/outside"
 )
 
 // Main is the helper's process: `layerlab-runtime network`. It is run by Start
@@ -63,6 +64,10 @@ func begin(handover, host, lock *os.File) (*helper, error) {
 	if err := json.NewDecoder(handover).Decode(&n); err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
+	out, err := outside.Open(host)
+	if err != nil {
+		return nil, err
+	}
 	if err := link.Router(n.Address, n.MTU); err != nil {
 		return nil, err
 	}
@@ -70,7 +75,7 @@ func begin(handover, host, lock *os.File) (*helper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newHelper(n, host, lock, listener), nil
+	return newHelper(n, out, lock, listener), nil
 }
 
 // listen makes the socket; the lock says that nobody else answers on it.

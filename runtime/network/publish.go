@@ -13,7 +13,6 @@ import (
 	"syscall"
 
 	"github.com/layerlab/layerlab/imagecore"
-	"github.com/layerlab/layerlab/runtime/network/link"
 	"github.com/layerlab/layerlab/runtime/network/proxy"
 )
 
@@ -93,25 +92,20 @@ func (h *helper) bind(e Endpoint, p Port) (one published, err error) {
 	dial := func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, p.Proto+"4", target) }
 	for port := p.First; ; port++ {
 		at := netip.AddrPortFrom(p.Host, port)
-		err = link.In(h.host, func() error {
-			if p.Proto == "udp" {
-				front, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-				if err != nil {
-					return err
-				}
+		if p.Proto == "udp" {
+			var front *net.UDPConn
+			if front, err = h.host.ListenUDP(at); err == nil {
 				one = published{udp: proxy.ServeUDP(front, dial, proxy.Idle), port: p}
 				one.port.Bound = front.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 				one.stop = one.udp.Close
-				return nil
 			}
-			front, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-			if err != nil {
-				return err
+		} else {
+			var front *net.TCPListener
+			if front, err = h.host.ListenTCP(at); err == nil {
+				one = published{tcp: proxy.ServeTCP(front, dial), port: p, stop: front.Close}
+				one.port.Bound = front.Addr().(*net.TCPAddr).AddrPort().Port()
 			}
-			one = published{tcp: proxy.ServeTCP(front, dial), port: p, stop: front.Close}
-			one.port.Bound = front.Addr().(*net.TCPAddr).AddrPort().Port()
-			return nil
-		})
+		}
 		if err == nil || port >= p.Last {
 			break
 		}

@@ -16,14 +16,16 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/network/link"
+	"github.com/layerlab/layerlab/runtime/network/outside"
 	"github.com/layerlab/layerlab/runtime/outlast"
+	"github.com/layerlab/layerlab/runtime/userns"
 )
 
 // Descriptors that Start hands to the helper.
 const (
 	handoverFD   = 3 // a socket: Network in, answer out
 	executableFD = 4 // the memfd it was run from
-	hostFD       = 5 // the host's network namespace, or what the server takes for it
+	hostFD       = 5 // the host's network namespace, or what the server takes for it; or a clerk's socket
 	lockFD       = 6 // the network's lock: held as long as the helper lives
 )
 
@@ -47,7 +49,7 @@ func Start(ctx context.Context, executable *os.File, n Network) (_ *Client, err 
 			err = errors.Join(err, link.Unpin(n.Pin))
 		}
 	}()
-	host, err := link.Own()
+	host, err := way(executable)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +89,30 @@ func Start(ctx context.Context, executable *os.File, n Network) (_ *Client, err 
 		return nil, a.Failure.err()
 	}
 	return &Client{n.Socket}, nil
+}
+
+// way is what a helper makes sockets of the host by: the host's namespace, or a
+// clerk where this process has no right to enter it.
+func way(executable *os.File) (*os.File, error) {
+	if userns.Initial() {
+		return link.Own()
+	}
+	ours, theirs, err := outside.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	cmd := exec.Command(fmt.Sprintf("/proc/self/fd/%d", executableFD), outside.Word)
+	cmd.Args[0] = "layerlab-runtime"
+	cmd.Env = []string{}
+	cmd.Dir = "/"
+	cmd.ExtraFiles = []*os.File{theirs, executable} // 3 and 4
+	if err := outlast.Start(cmd); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start the network's clerk: %w", err)
+	}
+	go cmd.Wait() // as the helper
+	return ours, nil
 }
 
 // lockWait is how long a helper that is just ending may take.

@@ -4,12 +4,10 @@ package network
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 
-	"github.com/layerlab/layerlab/runtime/network/link"
 	"github.com/layerlab/layerlab/runtime/network/names"
 )
 
@@ -93,7 +91,7 @@ func (h *helper) resolver(e Endpoint) *names.Resolver {
 		if len(servers) == 0 {
 			_, servers = h.way()
 		}
-		return names.Ask(ctx, servers, query, tcp, h.dialHost)
+		return names.Ask(ctx, servers, query, tcp, h.host.Dial)
 	}
 	return r
 }
@@ -110,16 +108,6 @@ func (h *helper) setWay(out bool, servers []netip.AddrPort) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.network.Out, h.network.Servers = out, servers
-}
-
-// dialHost opens a connection from the host's namespace.
-func (h *helper) dialHost(ctx context.Context, network, address string) (c net.Conn, err error) {
-	err = link.In(h.host, func() (err error) {
-		var d net.Dialer
-		c, err = d.DialContext(ctx, network, address)
-		return err
-	})
-	return c, err
 }
 
 // tellOnce tells which names a container was refused, each once in a while.

@@ -79,7 +79,11 @@ func folder(magic int64, roots ...string) (string, error) {
 			continue
 		}
 		dir := filepath.Join(root, Cgroup)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		err := os.MkdirAll(dir, 0o755)
+		if errors.Is(err, os.ErrPermission) {
+			return "", nil // an ordinary user's: they stay where they are born
+		}
+		if err != nil {
 			return "", fmt.Errorf("cgroup of helpers: %w", err)
 		}
 		return dir, nil

@@ -119,7 +119,7 @@ func overlayByFD(layers []*os.File, upper, work string) (*os.File, error) {
 	if err := unix.FsconfigSetString(fs, "source", "overlay"); err != nil {
 		return nil, fmt.Errorf("%w%s", os.NewSyscallError("fsconfig source", err), told(fs))
 	}
-	for _, kv := range overlayOptions {
+	for _, kv := range overlayOptions() {
 		if err := unix.FsconfigSetString(fs, kv[0], kv[1]); err != nil {
 			return nil, fmt.Errorf("%w%s", os.NewSyscallError("fsconfig "+kv[0], err), told(fs))
 		}

@@ -246,8 +246,8 @@ func (u *unpacker) finishDir(c *Item) error {
 	}
 	defer unix.Close(fd)
 	if c.Opaque {
-		if err := unix.Fsetxattr(fd, opaqueXattr, []byte("y"), 0); err != nil {
-			return os.NewSyscallError("fsetxattr "+opaqueXattr, err)
+		if err := unix.Fsetxattr(fd, opaqueXattr(), []byte("y"), 0); err != nil {
+			return os.NewSyscallError("fsetxattr "+opaqueXattr(), err)
 		}
 	}
 	return u.fdMeta(fd, c, false)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -54,14 +55,19 @@ type MountOptions struct {
 // options that are stated although some are the kernel's defaults: a host may
 // have changed the defaults by module parameters, and with redirect_dir or
 // metacopy an upper could no longer be read without its lowers.
-var overlayOptions = [...][2]string{ // never changed
-	{"metacopy", "off"}, {"redirect_dir", "off"}, {"index", "off"},
+func overlayOptions() [][2]string {
+	if strings.HasPrefix(overlayXattr(), "user.") {
+		// It excludes the other two, which stay off with it.
+		return [][2]string{{"userxattr", ""}, {"index", "off"}}
+	}
+	return [][2]string{{"metacopy", "off"}, {"redirect_dir", "off"}, {"index", "off"}}
 }
 
 // Mount puts a container's root together and returns it as a detached mount
 // (open_tree(2)): nothing on the host sees it, and it lives as long as the file
 // or the mount namespace that it is moved into. nodev; the caller closes it.
 func Mount(o MountOptions) (*os.File, error) {
+	Prepare()
 	if len(o.Layers) > MaxLayers {
 		return nil, fmt.Errorf("mount root: %d layers, overlayfs takes %d", len(o.Layers), MaxLayers)
 	}

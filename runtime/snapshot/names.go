@@ -85,8 +85,11 @@ func overlayByNameHere(layers []*os.File, upper, work string) (*os.File, error) 
 		}
 		options += ",upperdir=C/" + filepath.Base(upper) + ",workdir=C/" + filepath.Base(work)
 	}
-	for _, kv := range overlayOptions {
-		options += "," + kv[0] + "=" + kv[1]
+	for _, kv := range overlayOptions() {
+		options += "," + kv[0]
+		if kv[1] != "" {
+			options += "=" + kv[1]
+		}
 	}
 	if err := unix.Mkdir("R", 0o700); err != nil {
 		return nil, &os.PathError{Op: "mkdir", Path: "R", Err: err}

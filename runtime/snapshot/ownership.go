@@ -53,7 +53,7 @@ const (
 func (m IDs) xattrs(path string, names []string, read func(string) ([]byte, error)) ([]imagecore.Xattr, error) {
 	var out []imagecore.Xattr
 	for _, name := range names {
-		if strings.HasPrefix(name, overlayXattr) {
+		if strings.HasPrefix(name, overlayXattr()) {
 			continue // overlayfs's own notes about this upper
 		}
 		value, err := read(name)

@@ -67,7 +67,7 @@ func copyMeta(dst, src *os.File, ids IDs, shifted bool) error {
 		return err
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, overlayXattr) || strings.HasPrefix(name, "security.") {
+		if strings.HasPrefix(name, overlayXattr()) || strings.HasPrefix(name, "security.") {
 			continue
 		}
 		value, err := getXattr(fd, name)

@@ -186,8 +186,8 @@ func (w *walk) self(fd int, path string) (c child, opaque bool, err error) {
 		return c, false, err
 	}
 	read := func(name string) ([]byte, error) { return getXattr(fd, name) }
-	if slices.Contains(names, opaqueXattr) {
-		value, err := read(opaqueXattr)
+	if slices.Contains(names, opaqueXattr()) {
+		value, err := read(opaqueXattr())
 		if err != nil && !errors.Is(err, unix.ENODATA) {
 			return c, false, err
 		}
@@ -420,7 +420,7 @@ func (w *walk) look(dir int, name, path string) (child, error) {
 	}
 	at := byName(dir, name)
 	if kind == imagecore.File {
-		_, err := unix.Lgetxattr(at, originXattr, nil)
+		_, err := unix.Lgetxattr(at, overlayXattr()+"origin", nil)
 		c.origin = err == nil
 	}
 	if !w.full {

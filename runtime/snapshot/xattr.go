@@ -7,16 +7,29 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/userns"
 )
 
-// overlayXattr begins the names by which overlayfs keeps its own notes.
-const (
-	overlayXattr = "trusted.overlay."
-	opaqueXattr  = overlayXattr + "opaque"
-	originXattr  = overlayXattr + "origin"
-)
+// overlayXattr begins the names by which overlayfs keeps its own notes: in a
+// user namespace, where trusted.* is nobody's, "user." with the mount option
+// userxattr (overlayfs.rst, "User xattr"). A process that gives up /proc calls
+// it before.
+var overlayXattr = sync.OnceValue(func() string {
+	if userns.Initial() {
+		return "trusted.overlay."
+	}
+	return "user.overlay."
+})
+
+func opaqueXattr() string { return overlayXattr() + "opaque" }
+
+// Prepare finds out what stays to be known of this host when /proc is out of
+// reach.
+func Prepare() { overlayXattr() }
 
 // listXattrs returns the names of a file's extended attributes, sorted; none
 // where the file system has no such thing.

@@ -112,6 +112,7 @@ func serve(in *bufio.Reader, out *json.Encoder) error {
 // and gives up everything else.
 func Confine() error {
 	unix.Umask(0)
+	snapshot.Prepare()
 	unix.CloseOnExec(folderFile)
 	if err := confine.Enter(folderFile); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -62,6 +63,13 @@ func Open(uids, gids []specs.LinuxIDMapping) (*os.File, error) {
 		return nil, fmt.Errorf("open the new user namespace: %w", err)
 	}
 	return f, nil
+}
+
+// Initial says whether this process stands in the first user namespace, where
+// every id is its own.
+func Initial() bool {
+	b, err := os.ReadFile("/proc/self/uid_map")
+	return err != nil || strings.Join(strings.Fields(string(b)), " ") == "0 0 4294967295"
 }
 
 // SysMap returns mappings as package syscall takes them.

@@ -41,6 +41,7 @@ type Facts struct {
 	Started                     time.Time
 	Runtimes                    map[string]string // name → path of the program
 	DefaultRuntime              string
+	Rootless                    bool // an ordinary user's server
 }
 
 // Image is a stored image.

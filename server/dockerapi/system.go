@@ -92,6 +92,11 @@ func (h *Handler) info(c *call) error {
 	for name, path := range h.Facts.Runtimes {
 		i.Runtimes[name] = system.RuntimeWithStatus{Runtime: system.Runtime{Path: path}}
 	}
+	if h.Facts.Rootless {
+		i.SecurityOptions = append(i.SecurityOptions, "name=rootless")
+		i.MemoryLimit, i.PidsLimit, i.CPUCfsPeriod, i.CPUCfsQuota, i.CPUShares, i.CPUSet = false, false, false, false, false, false
+		i.CgroupDriver = "none"
+	}
 	var st unix.Statfs_t
 	if unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
 		i.CgroupVersion = "2"

@@ -120,7 +120,7 @@ func (s *Service) restartAtStart() {
 // watchOOM publishes that the kernel killed processes of a container for lack
 // of memory, until ctx ends.
 func (s *Service) watchOOM(ctx context.Context, c *container) {
-	killed, err := s.o.Shims.WatchOOM(ctx, cgroupOf(c.id))
+	killed, err := s.o.Shims.WatchOOM(ctx, s.cgroup(c.id))
 	if err != nil {
 		s.o.Log.Debug("memory not watched", "container", c.id, "err", err)
 		return

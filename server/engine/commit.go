@@ -96,7 +96,7 @@ func writeLayer(w io.Writer, items []pack.Item) error {
 // does not run, is left alone.
 func (s *Service) freeze(ctx context.Context, c *container) (thaw func(), err error) {
 	rec, sh, err := c.mustRun()
-	if err != nil || rec.State == wire.StatePaused {
+	if err != nil || rec.State == wire.StatePaused || s.o.Rootless { // without cgroups nobody can be stopped
 		return func() {}, nil
 	}
 	if err := sh.Pause(ctx); err != nil {

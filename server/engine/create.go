@@ -51,6 +51,9 @@ func (s *Service) CreateWith(ctx context.Context, req wire.CreateContainer, more
 		if err := bundle.CheckLimits(*req.Limits, runtime.NumCPU()); err != nil {
 			return wire.Container{}, err
 		}
+		if err := affordable(req.Limits); s.o.Rootless && err != nil {
+			return wire.Container{}, err
+		}
 	}
 	image, release, err := s.o.Images.Hold(ctx, req.Image)
 	if err != nil {
@@ -231,7 +234,7 @@ func (s *Service) spec(image v1.ImageConfig, rec record, files bundle.Files) (*s
 		User: req.User, Hostname: req.Hostname, Domainname: req.Domainname, TTY: req.TTY, Cols: req.Cols, Rows: req.Rows,
 		Mounts: rec.mountSpecs(), Limits: limits, Security: security, Init: req.Init,
 	}, bundle.Host{
-		Folder: s.folder(rec.ID), Cgroup: cgroupOf(rec.ID), IDs: rec.IDs.First, Seccomp: profile, Teaching: s.o.Teaching,
+		Folder: s.folder(rec.ID), Cgroup: s.cgroup(rec.ID), IDs: rec.IDs.First, Seccomp: profile, Teaching: s.o.Teaching,
 		Caps: plan.CapNames(), Init: s.o.Init, Device: deviceNumbers,
 	}, files)
 }
@@ -288,7 +291,7 @@ func (s *Service) layFolder(rec record, spec *specs.Spec, view *tree.View) error
 			return err
 		}
 	}
-	if err := folder.Init(filepath.Join(dir, "init"), spec, view, isFile); err != nil {
+	if err := folder.Init(filepath.Join(dir, "init"), spec, view, isFile, s.shift()); err != nil {
 		return fmt.Errorf("init layer: %w", err)
 	}
 	if rec.Storage > 0 {

@@ -66,8 +66,9 @@ func (s *Service) Processes(ctx context.Context, id string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := c.mustRun(); err != nil {
+	rec, _, err := c.mustRun()
+	if err != nil {
 		return nil, err
 	}
-	return s.o.Shims.Pids(cgroupOf(c.id))
+	return s.pids(rec)
 }

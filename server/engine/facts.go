@@ -23,7 +23,7 @@ func (s *Service) Facts(ctx context.Context, id string) (wire.Facts, error) {
 	if err != nil {
 		return wire.Facts{}, stateError(rec, "container-not-running", "ended while it was looked at")
 	}
-	pids, err := s.o.Shims.Pids(cgroupOf(c.id))
+	pids, err := s.pids(rec)
 	if err != nil {
 		return wire.Facts{}, err
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/rootless"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/engine/bundle"
@@ -187,6 +188,9 @@ func (s *Service) Pause(ctx context.Context, id string) (wire.Container, error) 
 	}
 	if rec.State == wire.StatePaused {
 		return wire.Container{}, stateError(rec, "container-paused", "is paused already")
+	}
+	if s.o.Rootless {
+		return wire.Container{}, rootless.NoCgroup("pause")
 	}
 	began := s.o.Now()
 	if err := sh.Pause(ctx); err != nil {

@@ -68,6 +68,7 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}, release f
 	}
 	if err != nil {
 		s.o.Log.Warn("shim lost", "container", c.id, "err", err)
+		s.endLost(c.record())
 		exit = s.lastExit(c.id)
 	}
 	s.detachNetworks(c.id) // whoever learns of the end may want its ports
@@ -91,7 +92,7 @@ func (s *Service) monitor(c *container, sh Shim, exited chan struct{}, release f
 // clean removes what a shim removes itself unless it was killed: processes,
 // cgroup, socket, and what another runtime kept.
 func (s *Service) clean(id string) {
-	if err := s.o.Shims.Clean(cgroupOf(id)); err != nil {
+	if err := s.o.Shims.Clean(s.cgroup(id)); err != nil {
 		s.o.Log.Error("cgroup left behind", "container", id, "err", err)
 	}
 	if err := os.Remove(s.socket(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -71,7 +71,7 @@ func (s *Service) sweep() error {
 		}
 		s.o.Log.Info("cleaned up what is left of a container", "container", e.Name())
 		// A shim may hold it, if the record was lost by hand.
-		if err := s.o.Shims.Clean(cgroupOf(e.Name())); err != nil {
+		if err := s.o.Shims.Clean(s.cgroup(e.Name())); err != nil {
 			s.o.Log.Error("cgroup left behind", "container", e.Name(), "err", err)
 		}
 		if err := s.discard(e.Name()); err != nil {
@@ -155,6 +155,9 @@ func (s *Service) reconcile(ctx context.Context, c *container, rec record) {
 		log.Error("shim does not answer and is left alone", "err", err)
 		return
 	default:
+		if rec.Boot == s.boot {
+			s.endLost(rec)
+		}
 		exit, exitErr := shim.ReadExit(filepath.Join(s.folder(c.id), "exit.json"))
 		switch {
 		case exitErr == nil:

@@ -62,6 +62,9 @@ type Options struct {
 	Shared *idrange.Range
 	// Runtimes are those by which containers may run.
 	Runtimes runtimes.Set
+	// Rootless says that the server is an ordinary user's: without cgroups, so
+	// that limits of theirs are refused.
+	Rootless bool
 	// Copies reaches the files of containers; nil: nobody copies.
 	Copies *Copies
 	Now    func() time.Time
@@ -340,7 +343,14 @@ func (s *Service) socket(id string) string {
 	return filepath.Join(s.o.Run, bundle.ShortID(id)+".sock")
 }
 
-func cgroupOf(id string) string { return "/layerlab/" + id }
+// cgroup is where a container's processes are, "" where there are no cgroups to
+// be had.
+func (s *Service) cgroup(id string) string {
+	if s.o.Rootless {
+		return ""
+	}
+	return "/layerlab/" + id
+}
 
 func newID() string {
 	var b [32]byte

@@ -13,6 +13,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/runtime/plan"
+	"github.com/layerlab/layerlab/runtime/rootless"
 	"github.com/layerlab/layerlab/runtime/shim"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
@@ -94,6 +95,9 @@ func (p processes) Dial(ctx context.Context, socket string) (Shim, error) {
 
 // Clean removes the cgroup of a container whose shim could not.
 func (p processes) Clean(path string) error {
+	if path == "" {
+		return nil
+	}
 	g, err := cgroup.Open(path)
 	if errors.Is(err, imagecore.ErrNotFound) {
 		return nil // as it should be
@@ -104,9 +108,17 @@ func (p processes) Clean(path string) error {
 	return errors.Join(g.Kill(), g.Remove())
 }
 
+// open finds a container's cgroup; a server without any says so.
+func open(path string) (*cgroup.Group, error) {
+	if path == "" {
+		return nil, rootless.NoCgroup("limits and stats")
+	}
+	return cgroup.Open(path)
+}
+
 // Pids lists the processes of a container's cgroup.
 func (p processes) Pids(path string) ([]int, error) {
-	g, err := cgroup.Open(path)
+	g, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +126,7 @@ func (p processes) Pids(path string) ([]int, error) {
 }
 
 func (p processes) Stats(path string) (*cgroup.Stats, error) {
-	g, err := cgroup.Open(path)
+	g, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +134,7 @@ func (p processes) Stats(path string) (*cgroup.Stats, error) {
 }
 
 func (p processes) Update(path string, r *specs.LinuxResources) error {
-	g, err := cgroup.Open(path)
+	g, err := open(path)
 	if err != nil {
 		return err
 	}
@@ -130,7 +142,7 @@ func (p processes) Update(path string, r *specs.LinuxResources) error {
 }
 
 func (p processes) WatchOOM(ctx context.Context, path string) (<-chan struct{}, error) {
-	g, err := cgroup.Open(path)
+	g, err := open(path)
 	if err != nil {
 		return nil, err
 	}

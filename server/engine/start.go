@@ -128,7 +128,7 @@ func (s *Service) launch(ctx context.Context, c *container, rec record) (Shim, i
 		ID: rec.ID, Bundle: dir, Socket: s.socket(rec.ID),
 		Log: filepath.Join(dir, "log"), ExitFile: filepath.Join(dir, "exit.json"),
 		Upper: filepath.Join(s.layerDir(c), "upper"), Work: filepath.Join(s.layerDir(c), "work"),
-		Cgroup: cgroupOf(rec.ID), Cols: rec.Request.Cols, Rows: rec.Request.Rows,
+		Cgroup: s.cgroup(rec.ID), Cols: rec.Request.Cols, Rows: rec.Request.Rows,
 		Stdin: rec.Settings.OpenStdin,
 	}
 	if err := s.o.Images.Unpack(ctx, image.ID); err != nil { // there since the creation, unless somebody took them away

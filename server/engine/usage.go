@@ -45,7 +45,7 @@ func (s *Service) Usage(ctx context.Context, id string) (Usage, error) {
 	if err != nil {
 		return Usage{}, err
 	}
-	stats, err := s.o.Shims.Stats(cgroupOf(c.id))
+	stats, err := s.o.Shims.Stats(s.cgroup(c.id))
 	if err != nil {
 		if again := c.record(); !again.alive() {
 			return Usage{}, stateError(again, "container-not-running", "is not running")
@@ -95,6 +95,9 @@ func (s *Service) Update(ctx context.Context, id string, limits wire.Limits, pol
 	if err != nil {
 		return wire.Container{}, err
 	}
+	if err := affordable(&limits); s.o.Rootless && err != nil {
+		return wire.Container{}, err
+	}
 	c.op.Lock()
 	defer c.op.Unlock()
 	rec := c.record()
@@ -124,10 +127,10 @@ func (s *Service) Update(ctx context.Context, id string, limits wire.Limits, pol
 	resources := bundle.Resources(all)
 	resources.Devices = spec.Linux.Resources.Devices
 	spec.Linux.Resources = resources
-	if rec.alive() {
+	if rec.alive() && !s.o.Rootless {
 		only := *resources
 		only.Devices = nil // they are set, and stay
-		if err := s.o.Shims.Update(cgroupOf(c.id), &only); err != nil {
+		if err := s.o.Shims.Update(s.cgroup(c.id), &only); err != nil {
 			return wire.Container{}, fmt.Errorf("update container %s: %w", bundle.ShortID(c.id), err)
 		}
 	}

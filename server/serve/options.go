@@ -57,6 +57,11 @@ type Options struct {
 	Runtimes       []string
 	DefaultRuntime string
 
+	// Rootless says that the server runs in a user namespace of runtime/rootless;
+	// CannotRun, of an ordinary user outside of one, what is missing for it.
+	Rootless  bool
+	CannotRun error
+
 	Network NetworkOptions
 
 	Version string

@@ -28,7 +28,14 @@ func (s *server) chooseRootfs(pool idrange.Pool) error {
 	if err := os.MkdirAll(layers, 0o700); err != nil {
 		return err
 	}
-	if s.method, s.cannotRun = s.o.Rootfs, nil; s.method == "" {
+	if s.o.Rootless {
+		s.log.Info("an ordinary user's server: no limits, pause or stats, since there are no cgroups")
+	}
+	if s.cannotRun = s.o.CannotRun; s.cannotRun != nil {
+		s.log.Warn("containers can't run; images can be looked at", "error", s.cannotRun)
+		return nil
+	}
+	if s.method = s.o.Rootfs; s.method == "" {
 		if s.method, s.cannotRun = snapshot.Probe(layers); s.cannotRun != nil {
 			s.log.Warn("containers can't run on this host; images can be looked at", "error", s.cannotRun)
 			return nil

@@ -173,7 +173,7 @@ func (s *server) openServices(ctx context.Context) error {
 	if s.o.Prepare != nil {
 		read = s.prepared(ctx, read)
 	}
-	pool, err := idPool()
+	pool, err := s.idPool()
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (s *server) openServices(ctx context.Context) error {
 		},
 		Events: noted{s.bus, s.activity}, Shims: engine.Processes(executable, s.method), Watch: watch.Upper,
 		Copies:   &engine.Copies{Executable: executable, Method: s.method},
-		Runtimes: s.runtimes, Pool: pool, Shared: s.shared, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
+		Runtimes: s.runtimes, Rootless: s.o.Rootless, Pool: pool, Shared: s.shared, Teaching: s.o.Teaching, Now: time.Now, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -242,7 +242,10 @@ func (s *server) writeInit() (string, error) {
 }
 
 // idPool reads which ids are free for containers.
-func idPool() (idrange.Pool, error) {
+func (s *server) idPool() (idrange.Pool, error) {
+	if s.o.Rootless {
+		return idrange.Pool{From: []idrange.Range{{First: 1, Count: idrange.Size}}}, nil
+	}
 	var files [2][]byte
 	for i, name := range []string{"/etc/subuid", "/etc/subgid"} {
 		b, err := os.ReadFile(name)

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -24,8 +25,8 @@ import (
 // look like the container's doing. Folders that the image
 // has take over its metadata, since the topmost folder's are those that count.
 // No folder is made where nothing is missing. isFile tells which bind mounts
-// are of files.
-func Init(dir string, spec *specs.Spec, view *tree.View, isFile func(source string) bool) error {
+// are of files; shift is added to all owners, as to those of the layers.
+func Init(dir string, spec *specs.Spec, view *tree.View, isFile func(source string) bool, shift uint32) error {
 	made := false
 	put := func(name string, make func(at string) error) error {
 		name = strings.Trim(path.Clean(name), "/")
@@ -60,6 +61,9 @@ func Init(dir string, spec *specs.Spec, view *tree.View, isFile func(source stri
 	}
 	err := put("/etc/mtab", func(at string) error { return os.Symlink("/proc/mounts", at) })
 	if err != nil || !made {
+		return err
+	}
+	if err := own(dir, shift); err != nil {
 		return err
 	}
 	return settle(dir, view)
@@ -115,6 +119,24 @@ func makeFolder(target string, n tree.Node, has bool) error {
 		return err
 	}
 	return os.Chmod(target, fileMode(mode))
+}
+
+// own adds shift to the owner of all that was made.
+func own(dir string, shift uint32) error {
+	if shift == 0 {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		return os.Lchown(p, int(st.Uid+shift), int(st.Gid+shift))
+	})
 }
 
 // settle gives the folders that the image has its times back, which the making

@@ -6,6 +6,9 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -52,4 +55,55 @@ func Interfaces(dev []byte) map[string]Traffic {
 		}
 	}
 	return list
+}
+
+// Neighbours lists the processes of a process's pid namespace,
+// what a cgroup would tell. Sorted; none where the process has ended.
+func Neighbours(proc string, pid int) (list []int) {
+	own, err := os.Stat(fmt.Sprintf("%s/%d/ns/pid", proc, pid))
+	if err != nil {
+		return nil
+	}
+	all, err := os.ReadDir(proc)
+	if err != nil {
+		return nil
+	}
+	for _, e := range all {
+		n, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if st, err := os.Stat(fmt.Sprintf("%s/%d/ns/pid", proc, n)); err == nil && os.SameFile(st, own) {
+			list = append(list, n)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Began tells when a process was started, and whether it is the first of a pid
+// namespace beneath ours; the zero time and false for one that has ended.
+func Began(proc string, pid int) (at time.Time, first bool) {
+	stat, status := File(fmt.Sprintf("%s/%d/stat", proc, pid)), File(fmt.Sprintf("%s/%d/status", proc, pid))
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // the name may hold anything
+	if len(f) < 20 {
+		return at, false
+	}
+	ticks, err := strconv.ParseInt(f[19], 10, 64) // field 22 of proc_pid_stat(5), in hundredths of a second since the boot
+	if err != nil {
+		return at, false
+	}
+	var boot int64
+	for line := range strings.Lines(string(File(proc + "/stat"))) {
+		if text, is := strings.CutPrefix(line, "btime "); is {
+			boot, _ = strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+		}
+	}
+	for line := range strings.Lines(string(status)) {
+		if text, is := strings.CutPrefix(line, "NSpid:"); is {
+			numbers := strings.Fields(text)
+			first = len(numbers) > 1 && numbers[len(numbers)-1] == "1"
+		}
+	}
+	return time.Unix(boot, 0).Add(time.Duration(ticks) * 10 * time.Millisecond), first
 }

@@ -1012,6 +1012,14 @@ export const en = {
   'code.bad-volume-name':
     '{name} is no name of a volume: letters, digits, dots, hyphens and underscores, two at least.',
   'code.bind-failed': '{path} could not be mounted.',
+  'code.rootless-no-userns':
+    'Ordinary users may make no user namespaces on this host: sysctl {sysctl} is {value}.',
+  'code.rootless-no-tool': 'The program {tool} is {what}: install the package {package}.',
+  'code.rootless-no-ids':
+    '{file} grants {user} {count} ids; containers need 65,536. Add the line {line}, or another free range.',
+  'code.rootless-no-cgroup':
+    '{setting}: this server is an ordinary user’s and has no cgroups; one that root starts has.',
+  'code.rootless-failed': 'The user namespace could not be made: {reason}',
   'code.unknown-runtime': 'No runtime named {runtime}: the owner of this server names them with --runtime.',
   'code.runtime-failed': '{runtime} refused: {what}',
   'code.runtime-missing': 'The runtime {runtime} is not at {path} any more: install it again.',

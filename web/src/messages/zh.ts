@@ -941,6 +941,12 @@ export const zh: Record<keyof typeof en, string> = {
   'code.bad-sysctl': '{sysctl} 不属于容器自己：它会改动主机。',
   'code.bad-volume-name': '“{name}”不是合法的卷名：至少两个字符，可用字母、数字、点、连字符和下划线。',
   'code.bind-failed': '无法挂载 {path}。',
+  'code.rootless-no-userns': '普通用户在这台主机上不能创建用户命名空间：sysctl {sysctl} 为 {value}。',
+  'code.rootless-no-tool': '程序 {tool} 不可用（{what}）：请安装软件包 {package}。',
+  'code.rootless-no-ids':
+    '{file} 只给了 {user} {count} 个编号，容器需要 65,536 个：请加上一行 {line}，或别的空闲范围。',
+  'code.rootless-no-cgroup': '{setting}：本服务器由普通用户启动，没有 cgroup；由 root 启动的才有。',
+  'code.rootless-failed': '无法创建用户命名空间：{reason}',
   'code.unknown-runtime': '没有名为 {runtime} 的运行时：由本服务器的主人用 --runtime 指定。',
   'code.runtime-failed': '{runtime} 拒绝了：{what}',
   'code.runtime-missing': '运行时 {runtime} 已不在 {path}：请重新安装。',

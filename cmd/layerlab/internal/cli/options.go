@@ -20,6 +20,7 @@ import (
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/choose"
 	"github.com/layerlab/layerlab/imagecore/tree"
+	"github.com/layerlab/layerlab/runtime/rootless"
 )
 
 // common are the options of every command that reads an image.
@@ -43,9 +44,13 @@ func addData(f *pflag.FlagSet, data *string) {
 	f.StringVar(data, "data", defaultData(), "folder of the stored images")
 }
 
+// isRoot says whether this is root's process, and not that of a user who is root
+// of a namespace.
+func isRoot() bool { return os.Geteuid() == 0 && os.Getenv(rootless.Env) == "" }
+
 // defaultData is /var/lib/layerlab for root, else in the user's data folder.
 func defaultData() string {
-	if os.Geteuid() == 0 {
+	if isRoot() {
 		return "/var/lib/layerlab"
 	}
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/layerlab/layerlab/cmd/layerlab/embedded"
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/rootless"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 	"github.com/layerlab/layerlab/sandbox"
 	"github.com/layerlab/layerlab/server/serve"
@@ -24,7 +25,7 @@ import (
 
 // defaultRun is /run/layerlab for root, else in the user's run folder.
 func defaultRun() string {
-	if os.Geteuid() == 0 {
+	if isRoot() {
 		return "/run/layerlab"
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
@@ -36,6 +37,10 @@ func defaultRun() string {
 // serve runs the server until ctx ends.
 func (r *run) serve(ctx context.Context, f *serveFlags) error {
 	helper, err := embedded.Helper()
+	if err != nil {
+		return err
+	}
+	inside, cannotRun, err := r.enter(ctx, f, helper)
 	if err != nil {
 		return err
 	}
@@ -78,6 +83,7 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, BehindProxy: f.behindProxy,
 		Limits: f.limits.limits(), Read: read, Prepare: prepare, Runtime: helper, Samples: samples, Teaching: f.teaching,
 		AllowBind: f.allowBind, AllowDevices: f.allowDev, AllowUnconfined: f.allowUnconfined, Rootfs: snapshot.Method(f.rootfs),
+		Rootless: inside, CannotRun: cannotRun,
 		Runtimes: f.runtimes, DefaultRuntime: f.defaultRuntime,
 		Version: r.Version, Log: logger(r.Stderr),
 		Network: serve.NetworkOptions{
@@ -94,6 +100,28 @@ func (r *run) serve(ctx context.Context, f *serveFlags) error {
 		return usageError{err}
 	}
 	return err
+}
+
+// enter runs this program again in a user namespace where an ordinary user is
+// root. cannotRun says why it could not: images can be looked at all the same.
+func (r *run) enter(ctx context.Context, f *serveFlags, helper []byte) (inside bool, cannotRun, err error) {
+	if inside, err := rootless.Inside(); inside || err != nil || os.Geteuid() == 0 {
+		return inside, nil, err
+	}
+	facts := rootless.Gather()
+	if missing := rootless.Findings(facts); len(missing) > 0 {
+		all := make([]error, 0, len(missing))
+		for _, m := range missing[1:] {
+			all = append(all, m)
+		}
+		missing[0].Err = errors.Join(all...)
+		return false, missing[0], nil
+	}
+	dir := f.run
+	if dir == "" {
+		dir = filepath.Join(f.data, "run")
+	}
+	return false, rootless.Enter(ctx, dir, helper, facts), nil
 }
 
 // modules makes sure of the folder of translated modules. What lies there is run
