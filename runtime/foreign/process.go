@@ -18,14 +18,16 @@ import (
 // Process is a process in a container that another runtime made; launch.Process
 // documents the methods that both have.
 type Process struct {
-	runtime  Runtime
-	id       string // of the container
-	main     bool   // it is the container's own
-	terminal bool
-	command  string
-	group    *cgroup.Group
-	kin      *kin   // of all processes of the container
-	stage    string // where config.json has the root
+	runtime Runtime
+	id      string // of the container
+	main    bool   // it is the container's own
+	// forgotten says that the runtime has let go of it.
+	forgotten bool
+	terminal  bool
+	command   string
+	group     *cgroup.Group
+	kin       *kin   // of all processes of the container
+	stage     string // where config.json has the root
 
 	pid    int
 	pidfd  int
@@ -116,8 +118,7 @@ func (p *Process) Signal(s unix.Signal) error {
 	return unix.PidfdSendSignal(p.pidfd, s, nil, 0)
 }
 
-// Close gives back what is held of the process; of a container that has ended
-// the runtime forgets what it knows.
+// Close gives back what is held of the process, and forgets it.
 func (p *Process) Close() error {
 	if p.pidfd >= 0 {
 		unix.Close(p.pidfd)
@@ -127,14 +128,17 @@ func (p *Process) Close() error {
 	if p.master != nil {
 		err = p.master.Close()
 	}
-	if p.main {
-		err = errors.Join(err, p.forget())
-	}
-	return err
+	return errors.Join(err, p.Forget())
 }
 
-// forget lets the runtime remove its own, and removes what is left.
-func (p *Process) forget() error {
+// Forget lets the runtime remove what it keeps of a container that has ended,
+// and removes what is left. It all has the names that the container's next run
+// will have: whoever may begin that is to be told of the end after this.
+func (p *Process) Forget() error {
+	if !p.main || p.forgotten {
+		return nil
+	}
+	p.forgotten = true
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	// The folder goes anyway: what it says matters to nobody.

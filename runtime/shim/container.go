@@ -20,6 +20,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/console"
+	"github.com/layerlab/layerlab/runtime/foreign"
 	"github.com/layerlab/layerlab/runtime/jsonlog"
 )
 
@@ -148,6 +149,11 @@ func (c *container) watchMain() {
 	c.mu.Unlock()
 	if group != nil {
 		group.Remove()
+	}
+	if f, is := p.proc.(*foreign.Process); is {
+		if err := f.Forget(); err != nil {
+			fmt.Fprintln(os.Stderr, err) // the server sweeps that folder
+		}
 	}
 	p.hub.end(exit)
 	close(p.done)
