@@ -24,10 +24,11 @@ describe('a docker run line', () => {
       memory: '256m',
       capDrop: ['ALL'],
       restart: 'on-failure:3',
+      runtime: 'runc',
       entrypoint: ['/bin/tini', '--'],
     };
     expect(toLine(f)).toBe(
-      "docker run -dit --rm --name web --network front --memory 256m --restart on-failure:3 --env A=1 --env 'B=two words' " +
+      "docker run -dit --rm --name web --network front --memory 256m --restart on-failure:3 --runtime runc --env A=1 --env 'B=two words' " +
         '--publish 127.0.0.1:8080:80/tcp --volume data:/var/lib:ro --cap-drop ALL --entrypoint /bin/tini lab:1 -- sh -c ' +
         `'echo "it'\\''s $HOME"'`,
     );

@@ -40,6 +40,7 @@ export function fieldsOf(form: RunForm): RunFields {
     memory: form.memory.trim(),
     cpus: form.cpus.trim(),
     pids: form.pids.trim(),
+    runtime: form.runtime.trim(),
     command: splitWords(form.command),
     // '' typed out means: none at all.
     entrypoint: entrypoint.length === 0 ? null : entrypoint.filter((w, i) => i > 0 || w !== ''),

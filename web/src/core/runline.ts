@@ -30,6 +30,7 @@ export interface RunFields {
   capAdd: string[];
   capDrop: string[];
   restart: string;
+  runtime: string;
   labels: string[];
 }
 
@@ -59,6 +60,7 @@ export function emptyRun(image: string): RunFields {
     capAdd: [],
     capDrop: [],
     restart: '',
+    runtime: '',
     labels: [],
   };
 }
@@ -68,7 +70,17 @@ export interface LineProblem {
   flag: string;
 }
 
-type Texts = 'name' | 'user' | 'workdir' | 'hostname' | 'network' | 'memory' | 'cpus' | 'pids' | 'restart';
+type Texts =
+  | 'name'
+  | 'user'
+  | 'workdir'
+  | 'hostname'
+  | 'network'
+  | 'memory'
+  | 'cpus'
+  | 'pids'
+  | 'restart'
+  | 'runtime';
 type Lists = 'env' | 'ports' | 'volumes' | 'tmpfs' | 'capAdd' | 'capDrop' | 'labels';
 type Flags = 'tty' | 'rm' | 'publishAll' | 'readOnly' | 'init' | 'privileged';
 
@@ -82,6 +94,7 @@ const texts: Record<string, Texts> = {
   '--cpus': 'cpus',
   '--pids-limit': 'pids',
   '--restart': 'restart',
+  '--runtime': 'runtime',
 };
 const lists: Record<string, Lists> = {
   '--env': 'env',

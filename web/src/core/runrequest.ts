@@ -27,6 +27,7 @@ export function toRequest(f: RunFields): { body: NewContainer } | { problems: Fi
   if (f.workdir) body.workingDir = f.workdir;
   if (f.hostname) body.hostname = f.hostname;
   if (f.env.length > 0) body.env = read('env', f.env, (v) => (/^[^=]+=/.test(v) ? v : null));
+  if (f.runtime) body.runtime = f.runtime;
   if (f.init) body.init = true;
   if (f.rm) body.autoRemove = true;
   const mounts = [...read('volumes', f.volumes, volumeOf), ...read('tmpfs', f.tmpfs, tmpfsOf)];

@@ -73,6 +73,7 @@ export const hoodEn = {
   'run.cpus': 'Processors',
   'run.pids': 'Processes',
   'run.restart': 'Start again',
+  'run.runtime': 'Runtime',
   'run.init': 'a small init process that takes orphans in',
   'run.capAdd': 'Capabilities added',
   'run.capDrop': 'Capabilities dropped',

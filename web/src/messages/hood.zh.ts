@@ -72,6 +72,7 @@ export const hoodZh: Record<keyof typeof hoodEn, string> = {
   'run.cpus': '处理器',
   'run.pids': '进程数',
   'run.restart': '重新启动',
+  'run.runtime': '运行时',
   'run.init': '一个收养孤儿进程的小 init',
   'run.capAdd': '增加的权能',
   'run.capDrop': '去掉的权能',
