@@ -155,6 +155,10 @@ func (s *server) listen() (net.Listener, error) {
 	return l, nil
 }
 
+// calm is how long no archive comes before layers are unpacked that nobody waits
+// for: a second load finds processors and disk free.
+const calm = 250 * time.Millisecond
+
 // openServices opens store, events and engine, which recover what a crash left.
 func (s *server) openServices(ctx context.Context) error {
 	executable, err := sealed.Copy("layerlab-runtime", bytes.NewReader(s.o.Runtime))
@@ -190,7 +194,7 @@ func (s *server) openServices(ctx context.Context) error {
 			return s.engine.ImageUsers(id)
 		},
 		Publish: func(kind, id string, data any) error { return noted{s.bus, s.activity}.Publish(kind, id, data) },
-		Log:     s.log, Now: time.Now,
+		Log:     s.log, Now: time.Now, Calm: calm,
 	})
 	if err != nil {
 		return err

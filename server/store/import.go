@@ -70,6 +70,8 @@ func (s *Store) load(ctx context.Context, body io.Reader, size int64, want wante
 	if progress == nil {
 		progress = func(wire.UploadProgress) {}
 	}
+	s.loading.Add(1)
+	defer s.loading.Add(-1)
 	f, drop, err := s.receive(ctx, body, size, progress)
 	got := &source{close: []func() error{drop}}
 	defer got.drop()

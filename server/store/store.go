@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -33,6 +34,9 @@ type Options struct {
 	Publish func(kind, id string, data any) error
 	Log     *slog.Logger
 	Now     func() time.Time
+	// Calm is how long no archive comes before layers are unpacked that nobody
+	// waits for; 0 does not look.
+	Calm time.Duration
 	// Wrap may put another Disk around the one that changes the data folder:
 	// tests make steps fail. nil leaves it as it is.
 	Wrap func(d Disk, root *os.Root) Disk
@@ -47,6 +51,7 @@ type Store struct {
 
 	memory  memory // of archives
 	folders *folders.Maker
+	loading atomic.Int32 // archives that come
 
 	// turn has room for one: who stores, commits or removes.
 	turn chan struct{}
@@ -83,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		held:   map[digest.Digest]int{},
 		opened: map[digest.Digest]*opened{},
 	}
-	s.folders = folders.New(folders.Options{Dir: filepath.Join(dir, "layers"), Unpack: o.Unpack, Log: o.Log})
+	s.folders = folders.New(folders.Options{Dir: filepath.Join(dir, "layers"), Unpack: o.Unpack, Calm: s.calm, Log: o.Log})
 	if o.Wrap != nil {
 		s.disk = o.Wrap(s.disk, root)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -44,6 +45,20 @@ func (s *Store) Unpack(ctx context.Context, id digest.Digest) error {
 		return fmt.Errorf("image %s: %w", id, diskError(err))
 	}
 	return nil
+}
+
+// calm returns when no archive came for a while: those who wait come first.
+func (s *Store) calm(ctx context.Context) {
+	for s.o.Calm > 0 {
+		select {
+		case <-time.After(s.o.Calm):
+		case <-ctx.Done():
+			return
+		}
+		if s.loading.Load() == 0 {
+			return
+		}
+	}
 }
 
 // stack is the image as package folders wants it.

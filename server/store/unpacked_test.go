@@ -5,12 +5,14 @@ package store
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
@@ -232,4 +234,38 @@ func TestALostFolderIsMadeAgain(t *testing.T) {
 	}
 	b.Close()
 	check(t, dir)
+}
+
+// TestWhatNobodyWaitsForGivesWay lets an archive come in slowly behind another.
+func TestWhatNobodyWaitsForGivesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, func(o *Options) { o.Calm = time.Second })
+		one, two := saved{stack: changed, refs: []string{"a:1"}}, saved{stack: other, refs: []string{"b:1"}}
+		b.loads(t, one)
+		archive := dockerSave(t, "", two)
+		r, w := io.Pipe()
+		loaded := make(chan error)
+		go func() {
+			_, err := b.Import(t.Context(), r, -1, nil)
+			loaded <- err
+		}()
+		time.Sleep(10 * time.Second)
+		if got := b.unpacked(t); len(got) != 0 {
+			t.Errorf("unpacked while an archive comes: %v", got)
+		}
+		if err := b.Unpack(t.Context(), one.id(t)); err != nil || len(b.unpacked(t)) != 2 {
+			t.Errorf("whoever asks has %v: %v", b.unpacked(t), err)
+		}
+		if _, err := w.Write(archive); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if err := <-loaded; err != nil {
+			t.Fatal(err)
+		}
+		b.folders.Wait()
+		if got := b.unpacked(t); len(got) != 3 {
+			t.Errorf("in the end there is %v", got)
+		}
+	})
 }

@@ -56,6 +56,9 @@ func (m *Maker) next(ctx context.Context, src *Source, layer int, chain digest.D
 	select {
 	case m.behind <- struct{}{}:
 		defer func() { <-m.behind }()
+		if m.o.Calm != nil {
+			m.o.Calm(ctx)
+		}
 		return m.layer(ctx, src, layer, chain)
 	case <-ctx.Done():
 		return ctx.Err()

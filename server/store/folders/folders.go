@@ -31,7 +31,10 @@ type Unpack func(ctx context.Context, dir string, t *tree.Tree, layer int, conte
 type Options struct {
 	Dir    string // absolute, of all layers' folders
 	Unpack Unpack
-	Log    *slog.Logger
+	// Calm returns when what nobody waits for may begin, or its context ends; nil
+	// is at once.
+	Calm func(context.Context)
+	Log  *slog.Logger
 }
 
 // Image is what a Maker needs to know of an image.
