@@ -162,7 +162,7 @@ func schemas(t *testing.T) string {
 		wire.Info{},
 		imagecore.Report{},
 		account.Account{},
-	elf.Binary{},
+		elf.Binary{},
 	} {
 		queue = append(queue, reflect.TypeOf(v))
 	}
