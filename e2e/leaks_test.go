@@ -70,6 +70,7 @@ func TestNothingLeaksWhateverIsKilled(t *testing.T) {
 	l.start()
 	t.Cleanup(l.end)
 	l.load()
+	l.remove(l.create("none")) // waits until nobody unpacks the image's layers any more
 	before := l.count()
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
