@@ -80,6 +80,9 @@ func folder(magic int64, roots ...string) (string, error) {
 		}
 		dir := filepath.Join(root, Cgroup)
 		err := os.MkdirAll(dir, 0o755)
+		if err == nil { // or made by root, some other day
+			err = unix.Faccessat(unix.AT_FDCWD, filepath.Join(dir, "cgroup.procs"), unix.W_OK, unix.AT_EACCESS)
+		}
 		if errors.Is(err, os.ErrPermission) {
 			return "", nil // an ordinary user's: they stay where they are born
 		}

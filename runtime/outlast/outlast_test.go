@@ -3,6 +3,7 @@
 package outlast_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,12 +11,26 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/runtime/outlast"
 )
+
+// The test's own program is an ordinary user's server, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) != 2 || os.Args[1] != "start" {
+		os.Exit(m.Run())
+	}
+	cmd := exec.Command("true")
+	if err := errors.Join(outlast.Start(cmd), cmd.Wait()); err != nil {
+		os.Stderr.WriteString(err.Error())
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
 
 // where is what /proc/PID/cgroup says, by hierarchy.
 func where(t *testing.T, pid int) map[string]string {
@@ -99,5 +114,11 @@ func TestHelpersAreBornOutsideOfAServicesCgroup(t *testing.T) {
 	in.Close()
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+	// The cgroup is there now, and not an ordinary user's to enter.
+	user := exec.Command("/proc/self/exe", "start")
+	user.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 54321, Gid: 54321}}
+	if out, err := user.CombinedOutput(); err != nil {
+		t.Errorf("an ordinary user's: %v: %s", err, out)
 	}
 }
