@@ -86,6 +86,9 @@ func (h *Handler) containerCreate(c *call) error {
 	if err != nil {
 		return containerError(want.Name, err)
 	}
+	if h.Facts.PlainBinds {
+		warnings = append(warnings, settings.Nobodys(want.Mounts)...)
+	}
 	return c.json(http.StatusCreated, container.CreateResponse{ID: made.ID, Warnings: warnings})
 }
 

@@ -42,6 +42,7 @@ type Facts struct {
 	Runtimes                    map[string]string // name → path of the program
 	DefaultRuntime              string
 	Rootless                    bool // an ordinary user's server
+	PlainBinds                  bool // without idmapped mounts: what is bound belongs to nobody in a container
 }
 
 // Image is a stored image.

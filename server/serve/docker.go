@@ -76,6 +76,7 @@ func (s *server) openDocker() error {
 	facts := dockerapi.Facts{
 		Version: s.o.Version, Kernel: unix.ByteSliceToString(name.Release[:]), Data: s.o.Data, Rootfs: string(s.method),
 		Name: unix.ByteSliceToString(name.Nodename[:]), Started: time.Now(), Runtimes: map[string]string{}, DefaultRuntime: s.runtimes.Default(), Rootless: s.o.Rootless,
+		PlainBinds: s.shared != nil,
 	}
 	for _, r := range s.runtimes.All() {
 		facts.Runtimes[r.Name] = cmp.Or(r.Path, "layerlab-runtime")
