@@ -84,5 +84,5 @@ func Findings(f Facts) (list []*fault.Error) {
 // NoCgroup says what an ordinary user's server cannot do.
 func NoCgroup(setting string) *fault.Error {
 	return fault.New(fault.ErrUnsupported, "rootless-no-cgroup",
-		setting+": not served to an ordinary user, whose server has no cgroups: start the server as root", "setting", setting)
+		setting+": not served to an ordinary user, whose server makes no cgroups, not even where systemd delegates them: start the server as root, or limit it with all its containers (systemd-run --user --scope -p MemoryMax=2G layerlab serve)", "setting", setting)
 }

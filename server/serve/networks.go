@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/network/egress"
 	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/server/engine/networks"
 )
@@ -55,7 +56,8 @@ func (s *server) openNetworks(ctx context.Context, executable *os.File) error {
 	return nil
 }
 
-// openEgress makes the way out of networks, nil where there is none.
+// openEgress makes the way out of networks, nil where there is none. Codes beside
+// bad-setting: those of egress.Ready.
 func (s *server) openEgress() (networks.Egress, error) {
 	var listed []netip.Prefix
 	for _, text := range s.o.Network.EgressAllow {
@@ -73,6 +75,9 @@ func (s *server) openEgress() (networks.Egress, error) {
 			return nil, badSetting("--egress-allow without --egress allow")
 		}
 		return nil, nil
+	}
+	if err := egress.Ready(); err != nil {
+		return nil, err
 	}
 	program, err := sealed.Copy("layerlab-egress", bytes.NewReader(s.o.Network.Egress))
 	if err != nil {

@@ -29,7 +29,7 @@ func (s *server) chooseRootfs(pool idrange.Pool) error {
 		return err
 	}
 	if s.o.Rootless {
-		s.log.Info("an ordinary user's server: no limits, pause or stats, since there are no cgroups")
+		s.log.Info("an ordinary user's server makes no cgroups, not even delegated ones: no limits, pause or stats of a container")
 	}
 	if s.cannotRun = s.o.CannotRun; s.cannotRun != nil {
 		s.log.Warn("containers can't run; images can be looked at", "error", s.cannotRun)

@@ -1,64 +1,14 @@
-# A server of an ordinary user, from what is missing to a whole life: run by
-# root as `unshare -m sh life.sh BIN SAMPLE`, which makes the user in files that
-# this mount namespace alone sees.
-set -eu
-BIN=$1 SAMPLE=$2 ID=54321
-D=$(mktemp -d /var/tmp/layerlab-rootless-XXXXXX)
-SERVER=
-finish() {
-	code=$?
-	[ $code = 0 ] || { echo "--- server:"; cat "$D/log" || true; }
-	docker ps -aq | xargs -r docker rm -f >/dev/null 2>&1 || true
-	[ -z "$SERVER" ] || kill "$SERVER" 2>/dev/null || true
-	keeper=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' "$D/home/run/rootless.json" 2>/dev/null) || true
-	[ -z "$keeper" ] || kill -9 "$keeper" 2>/dev/null || true
-	umount -l "$D" 2>/dev/null || true
-	rm -rf "$D"
-	exit $code
-}
-trap finish EXIT
-mount --make-rprivate /
-chmod 755 "$D"
-mkdir "$D/bin" "$D/home"
-cp "$BIN/layerlab" "$BIN/layerlab-helper" "$D/bin"
-chown $ID:$ID "$D/home"
-{ cat /etc/passwd; echo "rootless-test:x:$ID:$ID::$D/home:/bin/sh"; } >"$D/passwd"
-echo "rootless-test:300000:65536" >"$D/subid"
-: >"$D/none"
-mount --bind "$D/passwd" /etc/passwd
-mount --bind "$D/none" /etc/subuid
-mount --bind "$D/subid" /etc/subgid
-export DOCKER_HOST="unix://$D/home/d.sock" HOME="$D/home"
-
-begin() {
-	: >"$D/log"
-	setpriv --reuid $ID --regid $ID --clear-groups env HOME="$D/home" LAYERLAB_DATA="" \
-		"$D/bin/layerlab" serve --listen 127.0.0.1:0 --no-samples --read native \
-		--data "$D/home/data" --run "$D/home/run" --docker-socket "$D/home/d.sock" >>"$D/log" 2>&1 &
-	SERVER=$!
-	timeout 60 sh -c 'until grep -q "serves at" "$0"; do kill -0 "$1"; done' "$D/log" "$SERVER"
-}
-end() { kill "$SERVER"; wait "$SERVER" || true; }
-says() { # WORDS COMMAND…: it fails with these words
-	words=$1
-	shift
-	if out=$("$@" 2>&1); then echo "succeeds: $*"; exit 1; fi
-	case $out in *"$words"*) ;; *) echo "$*: says not '$words' but: $out"; exit 1 ;; esac
-}
-is() { # WANT COMMAND…: it prints that
-	want=$1
-	shift
-	out=$("$@" 2>&1) || { echo "$*: $out"; exit 1; }
-	[ "$out" = "$want" ] || { echo "$*: '$out', not '$want'"; exit 1; }
-}
+# A server of an ordinary user, from what is missing to a whole life.
+. "${0%/*}/user.sh"
 
 # What is missing is said, and images can be looked at.
+: >"$D/none"
+mount --bind "$D/none" /etc/subuid
 begin
 grep -q 'add the line rootless-test:100000:65536' "$D/log"
 is 0 docker info --format '{{.Containers}}'
 end
 umount /etc/subuid
-mount --bind "$D/subid" /etc/subuid
 echo '#!/bin/sh' >"$D/plain" && chmod 755 "$D/plain"
 mount --bind "$D/plain" "$(command -v newuidmap)"
 begin
@@ -80,6 +30,9 @@ timeout 30 sh -c 'until docker exec c1 cat /srv/new >/dev/null 2>&1; do :; done'
 is begun docker exec c1 cat /v/x
 is 'from the host' docker exec c1 cat /h/file
 says 'denied' docker exec c1 sh -c 'echo x >/h/new'
+docker exec c1 stat /h | grep -q 'Uid: (65534/'
+docker create --name c0 -v "$D/shown:/h" lab:1 2>&1 >/dev/null | grep -q "WARNING: $D/shown belongs to nobody in the container"
+docker rm c0 >/dev/null
 is 1000 docker exec -u 1000 c1 id -u
 AT=$(docker port c1 8000/tcp)
 timeout 30 sh -c 'until "$0" wget -O - http://"$1"/ 2>/dev/null | grep -q hello; do :; done' "$BIN/layerlab-userland" "$AT"
@@ -94,7 +47,7 @@ is new docker exec c1 cat /srv/back
 docker top c1 | grep -q httpd
 
 # What takes more than an ordinary user has is refused by name.
-says 'memory: not served to an ordinary user' docker run --rm -m 64m lab:1 true
+says 'systemd-run --user --scope' docker run --rm -m 64m lab:1 true
 says 'cpus: not served to an ordinary user' docker run --rm --cpus 1 lab:1 true
 says 'pids-limit: not served to an ordinary user' docker run --rm --pids-limit 9 lab:1 true
 says 'storage-opt size: not served to an ordinary user' docker run --rm --storage-opt size=10m lab:1 true

@@ -27,7 +27,7 @@ const patience = 5 * time.Second
 
 // Start opens the way out of a network whose helper runs. executable is
 // layerlab-egress in a sealed memfd. A way that is open already stays, unless
-// it was opened for another helper or policy. Code: no-tun.
+// it was opened for another helper or policy. Codes: no-tun, tun-denied.
 func Start(ctx context.Context, executable *os.File, n network.Network, p Policy) error {
 	_, state, err := network.Dial(ctx, n.Socket)
 	if err != nil {
@@ -88,11 +88,8 @@ func spawn(ctx context.Context, executable *os.File, n network.Network, c Config
 	}
 	defer ns.Close()
 	tun, err := link.Tun(ns, Device, c.MTU)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENXIO) {
-		return imagecore.NewError(imagecore.ErrHost, "no-tun", "this host has no /dev/net/tun, which --egress allow needs: load the kernel's module tun")
-	}
 	if err != nil {
-		return err
+		return tunless(err)
 	}
 	defer tun.Close()
 	listener, err := listen(socket)
@@ -131,6 +128,33 @@ func spawn(ctx context.Context, executable *os.File, n network.Network, c Config
 		return errors.New(a.Failure)
 	}
 	return nil
+}
+
+// Ready says what keeps this process from opening a way out, before any network
+// needs one. Codes: no-tun, tun-denied.
+func Ready() error {
+	f, err := os.OpenFile(link.TunPath, os.O_RDWR, 0) // opening it loads the module, where there is one
+	if err != nil {
+		return tunless(err)
+	}
+	return f.Close()
+}
+
+// tunless says what to do about a device that cannot be opened.
+func tunless(err error) error {
+	path := (*os.PathError)(nil)
+	switch {
+	case !errors.As(err, &path) || path.Path != link.TunPath:
+		return err
+	case errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV):
+		return imagecore.NewError(imagecore.ErrHost, "no-tun", "this host has no /dev/net/tun, which --egress allow needs: load the kernel's module tun")
+	case errors.Is(err, os.ErrPermission):
+		// Whoever may open it can do nothing in a network that is not their own
+		// (Documentation/networking/tuntap.rst, 1.2).
+		return imagecore.NewError(imagecore.ErrHost, "tun-denied",
+			"this user may not open /dev/net/tun, which --egress allow needs: chmod 0666 /dev/net/tun, as udev's own rule does, or start the server as root")
+	}
+	return err
 }
 
 // listen makes the socket for the process; the lock says that nobody answers on

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TunPath is the device by which such interfaces are made.
+const TunPath = "/dev/net/tun"
+
 // Tun makes the interface name in the namespace ns, brings it up and makes it
 // the way for all that the bridge does not know. Packets are read from and
 // written to the file, one a call; the interface goes with the last descriptor
@@ -18,9 +21,9 @@ import (
 func Tun(ns *os.File, name string, mtu int) (*os.File, error) {
 	var tun *os.File
 	err := In(ns, func() (err error) {
-		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(TunPath, unix.O_RDWR|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return &os.PathError{Op: "open", Path: "/dev/net/tun", Err: err}
+			return &os.PathError{Op: "open", Path: TunPath, Err: err}
 		}
 		tun = os.NewFile(uintptr(fd), name)
 		req, err := unix.NewIfreq(name)

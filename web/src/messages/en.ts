@@ -847,6 +847,8 @@ export const en = {
   'code.no-subnet':
     'All address ranges are in use: give the network a subnet, or remove one that is not used.',
   'code.no-tun': 'This host has no /dev/net/tun, which --egress allow needs: load the kernel’s module tun.',
+  'code.tun-denied':
+    'The user of this server may not open /dev/net/tun, which --egress allow needs: chmod 0666 /dev/net/tun, or start the server as root.',
   'code.publish-address':
     'This server does not publish ports on {address}: start it with --publish-address {address}.',
   'code.dns-not-allowed':
@@ -1018,7 +1020,7 @@ export const en = {
   'code.rootless-no-ids':
     '{file} grants {user} {count} ids; containers need 65,536. Add the line {line}, or another free range.',
   'code.rootless-no-cgroup':
-    '{setting}: this server is an ordinary user’s and has no cgroups; one that root starts has.',
+    '{setting}: this server is an ordinary user’s and makes no cgroups, not even where systemd delegates them; one that root starts does.',
   'code.rootless-failed': 'The user namespace could not be made: {reason}',
   'code.unknown-runtime': 'No runtime named {runtime}: the owner of this server names them with --runtime.',
   'code.runtime-failed': '{runtime} refused: {what}',

@@ -795,6 +795,8 @@ export const zh: Record<keyof typeof en, string> = {
   'code.no-address': '该网络已没有空闲地址。',
   'code.no-subnet': '所有地址段都已用完：请为网络指定子网，或删除不用的网络。',
   'code.no-tun': '本机没有 /dev/net/tun，而 --egress allow 需要它：请加载内核模块 tun。',
+  'code.tun-denied':
+    '运行本服务器的用户不能打开 --egress allow 需要的 /dev/net/tun：chmod 0666 /dev/net/tun，或由 root 启动服务器。',
   'code.publish-address': '本服务器不在 {address} 上发布端口：请用 --publish-address {address} 启动。',
   'code.dns-not-allowed': '解析器 {address} 是私有或回环地址：只有 serve --egress 能允许。',
   'code.host-network': '拒绝使用主机自己的网络。用 --allow-host-network 启动服务器可允许。',
@@ -945,7 +947,8 @@ export const zh: Record<keyof typeof en, string> = {
   'code.rootless-no-tool': '程序 {tool} 不可用（{what}）：请安装软件包 {package}。',
   'code.rootless-no-ids':
     '{file} 只给了 {user} {count} 个编号，容器需要 65,536 个：请加上一行 {line}，或别的空闲范围。',
-  'code.rootless-no-cgroup': '{setting}：本服务器由普通用户启动，没有 cgroup；由 root 启动的才有。',
+  'code.rootless-no-cgroup':
+    '{setting}：本服务器由普通用户启动，不使用 cgroup，systemd 委派的也不用；由 root 启动的才使用。',
   'code.rootless-failed': '无法创建用户命名空间：{reason}',
   'code.unknown-runtime': '没有名为 {runtime} 的运行时：由本服务器的主人用 --runtime 指定。',
   'code.runtime-failed': '{runtime} 拒绝了：{what}',
