@@ -771,6 +771,7 @@ func TestAKilledShimIsNoticed(t *testing.T) {
 }
 
 func TestAShimThatNobodyCanReachEndsWithItsContainer(t *testing.T) {
+	t.Parallel() // it waits until the shim looks around
 	b := run(t, config(false, "/bin/true"))
 	_, err := b.client.Wait(t.Context(), "")
 	b.must(err)
@@ -779,6 +780,7 @@ func TestAShimThatNobodyCanReachEndsWithItsContainer(t *testing.T) {
 }
 
 func TestAContainerWhoseFolderIsDeletedEndsWithItsShim(t *testing.T) {
+	t.Parallel() // as the one before
 	// The socket is left: that nobody can connect must not be the reason.
 	sockets, err := os.MkdirTemp("", "sock-")
 	if err != nil {
