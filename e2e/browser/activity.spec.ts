@@ -1,15 +1,6 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { Page } from '@playwright/test';
+import { docker } from './docker.ts';
 import { expect, expectAccessible, test } from './fixtures.ts';
-
-const run = promisify(execFile);
-
-/** Runs docker's own command line against the server of the test. */
-async function docker(data: string, ...args: string[]): Promise<string> {
-  const { stdout } = await run('docker', ['-H', `unix://${data}/docker.sock`, ...args]);
-  return stdout.trim();
-}
 
 const fits = async (page: Page) => {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);

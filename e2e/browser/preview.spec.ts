@@ -40,8 +40,15 @@ test('the provenance of a path tells who wrote and who hid it, with byte offsets
   await expect(panel).toContainText('hidden by a whiteout of layer 1');
   await expect(panel).toContainText(/entry at byte \d+/);
   await expect(panel).toContainText('old config');
+  // The whiteout in its two forms, beside one another.
+  const archive = panel.getByText('In the archive.wh.my-app-config');
+  const disk = panel.getByText('On disk, for overlayfsmy-app-config');
+  await expect(disk).toContainText('c 0:0');
+  const [left, right] = [await archive.boundingBox(), await disk.boundingBox()];
+  expect(left?.y).toBe(right?.y);
   await page.getByRole('treeitem', { name: /my-app-tools/ }).click();
   await expect(panel).toContainText('better tools');
+  await expect(panel.getByText('Not as before: size, content')).toHaveCount(1);
 });
 
 test('the tree and the stack are used by keyboard alone', async ({ page }) => {

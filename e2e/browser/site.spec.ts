@@ -74,6 +74,8 @@ test('a file’s header in the tar, its versions side by side, and where a link 
     .click();
   await expect(panel.getByText('bin/my-app-tools', { exact: true }).first()).toBeVisible();
   await expect(panel.getByText('ustar').first()).toBeVisible();
+  // The bytes scroll by themselves: the panel does not grow wider than its place.
+  expect(await panel.evaluate((e) => e.scrollWidth - e.clientWidth)).toBe(0);
   await panel.getByText('Versions side by side').click();
   await expect(
     panel.getByRole('region', { name: 'Versions side by side' }).getByRole('row').first(),

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
 import { asFile, dockerSave, example, tar } from './archives.ts';
@@ -172,6 +173,26 @@ test('one byte of the config changes the imageID and no layer', async ({ page })
   await expectAccessible(page);
   await page.getByRole('button', { name: 'As it was' }).click();
   await expect(page.getByText('another name now')).toHaveCount(0);
+  await expectNarrow(page, 'Identity');
+});
+
+test('another byte of a layer’s tar, and what docker images says of the image', async ({ page }) => {
+  await open(page, 'Identity');
+  const tars = page.getByRole('list', { name: 'Layers' }).locator('summary').filter({ hasText: 'diffID' });
+  await tars.nth(1).press('Enter');
+  const head = page.getByRole('region', { name: 'The first bytes of the tar of layer 1' });
+  await expect(head).toContainText('etc/my-app.d/');
+  await page.getByRole('button', { name: 'Change the first byte of this tar' }).press('Enter');
+  // Its diffID, its chainID and the one above it, and the imageID; the base stays.
+  await expect(page.getByText('4 of 7 names changed')).toBeVisible();
+  const other = tar(example.layers[1]);
+  other[0] ^= 1;
+  await expect(page.getByRole('textbox', { name: 'Change the config' })).toHaveValue(
+    new RegExp(createHash('sha256').update(other).digest('hex')),
+  );
+  const line = page.getByRole('region', { name: 'Why docker images shows what it shows' }).getByRole('table');
+  await expect(line.getByRole('row').last()).toHaveText(/^example1[0-9a-f]{12}.+kB$/);
+  await expectAccessible(page);
   await expectNarrow(page, 'Identity');
 });
 

@@ -69,6 +69,15 @@ test('provenance tells newest first who wrote a path and what ended it', () => {
   ]);
 });
 
+test('a version tells what is not as in the one that it replaced', () => {
+  const tools = versionsOf(index, findNode(index, 'bin/my-app-tools'));
+  expect(tools.map((v) => [v.layer, v.what])).toEqual([
+    [1, ['size', 'content']],
+    [0, []],
+  ]);
+  expect(versionsOf(index, findNode(index, 'etc/my-app-config')).flatMap((v) => v.what)).toEqual([]);
+});
+
 test('an opaque whiteout is blamed by the folder that it stands in', () => {
   const node = findNode(index, 'etc/my-app.d/default.cfg');
   const [v] = versionsOf(index, node);

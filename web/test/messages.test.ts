@@ -27,6 +27,10 @@ describe('both languages', () => {
       }
     },
   );
+  test('nothing is said to be on the left or the right: on a narrow screen it is not', () => {
+    const sides = /\bon the (left|right)\b|[左右](边|侧)/;
+    expect((Object.keys(en) as Key[]).filter((k) => sides.test(en[k]) || sides.test(zh[k]))).toEqual([]);
+  });
   test('Chinese text has Chinese characters', () => {
     const bare = (Object.keys(zh) as Key[]).filter((k) => !/\p{Script=Han}/u.test(zh[k]));
     // Names that are the same in every language.

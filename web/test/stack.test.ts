@@ -45,6 +45,18 @@ test('the newest deed of each container is remembered, what shows nothing is not
   ]);
 });
 
+test('an exec is no start of the container, and the end of a recording not its end', () => {
+  const deeds = ['exec start', 'exec inspect', 'record stop', 'share rm', 'container stop', 'image save'];
+  expect(deeds.map((verb) => deedOf(activity(1, verb, 'a')))).toEqual([
+    'exec',
+    null,
+    null,
+    null,
+    'stop',
+    'save',
+  ]);
+});
+
 test('lines are tied to their layers, and pass with the slider', () => {
   const lines: ReportLine[] = [
     { number: 1, instruction: 'FROM', text: 'FROM golang AS build', note: 'other-stage' },

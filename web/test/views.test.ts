@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { changeByte, identify } from '../src/core/identity.ts';
+import { changeByte, identify, listed, withDiffID } from '../src/core/identity.ts';
 import { Cause, decodeIndex, Flag } from '../src/core/index.ts';
 import { fieldsOf, paperOf, valuesOf } from '../src/core/papers.ts';
 import { buffersOf, prepare } from '../src/core/prepare.ts';
@@ -123,6 +123,24 @@ test('one byte of the config changes the imageID and the manifest, and no layer'
   expect(a.map((x, i) => x === b[i])).toEqual([true, true, true, true, true, true, false, false]);
   expect(changeByte('{}')).toBe('{} ');
   expect((await identify('no json', null, '', hash)).map((x) => x.kind)).toEqual(['imageID']);
+});
+
+test('another tar changes its own names, those of the layers above, and the image’s', async () => {
+  const other = withDiffID(config, 1, 'sha256:00ff');
+  expect(other).toBe(config.replace('sha256:bb', 'sha256:00ff'));
+  const ids = async (c: string) => (await identify(c, null, '', hash)).map((b) => b.id);
+  const [a, b] = [await ids(config), await ids(other)];
+  expect(a.map((x, i) => x === b[i])).toEqual([true, true, false, false, true, false, false]);
+  expect(withDiffID('no json', 0, 'sha256:00ff')).toBe('no json');
+});
+
+test('docker images has a line for each reference', () => {
+  expect(listed([])).toEqual([{ repository: '<none>', tag: '<none>' }]);
+  expect(listed(['docker.io/library/alpine:3.20', 'localhost:5000/a/b', 'c:1@sha256:00'])).toEqual([
+    { repository: 'alpine', tag: '3.20' },
+    { repository: 'localhost:5000/a/b', tag: '<none>' },
+    { repository: 'c', tag: '1' },
+  ]);
 });
 
 test('a config is read field by field', () => {

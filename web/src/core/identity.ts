@@ -57,3 +57,21 @@ export function changeByte(config: string): string {
   const at = m.index + m[0].length - 1;
   return `${config.slice(0, at)}${(Number(config[at]) + 1) % 10}${config.slice(at + 1)}`;
 }
+
+/** The config with another diffID for one layer, every other byte as it was; as it is where it names none. */
+export function withDiffID(config: string, layer: number, id: string): string {
+  const ids = config.indexOf('"diff_ids"');
+  let n = 0;
+  const put = (was: string) => (n++ === layer ? id : was);
+  return ids < 0 ? config : config.slice(0, ids) + config.slice(ids).replace(/sha256:[0-9a-f]+/g, put);
+}
+
+/** A line of `docker images` for each reference, one of <none> where there is no reference. */
+export function listed(refs: readonly string[]): { repository: string; tag: string }[] {
+  if (refs.length === 0) return [{ repository: '<none>', tag: '<none>' }];
+  return refs.map((ref) => {
+    const name = ref.replace(/^docker\.io\/(library\/)?/, '').replace(/@.*$/, '');
+    const [, repository, tag] = /^(.*?)(?::([^:/]+))?$/.exec(name) ?? ['', name];
+    return { repository, tag: tag ?? '<none>' };
+  });
+}

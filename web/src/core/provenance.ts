@@ -1,3 +1,4 @@
+import { type Facet, facets, type Moment } from './diff.ts';
 import { Cause, extra, Flag, type ImageIndex, Kind, nodePath } from './index.ts';
 import { nameOf } from './names.ts';
 import { relisted } from './status.ts';
@@ -12,6 +13,8 @@ export interface Version {
   cause: number;
   implicit: boolean;
   relisted: boolean;
+  /** What is not as it was in the version that this one replaced. */
+  what: Facet[];
   opaque: boolean;
   opaqueAt: number;
   copiedFrom: number;
@@ -29,10 +32,13 @@ export interface Version {
 /** All versions of a node, newest first. */
 export function versionsOf(index: ImageIndex, node: number): Version[] {
   const { first, versions: v } = index;
+  const whole: Moment = { image: index.head.image, index, layer: index.layers - 1 };
   const out: Version[] = [];
   for (let k = first[node + 1] - 1; k >= first[node]; k--) {
     const more = extra(index, k);
     const before = k - 1;
+    const replaces = before >= first[node] && v.until[before] === v.layer[k] + 1;
+    const known = replaces && v.kind[before] !== Kind.whiteout && v.kind[k] !== Kind.whiteout;
     out.push({
       at: k,
       kind: v.kind[k],
@@ -40,7 +46,8 @@ export function versionsOf(index: ImageIndex, node: number): Version[] {
       endedBy: v.until[k] - 1,
       cause: v.until[k] > 0 ? v.cause[k] : Cause.none,
       implicit: (v.flags[k] & Flag.implicit) !== 0,
-      relisted: before >= first[node] && v.until[before] === v.layer[k] + 1 && relisted(v, k, before),
+      relisted: replaces && relisted(v, k, before),
+      what: known ? facets(whole, before, whole, k) : [],
       opaque: (v.flags[k] & Flag.opaque) !== 0,
       opaqueAt: more.opaqueAt ?? -1,
       copiedFrom: v.flags[k] & Flag.copied ? v.home[k] : -1,

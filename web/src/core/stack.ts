@@ -30,8 +30,9 @@ export type Deed = (typeof told)[number];
 
 /** The deed of an activity that the stack shows, null where it shows none. */
 export function deedOf(a: Activity): Deed | null {
-  const last = a.verb.split(' ').at(-1);
-  return told.find((x) => x === last) ?? null;
+  // What docker exec calls last; record stop and share rm are no deeds of the container.
+  const verb = a.verb === 'exec start' ? 'exec' : a.verb.replace(/^(container|image) /, '');
+  return told.find((x) => x === verb) ?? null;
 }
 
 /** The activities that the stack shows by what they are about, the newest of each: container and image ids. */

@@ -241,6 +241,7 @@ export const en = {
   'path.names': 'Same inode',
   'version.added': 'Layer {layer} added it',
   'version.changed': 'Layer {layer} replaced it',
+  'version.what': 'Not as before: {what}',
   'version.relisted': 'Layer {layer} lists it again, unchanged',
   'version.implicit': 'Layer {layer} needed it as a parent',
   'version.whiteout': 'Layer {layer} hides it by a whiteout',
@@ -373,7 +374,21 @@ export const en = {
   'identity.kept': 'unchanged',
   'identity.tar': 'Tar of layer {n}',
   'identity.tarAbout':
-    '{size} of tar. This page hashes no tars: the server does when it stores an image, and layerlab verify.',
+    '{size} of tar are hashed, all of them: the server does it when it stores an image, and layerlab verify. They begin so:',
+  'identity.flipTar': 'Change the first byte of this tar',
+  'identity.tarHead': 'The first bytes of the tar of layer {n}',
+  'identity.tarLarge': 'A tar of more than {size} is not hashed in the browser.',
+  'identity.listed': 'Why docker images shows what it shows',
+  'identity.listed.REPOSITORY':
+    'A reference without its tag. Each reference of an image has a line of its own, all with the same IMAGE ID; <none> stands where there is none.',
+  'identity.listed.TAG':
+    'The end of the reference. It is not in the image: when it is moved to another image, this one shows <none>.',
+  'identity.listed.IMAGE ID':
+    'The first 12 digits of the imageID above, which is the digest of the config. Docker with containerd’s image store shows the manifest’s digest here.',
+  'identity.listed.CREATED':
+    'What the config says in “created”: when the image was built, not when it was pulled.',
+  'identity.listed.SIZE':
+    'All layers, unpacked. What a later layer hides counts too, and a layer that images share counts for each of them: the lines add up to more than the disk holds.',
   'identity.base': 'The chainID of the base layer is its diffID.',
   'identity.hashed': 'The string that is hashed',
   'identity.manifestDigest': 'Manifest digest',
@@ -740,7 +755,7 @@ export const en = {
   'diff.limits': 'Contents are not read: a file counts as the same where size, time, mode and owner are.',
   'view.player': 'Merge',
   'player.about':
-    'The merge, record by record, in the order of the bytes. On the right what many tutorials tell: extract all layers in order, and delete at each whiteout.',
+    'The merge, record by record, in the order of the bytes. “Extracted in order” is what many tutorials tell: extract all layers one after the other, and delete at each whiteout.',
   'player.play': 'Play',
   'player.pause': 'Pause',
   'player.back': 'Step back',
@@ -820,10 +835,11 @@ export const en = {
   'compare.newer': 'Newer version',
   'compare.same': 'Both have the same content.',
   'compare.binary': 'Only texts up to 256 KiB are compared line by line.',
-  'whiteout.forms':
-    'In the archive: an empty file {file}. On disk, for overlayfs: a character device 0:0 of that name.',
-  'opaque.forms':
-    'In the archive: an empty file .wh..wh..opq. On disk, for overlayfs: the folder’s attribute trusted.overlay.opaque=y.',
+  'forms.archive': 'In the archive',
+  'forms.disk': 'On disk, for overlayfs',
+  'forms.empty': 'an empty file',
+  'forms.device': 'a character device',
+  'forms.xattr': 'the folder’s attribute',
   'terminals.label': 'Terminals',
   'terminals.exec': 'New terminal',
   'terminals.split': 'Split',
