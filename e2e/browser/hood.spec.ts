@@ -23,6 +23,9 @@ test('under the hood: the plan says why, the trace how long, the kernel what hol
     await tabs.getByRole('link', { name: 'Plan' }).press('Enter');
     await expect(page).toHaveURL(/\/plan$/);
     const plan = page.getByRole('region', { name: 'Plan' });
+    await expect(plan.getByRole('button', { name: 'plan', exact: true })).toBeVisible();
+    const beyond = await plan.evaluate((pane) => pane.scrollWidth - pane.clientWidth);
+    expect(beyond, 'the plan must not scroll sideways').toBe(0);
     const pivot = plan.getByText("make the container's root the root of this mount namespace");
     await pivot.click();
     await expect(plan.getByText('pivot_root(2)').first()).toBeVisible();

@@ -51,6 +51,11 @@ test('the run dialog has docker’s flags, and the line that does the same', asy
   await test.step('volumes: used, created, removed', async () => {
     await page.goto('/#/volumes');
     await expect(page.getByRole('listitem').filter({ hasText: 'data' })).toContainText('pasted');
+    const other = ['run', '-d', '--name', 'other', '-v', 'data:/data', 'layerlab/sample', 'sleep', '1000'];
+    await run('docker', ['-H', `unix://${given.server?.data}/docker.sock`, ...other]);
+    await expect(page.getByRole('listitem').filter({ hasText: 'data' })).toContainText(
+      /other pasted|pasted other/,
+    );
     await page.getByRole('button', { name: /^Create/ }).click();
     await page.getByRole('dialog').getByLabel('Name').fill('mine');
     await page.getByRole('dialog').getByRole('button', { name: 'Create', exact: true }).click();

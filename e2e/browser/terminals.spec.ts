@@ -29,9 +29,19 @@ test('more terminals in one container: tabs, split, reload, close', async ({ pag
   await page.getByRole('button', { name: 'Split' }).click();
   await expect(pane(page, 'Terminal of the container’s command')).toBeVisible();
   await expectAccessible(page);
+  const beyond = () => exec.locator('.bar').evaluate((bar) => bar.scrollWidth - bar.clientWidth);
+  expect(await beyond(), 'the bar of half a page is not cut').toBe(0);
   // A reload finds both, with what was on the screen.
   await page.reload();
   await expect(exec.locator('.xterm-rows')).toContainText('in the second');
+  // A pause holds it and takes nothing away.
+  await page.getByRole('button', { name: /^Pause/ }).click();
+  await expect(page.getByText('paused', { exact: true })).toBeVisible();
+  await expect(exec.getByText('Connected')).toBeVisible();
+  await page.getByRole('button', { name: /^Resume/ }).click();
+  await exec.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type('echo still-$((40+2))\n');
+  await expect(exec.locator('.xterm-rows')).toContainText('still-42');
   await page.getByRole('button', { name: 'Close sh' }).click();
   await expect(exec).toHaveCount(0);
   await expect(pane(page, 'Terminal of the container’s command')).toBeVisible();

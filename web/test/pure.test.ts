@@ -6,7 +6,7 @@ import { runConfig } from '../src/core/config.ts';
 import { fill } from '../src/core/fill.ts';
 import { ago, count, modeText, size, utc } from '../src/core/format.ts';
 import { asText, hexLines } from '../src/core/hex.ts';
-import { apply, imageName, sharing } from '../src/core/lists.ts';
+import { apply, healthOf, imageName, sharing } from '../src/core/lists.ts';
 import { ReadAhead } from '../src/core/readahead.ts';
 import { codeIn, formatRoute, parseRoute, type Route, top } from '../src/core/route.ts';
 import type { ApiEvent, Container, Image } from '../src/core/wire.ts';
@@ -184,6 +184,19 @@ describe('lists', () => {
     lists = apply(lists, event('image.deleted', 'b', null));
     expect(lists.images.map((i) => i.id)).toEqual(['a']);
     expect(apply(lists, event('container.changes', 'c', {}))).toBe(lists);
+  });
+  test('what a health check finds is the container’s, as long as it runs', () => {
+    const c = { id: 'c', state: 'running', health: 'starting' } as Container;
+    let lists = { images: [] as Image[], containers: [c] };
+    const act = (action: string, id = 'c') =>
+      event('action', id, { of: 'container', action, attributes: {} });
+    expect(apply(lists, act('kill'))).toBe(lists);
+    expect(apply(lists, act('exec_create: health_status: healthy'))).toBe(lists);
+    expect(apply(lists, act('health_status: healthy', 'other'))).toBe(lists);
+    lists = apply(lists, act('health_status: unhealthy'));
+    expect(lists.containers.map(healthOf)).toEqual(['unhealthy']);
+    expect(lists.containers.map((x) => healthOf({ ...x, state: 'exited' }))).toEqual([undefined]);
+    expect(healthOf({ ...c, health: 'none' })).toBeUndefined();
   });
   test('layers shared by images are counted by chainID', () => {
     expect(sharing([image('a', ['1', '2']), image('b', ['1', '3'])])).toEqual(

@@ -1,4 +1,4 @@
-import type { ApiEvent, Container, Image } from './wire.ts';
+import type { Action, ApiEvent, Container, Image } from './wire.ts';
 
 /** What the page knows of the server, kept current by events. */
 export interface Lists {
@@ -22,6 +22,12 @@ export function apply(lists: Lists, event: ApiEvent): Lists {
     case 'container.exited':
     case 'container.renamed':
       return { ...lists, containers: put(lists.containers, event.data as Container) };
+    case 'action': {
+      // Docker has no other event for what a health check has found.
+      const [what, health] = (event.data as Action).action.split(': ', 2);
+      const c = what === 'health_status' && lists.containers.find((x) => x.id === event.id);
+      return c ? { ...lists, containers: put(lists.containers, { ...c, health }) } : lists;
+    }
     case 'container.deleted':
       return { ...lists, containers: lists.containers.filter((c) => c.id !== event.id) };
     default:
@@ -42,6 +48,12 @@ export function sharing(images: readonly Image[]): Map<string, number> {
     for (const layer of image.layers) shared.set(layer.chainID, (shared.get(layer.chainID) ?? 0) + 1);
   }
   return shared;
+}
+
+/** What a health check says of a container, as long as it has a process. */
+const healths = ['starting', 'healthy', 'unhealthy'] as const;
+export function healthOf(c: Container): (typeof healths)[number] | undefined {
+  return c.state === 'running' || c.state === 'paused' ? healths.find((h) => h === c.health) : undefined;
 }
 
 /** What a container's creator asked for, an id cut short. */

@@ -482,6 +482,10 @@ export const en = {
   'state.exitedCode': 'exited, code {code}',
   'state.exitedSignal': 'ended by signal {signal}',
   'state.failed': 'did not start',
+  'health.starting': 'health: starting',
+  'health.healthy': 'healthy',
+  'health.unhealthy': 'unhealthy',
+  'health.about': 'What the health check of the container says',
   'container.start': 'Start',
   'container.stop': 'Stop',
   'container.kill': 'Kill',
@@ -522,7 +526,8 @@ export const en = {
   'hood.plan': 'Plan',
   'hood.trace': 'Trace',
   'hood.live': 'Live',
-  'plan.about': '{n} {n|step|steps} make this container, in this order. Open one to see why it is there.',
+  'plan.about':
+    'The [[plan|plan]] of this container: {n} {n|step|steps}, in this order. Open one to see why it is there.',
   'plan.clone': 'The process is born into new namespaces: {flags}',
   'plan.host': 'The launcher, before the fork',
   'plan.join': 'A first child, which enters existing namespaces',
@@ -1042,7 +1047,7 @@ export const en = {
   'code.runtime-failed': '{runtime} refused: {what}',
   'code.runtime-missing': 'The runtime {runtime} is not at {path} any more: install it again.',
   'code.no-trace':
-    'This container runs by {runtime}, which tells nobody its steps: plan and trace are those of the server’s own runtime.',
+    'This container is run by {runtime}, which does not tell its steps: plan and trace are those of the server’s own runtime.',
   'code.bind-not-idmappable':
     '{path} lies on {filesystem}, which cannot show the host’s owners as the container’s.',
   'code.duplicate-mount': 'Two mounts want the place {path}.',

@@ -1,0 +1,77 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { expect, expectAccessible, test } from './fixtures.ts';
+
+const run = promisify(execFile);
+
+test('what a health check finds stands beside the state, at once', async ({ page, given }) => {
+  test.skip(given.server === null, 'LAYERLAB_URL names a server whose socket is not known');
+  const docker = (...args: string[]) =>
+    run('docker', ['-H', `unix://${given.server?.data}/docker.sock`, ...args]);
+  await page.goto('/');
+  await expect(page.getByRole('article').first()).toBeVisible();
+  const check = ['--health-cmd', 'cat /well', '--health-interval', '200ms', '--health-retries', '1'];
+  await docker('run', '-d', '--name', 'checked', ...check, 'layerlab/sample', 'sleep', '1000');
+  const row = page.getByRole('listitem').filter({ has: page.getByRole('link', { name: 'checked' }) });
+  await expect(row.getByText('unhealthy', { exact: true })).toBeVisible();
+  await docker('exec', 'checked', 'sh', '-c', 'echo yes >/well');
+  await expect(row.getByText('healthy', { exact: true })).toBeVisible();
+  await expectAccessible(page);
+  // A container is found by its name, too.
+  await page.goto('/#/containers/checked');
+  await expect(page.getByText('healthy', { exact: true })).toBeVisible();
+  await docker('exec', 'checked', 'rm', '/well');
+  await expect(page.getByText('unhealthy', { exact: true })).toBeVisible();
+  await page.goto('/#/containers/checked/inside/diff');
+  await expect(page.getByRole('group', { name: 'After' })).toContainText('checked');
+  await page.goBack();
+  const kill = page.getByRole('button', { name: 'Kill checked' });
+  await expect(kill).toHaveAttribute('title', 'docker kill checked');
+  await kill.click();
+  await expect(page.getByText('ended by signal 9')).toBeVisible();
+  await expect(page.getByText('healthy')).toHaveCount(0);
+});
+
+test('another runtime is chosen in the dialog of run; it has neither plan nor trace', async ({
+  browser,
+  another,
+}) => {
+  test.skip(!existsSync('/usr/bin/crun'), 'crun is not installed');
+  const server = await another(['--runtime', 'crun=/usr/bin/crun']);
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(server.login);
+  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Command', { exact: true }).fill('sh');
+  await dialog.getByText('Rights').press('Enter');
+  const runtime = dialog.getByLabel(/^Runtime/);
+  await expect(runtime).toHaveAttribute('placeholder', 'layerlab');
+  // What is typed and taken back leaves the group open.
+  await runtime.press('x');
+  await runtime.press('Backspace');
+  await expect(runtime).toBeFocused();
+  await runtime.fill('nobody');
+  await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(dialog.getByRole('alert')).toContainText('nobody');
+  await runtime.fill('crun');
+  await expect(dialog.getByLabel('The same with docker')).toHaveValue(/^docker run -dit --runtime crun /);
+  await dialog.getByRole('button', { name: 'Run', exact: true }).press('Enter');
+  await expect(page.getByText('Connected')).toBeVisible();
+  await expect(page.locator('header').getByText('Runtime crun')).toBeVisible();
+  const tabs = page.getByRole('navigation', { name: 'Beside the terminal' });
+  for (const tab of ['Plan', 'Trace']) {
+    await tabs.getByRole('link', { name: tab }).press('Enter');
+    await expect(page.getByRole('region', { name: tab }).getByRole('alert')).toContainText(
+      'is run by crun, which does not tell its steps',
+    );
+  }
+  await expectAccessible(page);
+  await tabs.getByRole('link', { name: 'Live' }).press('Enter');
+  await expect(page.getByRole('heading', { name: 'Namespaces' })).toBeVisible();
+  await page.getByRole('button', { name: /^Kill/ }).click();
+  await page.getByRole('button', { name: /^Remove/ }).click();
+  await expect(page).toHaveURL(/#\/$/);
+  await context.close();
+});
