@@ -90,6 +90,40 @@ test('a file’s header in the tar, its versions side by side, and where a link 
   expect(statSync(await (await download).path()).size).toBeGreaterThan(1_000_000);
 });
 
+test('a picture is drawn, a text has the colours of its language and stays a text', async ({
+  page,
+  site,
+}) => {
+  const dot =
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
+  const files = [
+    { name: 'dot.png', content: Buffer.from(dot, 'base64') },
+    { name: 'half.png', content: Buffer.from(dot, 'base64').subarray(0, 40) },
+    { name: 'page.html', content: '<!-- a remark --><img src=x onerror="document.title = 1">\n' },
+  ];
+  await page.goto(`${site}#/preview`);
+  await page.getByTestId('look-input').setInputFiles(asFile('files.tar', dockerSave([{ layers: [files] }])));
+  const panel = page.getByRole('region', { name: 'Path' });
+  const open = (name: string) => page.getByRole('treeitem', { name }).click();
+  await open('dot.png');
+  await expect(panel.getByText('image/png 1 × 1')).toBeVisible();
+  const canvas = panel.locator('canvas');
+  const drawn = await canvas.evaluate((c: HTMLCanvasElement) =>
+    Math.max(...(c.getContext('2d')?.getImageData(0, 0, 1, 1).data ?? [])),
+  );
+  expect(drawn).toBeGreaterThan(0);
+  await expectAccessible(page);
+  await open('half.png');
+  await expect(panel.getByText('This is no picture that the browser can draw.')).toBeVisible();
+  await panel.getByRole('checkbox', { name: 'Hexadecimal' }).check();
+  await expect(panel.getByText('PNG').first()).toBeVisible();
+  await open('page.html');
+  const text = panel.getByRole('region', { name: 'Content of page.html' });
+  await expect(text.locator('.hljs-comment')).toHaveText('<!-- a remark -->');
+  await expect(text.locator('img')).toHaveCount(0);
+  await expect(text).toContainText('onerror="document.title = 1"');
+});
+
 test('a step of the slider goes to what the layer changed and flashes it', async ({ page, site }) => {
   await openSample(page, site);
   await goTo(page, '?after=1');

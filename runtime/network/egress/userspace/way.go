@@ -247,6 +247,13 @@ func (w *way) watch(conn net.Conn, end func()) {
 	events, over := make(chan egress.Event, told), make(chan struct{})
 	w.mu.Lock()
 	w.watchers[events] = struct{}{}
+	// What was refused while a server was on its way here: the one before may
+	// have told of it, too.
+	for e, at := range w.told {
+		if time.Since(at) < untold {
+			events <- e // there is room for all
+		}
+	}
 	state := egress.State{Config: w.config, Pid: os.Getpid()}
 	for _, n := range w.open {
 		state.Open += n
