@@ -25,6 +25,6 @@
 // It ends with the network's helper, whose pidfd it holds, and takes out0 along.
 // It outlives the server: connections through it go on. RUN/n/ID.out.lock is
 // locked as long as it lives, and it listens on RUN/n/ID.out: each connection
-// gets one line, the State, and then one for each Event. A byte sent back ends
-// the process.
+// gets one line, the State, and then one for each Event, those of the last ten
+// seconds too. A byte sent back ends the process.
 package egress

@@ -286,6 +286,23 @@ func (l *lab) echoes(kind, address string, text []byte) {
 	}
 }
 
+// A server that was just started may come after what is refused.
+func TestWhatNobodyHeardYetIsTold(t *testing.T) {
+	l := newLab(t)
+	l.start(egress.Policy{})
+	if _, err := l.dial("tcp4", "192.0.2.5:8000"); !errors.Is(err, unix.EHOSTUNREACH) {
+		t.Fatal(err)
+	}
+	select {
+	case e := <-l.events():
+		if e.To.String() != "192.0.2.5" || e.Reason != egress.ReasonSpecial {
+			t.Errorf("told %+v", e)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("told nothing")
+	}
+}
+
 func TestTheWorldIsReachedAndTheHostIsNot(t *testing.T) {
 	l := newLab(t)
 	l.listen(l.world, 8000)
