@@ -14,7 +14,7 @@ func (h *Handler) containerRoutes(g *echo.Group) {
 	g.GET("/containers", h.containers)
 	g.POST("/containers", h.createContainer)
 	g.GET("/containers/:id", byID(http.StatusOK, h.d.Containers.Get))
-	g.DELETE("/containers/:id", h.removeContainer)
+	g.DELETE("/containers/:id", gone(h.d.Containers.Delete))
 	g.POST("/containers/:id/start", byID(http.StatusOK, h.d.Containers.Start))
 	g.POST("/containers/:id/stop", withBody(http.StatusOK, h.d.Containers.Stop))
 	g.POST("/containers/:id/kill", withBody(http.StatusOK, h.d.Containers.Kill))
@@ -30,7 +30,7 @@ func (h *Handler) containerRoutes(g *echo.Group) {
 	g.GET("/volumes", h.volumes)
 	g.POST("/volumes", h.createVolume)
 	g.GET("/volumes/:id", byID(http.StatusOK, h.d.Containers.Volume))
-	g.DELETE("/volumes/:id", h.removeVolume)
+	g.DELETE("/volumes/:id", gone(h.d.Containers.DeleteVolume))
 	g.POST("/volumes/prune", h.pruneVolumes)
 }
 
@@ -54,19 +54,33 @@ func (h *Handler) createContainer(c echo.Context) error {
 	return c.JSON(http.StatusCreated, made)
 }
 
-func (h *Handler) removeContainer(c echo.Context) error {
-	if err := h.d.Containers.Delete(c.Request().Context(), c.Param("id")); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
-}
-
 func (h *Handler) terminal(c echo.Context) error {
 	h.d.Terminals.Serve(c.Response(), c.Request(), c.Param("id"))
 	return nil
 }
 
-// byID is a route that needs nothing but the container's id.
+// all is a route that needs nothing.
+func all[T any](do func(context.Context) (T, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		answer, err := do(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, answer)
+	}
+}
+
+// gone is a route that removes the thing of an id.
+func gone(do func(context.Context, string) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := do(c.Request().Context(), c.Param("id")); err != nil {
+			return err
+		}
+		return c.NoContent(http.StatusNoContent)
+	}
+}
+
+// byID is a route that needs nothing but an id.
 func byID[T any](status int, do func(context.Context, string) (T, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		answer, err := do(c.Request().Context(), c.Param("id"))
@@ -110,11 +124,4 @@ func (h *Handler) createVolume(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusCreated, made)
-}
-
-func (h *Handler) removeVolume(c echo.Context) error {
-	if err := h.d.Containers.DeleteVolume(c.Request().Context(), c.Param("id")); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
 }

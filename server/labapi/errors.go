@@ -38,7 +38,9 @@ var statuses = []struct {
 
 // byCode are the codes whose status says more than that of their kind.
 var byCode = map[string]int{
-	"disk-full": http.StatusInsufficientStorage,
+	"disk-full":          http.StatusInsufficientStorage,
+	"no-trace":           http.StatusNotImplemented,
+	"rootless-no-cgroup": http.StatusNotImplemented,
 }
 
 // internal is the code of what nobody can do something about but who runs the
@@ -122,7 +124,7 @@ func WriteError(log *slog.Logger, w http.ResponseWriter, r *http.Request, err er
 	code, e := status(err)
 	e.RequestID = w.Header().Get(echo.HeaderXRequestID)
 	switch {
-	case code >= 500:
+	case code >= 500 && code != http.StatusNotImplemented: // that is an answer, too
 		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "status", code, "requestID", e.RequestID, "error", err)
 	case begun && code != statusClientGone:
 		log.WarnContext(r.Context(), "answer cut short", "method", r.Method, "path", r.URL.Path, "requestID", e.RequestID, "error", err)

@@ -56,7 +56,7 @@ func (h *Handler) Register(g *echo.Group) {
 	g.POST("/uploads/:id/pause", h.holdUpload(true))
 	g.POST("/uploads/:id/unpause", h.holdUpload(false))
 	g.GET("/images/:id", h.image)
-	g.DELETE("/images/:id", h.removeImage)
+	g.DELETE("/images/:id", gone(h.d.Images.Remove))
 	g.GET("/images/:id/index", h.index)
 	g.GET("/images/:id/content", h.content)
 	g.GET("/images/:id/save", h.save)

@@ -222,6 +222,8 @@ func TestErrorsHaveTheStatusOfTheirKind(t *testing.T) {
 		{imagecore.NewError(imagecore.ErrUnsupported, "unsupported-format", "not yet: xz"), 415, "unsupported-format"},
 		{imagecore.NewError(imagecore.ErrHost, "no-namespaces", "x"), 503, "no-namespaces"},
 		{imagecore.NewError(imagecore.ErrHost, "disk-full", "x"), 507, "disk-full"},
+		{imagecore.NewError(imagecore.ErrUnsupported, "no-trace", "x"), 501, "no-trace"},
+		{imagecore.NewError(imagecore.ErrUnsupported, "rootless-no-cgroup", "x"), 501, "rootless-no-cgroup"},
 		{imagecore.NewError(imagecore.ErrCanceled, "canceled", "x"), 499, "canceled"},
 		{context.Canceled, 499, "canceled"},
 		{errors.New("secret path /x"), 500, "internal"},

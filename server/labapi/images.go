@@ -50,13 +50,6 @@ func sendIndex(c echo.Context, of func(ctx context.Context, id string, lens tree
 	return c.Blob(http.StatusOK, echo.MIMEOctetStream, b)
 }
 
-func (h *Handler) removeImage(c echo.Context) error {
-	if err := h.d.Images.Remove(c.Request().Context(), c.Param("id")); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
-}
-
 // upload takes an archive as the body and tells of its progress under the name
 // that the uploader chose.
 func (h *Handler) upload(c echo.Context) error {

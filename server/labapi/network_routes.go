@@ -28,7 +28,7 @@ func (h *Handler) networkRoutes(g *echo.Group) {
 	g.POST("/networks", h.createNetwork)
 	g.POST("/networks/prune", h.pruneNetworks)
 	g.GET("/networks/:id", h.network)
-	g.DELETE("/networks/:id", h.removeNetwork)
+	g.DELETE("/networks/:id", gone(h.d.Networks.Remove))
 	g.POST("/networks/:id/connect", h.connect)
 	g.POST("/networks/:id/disconnect", h.disconnect)
 }
@@ -59,13 +59,6 @@ func (h *Handler) network(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, n)
-}
-
-func (h *Handler) removeNetwork(c echo.Context) error {
-	if err := h.d.Networks.Remove(c.Request().Context(), c.Param("id")); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
 }
 
 func (h *Handler) pruneNetworks(c echo.Context) error {

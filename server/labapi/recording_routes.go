@@ -24,25 +24,10 @@ type Recordings interface {
 
 func (h *Handler) recordingRoutes(g *echo.Group) {
 	g.POST("/containers/:id/recordings", withBody(http.StatusCreated, h.d.Recordings.Start))
-	g.GET("/recordings", h.recordings)
-	g.DELETE("/recordings/:id", h.deleteRecording)
+	g.GET("/recordings", all(h.d.Recordings.List))
+	g.DELETE("/recordings/:id", gone(h.d.Recordings.Delete))
 	g.POST("/recordings/:id/stop", byID(http.StatusOK, h.d.Recordings.Stop))
 	g.GET("/recordings/:id/cast", h.cast)
-}
-
-func (h *Handler) recordings(c echo.Context) error {
-	list, err := h.d.Recordings.List(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, list)
-}
-
-func (h *Handler) deleteRecording(c echo.Context) error {
-	if err := h.d.Recordings.Delete(c.Request().Context(), c.Param("id")); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
 }
 
 // cast sends the file as far as it is written.

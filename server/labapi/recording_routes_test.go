@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -29,17 +28,12 @@ func (fakeRecordings) Cast(_ context.Context, id string) (io.ReadCloser, int64, 
 
 func TestACastIsADownloadAsFarAsItIsWritten(t *testing.T) {
 	b := setUp(t)
-	get := func(path string) *httptest.ResponseRecorder {
-		w := httptest.NewRecorder()
-		b.echo.ServeHTTP(w, httptest.NewRequest(http.MethodGet, labapi.Prefix+path, nil))
-		return w
-	}
-	w := get("/recordings/r1/cast")
+	w := b.do(http.MethodGet, "/recordings/r1/cast", "")
 	if w.Code != 200 || w.Body.String() != "{}\n" || w.Header().Get("Content-Length") != "3" ||
 		w.Header().Get("Content-Type") != "application/x-asciicast" || w.Header().Get("Content-Disposition") != `attachment; filename="a\"b.cast"` {
 		t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
 	}
-	if w := get("/recordings/none/cast"); w.Code != 404 || !strings.Contains(w.Body.String(), "recording-not-found") {
+	if w := b.do(http.MethodGet, "/recordings/none/cast", ""); w.Code != 404 || !strings.Contains(w.Body.String(), "recording-not-found") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

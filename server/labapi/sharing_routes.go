@@ -22,25 +22,10 @@ type Shares interface {
 
 func (h *Handler) sharingRoutes(g *echo.Group) {
 	g.POST("/containers/:id/shares", withBody(http.StatusCreated, h.d.Shares.Create))
-	g.GET("/shares", h.shares)
-	g.DELETE("/shares/:id", h.revoke)
+	g.GET("/shares", all(h.d.Shares.List))
+	g.DELETE("/shares/:id", gone(h.d.Shares.Revoke))
 	g.POST("/shared", h.shared)
 	g.GET("/shared/:id", h.sharedTerminal)
-}
-
-func (h *Handler) shares(c echo.Context) error {
-	list, err := h.d.Shares.List(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, list)
-}
-
-func (h *Handler) revoke(c echo.Context) error {
-	if err := h.d.Shares.Revoke(c.Request().Context(), c.Param("id")); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
 }
 
 // shared exchanges the secret of a link for a ticket to its terminal alone.

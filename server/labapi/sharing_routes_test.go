@@ -32,11 +32,7 @@ func (fakeShares) Serve(w http.ResponseWriter, _ *http.Request, _ string) {
 
 func TestASecretIsGoodForATicketOfItsTerminalAlone(t *testing.T) {
 	b := setUp(t)
-	post := func(body string) *httptest.ResponseRecorder {
-		w := httptest.NewRecorder()
-		b.echo.ServeHTTP(w, httptest.NewRequest(http.MethodPost, labapi.Prefix+"/shared", strings.NewReader(body)))
-		return w
-	}
+	post := func(body string) *httptest.ResponseRecorder { return b.do(http.MethodPost, "/shared", body) }
 	if w := post(`{"secret":"s1.good"}`); w.Code != 201 || !strings.Contains(w.Body.String(), `"ticket":"ticket for /api/v1/shared/s1"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
