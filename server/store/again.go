@@ -20,7 +20,7 @@ import (
 
 const (
 	remembered = 16       // archives
-	comparable = 64 << 30 // bytes of their files; a GiB takes 110 KiB to remember
+	compared   = 64 << 30 // bytes of their files; a GiB takes 110 KiB to remember
 )
 
 // known is an archive that was stored in this server's life.
@@ -69,7 +69,7 @@ func (m *memory) keep(a *receive.Archive, made []Loaded) {
 	m.all = slices.DeleteFunc(m.all, func(old *known) bool { return old.identity == k.identity })
 	m.all = slices.Insert(m.all, 0, k)
 	m.all = m.all[:min(len(m.all), remembered)]
-	room := int64(comparable)
+	room := int64(compared)
 	for _, k := range m.all {
 		for _, f := range k.files {
 			room -= f.Size

@@ -143,16 +143,26 @@ func (s *Store) forget(id digest.Digest) {
 // Tree gives the merged tree of an image's layers through the spec lens. It is
 // shared and must not be changed.
 func (s *Store) Tree(ctx context.Context, id digest.Digest) (*tree.Tree, error) {
-	o, _, give, err := s.look(ctx, id.String())
+	t, _, give, err := s.merged(ctx, id.String())
 	if err != nil {
 		return nil, err
 	}
-	defer give()
+	give()
+	return t, nil
+}
+
+// merged is look and the merged tree.
+func (s *Store) merged(ctx context.Context, ref string) (*tree.Tree, *opened, func(), error) {
+	o, _, give, err := s.look(ctx, ref)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	t, err := o.tree()
 	if err != nil {
-		return nil, fmt.Errorf("merge the layers of image %s: %w", id, err)
+		give()
+		return nil, nil, nil, fmt.Errorf("merge the layers of image %s: %w", ref, err)
 	}
-	return t, nil
+	return t, o, give, nil
 }
 
 // LayerReader is random access to the uncompressed tar of a layer. Close gives

@@ -18,15 +18,11 @@ import (
 
 // Account says what an image wastes; compare reads the files of equal size.
 func (s *Store) Account(ctx context.Context, ref string, compare bool) (*account.Account, error) {
-	o, _, give, err := s.look(ctx, ref)
+	t, o, give, err := s.merged(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	defer give()
-	t, err := o.tree()
-	if err != nil {
-		return nil, err
-	}
 	var sums audit.Sums
 	if compare {
 		sums = func(refs []tree.Ref) (map[tree.Ref]string, error) {
@@ -38,15 +34,11 @@ func (s *Store) Account(ctx context.Context, ref string, compare bool) (*account
 
 // ELF tells what a file of an image is after a layer; see elf.Look.
 func (s *Store) ELF(ctx context.Context, ref string, layer int, path string) (*elf.Binary, error) {
-	o, _, give, err := s.look(ctx, ref)
+	t, o, give, err := s.merged(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	defer give()
-	t, err := o.tree()
-	if err != nil {
-		return nil, err
-	}
 	if layer < 0 || layer >= t.Layers() {
 		return nil, imagecore.NewError(imagecore.ErrNotFound, "layer-not-found", "no such layer")
 	}
