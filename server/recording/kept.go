@@ -108,8 +108,3 @@ func mend(path string) (size int64, seconds float64, err error) {
 	}
 	return size, seconds, nil
 }
-
-func decode(data json.RawMessage) (c wire.Changes, err error) {
-	err = json.Unmarshal(data, &c)
-	return c, err
-}

@@ -4,6 +4,7 @@ package recording
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -159,8 +160,8 @@ func (s *Service) output(rec *recorder) {
 			continue
 		case errors.Is(err, shim.ErrSlow):
 			rec.stream.Close()
-			next, err := s.o.Attach(rec.ctx, rec.terminal())
-			if err == nil && rec.swap(next) {
+			var next Stream
+			if next, err = s.o.Attach(rec.ctx, rec.terminal()); err == nil && rec.swap(next) {
 				rec.write(func(c *cast, at time.Duration) error { return c.output(at, []byte("\x1bc")) })
 				continue
 			}
@@ -208,8 +209,8 @@ func (s *Service) layer(rec *recorder) {
 		if e.Kind != wire.EventContainerChanges || e.ID != rec.r.Container {
 			continue
 		}
-		now, err := decode(e.Data)
-		if err != nil {
+		var now wire.Changes
+		if err := json.Unmarshal(e.Data, &now); err != nil {
 			s.o.Log.Error("changes not read", "recording", rec.r.ID, "err", err)
 			continue
 		}
