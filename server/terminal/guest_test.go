@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,17 +23,7 @@ import (
 func lend(t *testing.T, p *process, write bool) (h *terminal.Handler, url string, end context.CancelCauseFunc) {
 	t.Helper()
 	ended, end := context.WithCancelCause(t.Context())
-	h = terminal.New(terminal.Options{
-		Attach: func(ctx context.Context, id string) (terminal.Stream, error) { return p.attach(ctx, id) },
-		Resize: func(_ context.Context, _ string, cols, rows uint16) error {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.sizes = append(p.sizes, [2]uint16{cols, rows})
-			p.changed.Broadcast()
-			return nil
-		},
-		Words: words, Log: slog.New(slog.DiscardHandler),
-	})
+	h = handler(p)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeGuest(w, r, func(context.Context) (terminal.Guest, error) {
 			if r.URL.Path != "/s1" {

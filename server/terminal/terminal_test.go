@@ -178,9 +178,9 @@ func words(err error) wire.Error {
 	return wire.Error{Code: "internal"}
 }
 
-func serve(t *testing.T, p *process) (*terminal.Handler, string) {
-	t.Helper()
-	h := terminal.New(terminal.Options{
+// handler shows the terminal of p, which is c1.
+func handler(p *process) *terminal.Handler {
+	return terminal.New(terminal.Options{
 		Attach: func(ctx context.Context, id string) (terminal.Stream, error) {
 			if id != "c1" {
 				return nil, imagecore.NewError(imagecore.ErrNotFound, "container-not-found", "container "+id+": not found")
@@ -196,6 +196,11 @@ func serve(t *testing.T, p *process) (*terminal.Handler, string) {
 		},
 		Words: words, Log: slog.New(slog.DiscardHandler),
 	})
+}
+
+func serve(t *testing.T, p *process) (*terminal.Handler, string) {
+	t.Helper()
+	h := handler(p)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.Serve(w, r, strings.TrimPrefix(r.URL.Path, "/"))
 	}))
