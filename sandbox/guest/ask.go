@@ -40,14 +40,10 @@ func (g *Guest) account(request []byte) error {
 	if err := json.Unmarshal(request, &r); err != nil {
 		return badRequest(err.Error())
 	}
-	if g.arch == nil {
-		return badRequest("an account was asked for before a survey")
+	layers, err := g.layers("an account", r.Image)
+	if err != nil {
+		return err
 	}
-	images := g.arch.Report().Images
-	if r.Image < 0 || r.Image >= len(images) {
-		return imagecore.NewError(imagecore.ErrNotFound, "image-not-found", "no such image")
-	}
-	layers := images[r.Image].Layers
 	t, err := tree.Build(layers, tree.Spec)
 	if err != nil {
 		return err
@@ -67,14 +63,11 @@ func (g *Guest) account(request []byte) error {
 
 // elf tells what one file is. Reading its tables takes a few kilobytes.
 func (g *Guest) elf(r Request) error {
-	if g.arch == nil {
-		return badRequest("a file was asked for before a survey")
+	layers, err := g.layered("a file", r.Image, r.Layer)
+	if err != nil {
+		return err
 	}
-	images := g.arch.Report().Images
-	if r.Image < 0 || r.Image >= len(images) || r.Layer < 0 || r.Layer >= len(images[r.Image].Layers) {
-		return imagecore.NewError(imagecore.ErrNotFound, "layer-not-found", "no such layer")
-	}
-	t, err := tree.Build(images[r.Image].Layers, tree.Spec)
+	t, err := tree.Build(layers, tree.Spec)
 	if err != nil {
 		return err
 	}

@@ -109,12 +109,31 @@ func (g *Guest) survey(r Request) error {
 	return nil
 }
 
-func (g *Guest) index(r Request) error {
+// layers are those of an image of the archive that was surveyed, which what was
+// asked for needs.
+func (g *Guest) layers(asked string, image int) ([]imagecore.Layer, error) {
 	if g.arch == nil {
-		return badRequest("an index was asked for before a survey")
+		return nil, badRequest(asked + " was asked for before a survey")
 	}
-	if r.Image < 0 || r.Image >= len(g.arch.Report().Images) {
-		return imagecore.NewError(imagecore.ErrNotFound, "image-not-found", "no such image")
+	images := g.arch.Report().Images
+	if image < 0 || image >= len(images) {
+		return nil, imagecore.NewError(imagecore.ErrNotFound, "image-not-found", "no such image")
+	}
+	return images[image].Layers, nil
+}
+
+// layered is layers where one of them is asked for.
+func (g *Guest) layered(asked string, image, layer int) ([]imagecore.Layer, error) {
+	list, err := g.layers(asked, image)
+	if errors.Is(err, imagecore.ErrNotFound) || err == nil && (layer < 0 || layer >= len(list)) {
+		return nil, imagecore.NewError(imagecore.ErrNotFound, "layer-not-found", "no such layer")
+	}
+	return list, err
+}
+
+func (g *Guest) index(r Request) error {
+	if _, err := g.layers("an index", r.Image); err != nil {
+		return err
 	}
 	lens, err := tree.ParseLens(r.Lens)
 	if err != nil {
@@ -128,12 +147,8 @@ func (g *Guest) index(r Request) error {
 }
 
 func (g *Guest) content(r Request) error {
-	if g.arch == nil {
-		return badRequest("content was asked for before a survey")
-	}
-	images := g.arch.Report().Images
-	if r.Image < 0 || r.Image >= len(images) || r.Layer < 0 || r.Layer >= len(images[r.Image].Layers) {
-		return imagecore.NewError(imagecore.ErrNotFound, "layer-not-found", "no such layer")
+	if _, err := g.layered("content", r.Image, r.Layer); err != nil {
+		return err
 	}
 	src, size, err := g.arch.LayerAt(r.Image, r.Layer)
 	if err != nil {
@@ -163,14 +178,11 @@ func (g *Guest) content(r Request) error {
 
 // flatten emits the merged tree of an image as one tar.
 func (g *Guest) flatten(r Request) error {
-	if g.arch == nil {
-		return badRequest("a tree was asked for before a survey")
+	layers, err := g.layers("a tree", r.Image)
+	if err != nil {
+		return err
 	}
-	images := g.arch.Report().Images
-	if r.Image < 0 || r.Image >= len(images) {
-		return imagecore.NewError(imagecore.ErrNotFound, "image-not-found", "no such image")
-	}
-	t, err := tree.Build(images[r.Image].Layers, tree.Spec)
+	t, err := tree.Build(layers, tree.Spec)
 	if err != nil {
 		return err
 	}
