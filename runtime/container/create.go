@@ -18,6 +18,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/runtime/config"
 	"github.com/layerlab/layerlab/runtime/file"
+	"github.com/layerlab/layerlab/runtime/identity"
 	"github.com/layerlab/layerlab/runtime/launch"
 )
 
@@ -71,7 +72,7 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 		return nil, nil, fmt.Errorf("make the state's folder %s: %w", dir, err)
 	}
 	c := &Container{dir: dir, Spec: o.Spec, State: State{
-		ID: o.ID, Bundle: o.Bundle, Created: time.Now().UTC(), BootID: bootID(), Owner: strconv.Itoa(os.Getuid()),
+		ID: o.ID, Bundle: o.Bundle, Created: time.Now().UTC(), BootID: identity.Boot(), Owner: strconv.Itoa(os.Getuid()),
 	}}
 	var group *cgroup.Group
 	defer func() {
@@ -126,7 +127,7 @@ func (s Store) Create(ctx context.Context, o Options) (_ *Container, _ *launch.P
 		}
 	}()
 	c.PID = p.Pid()
-	if _, c.Birth, err = stat(c.PID); err != nil {
+	if _, c.Birth, err = identity.Stat(c.PID); err != nil {
 		return nil, nil, fmt.Errorf("create: the process has gone: %w", err)
 	}
 	return c, p, c.save()

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -18,6 +17,7 @@ import (
 	"github.com/layerlab/layerlab/runtime/cgroup"
 	"github.com/layerlab/layerlab/runtime/config"
 	"github.com/layerlab/layerlab/runtime/file"
+	"github.com/layerlab/layerlab/runtime/identity"
 )
 
 // Store is the folder that holds the states of all containers.
@@ -137,32 +137,11 @@ func (c *Container) Status() specs.ContainerState {
 // alive reports whether the process is there, is the one that was started, and
 // has not ended.
 func (c *Container) alive() bool {
-	if c.BootID != bootID() {
+	if c.BootID != identity.Boot() {
 		return false
 	}
-	state, birth, err := stat(c.PID)
+	state, birth, err := identity.Stat(c.PID)
 	return err == nil && birth == c.Birth && state != 'Z' && state != 'X'
-}
-
-func bootID() string {
-	b, _ := file.Read("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(b))
-}
-
-// stat reads state and start time of a process from /proc/PID/stat (proc(5)).
-// The name in it may hold any character, so it is read from the end.
-func stat(pid int) (state byte, birth uint64, err error) {
-	b, err := file.Read("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, 0, err
-	}
-	s := string(b)
-	f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
-	if len(f) < 20 {
-		return 0, 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(f))
-	}
-	birth, err = strconv.ParseUint(f[19], 10, 64)
-	return f[0][0], birth, err
 }
 
 // group returns the container's cgroups, nil if it has none or they are gone.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/identity"
 )
 
 // stored makes a container of the store without starting anything: its process
@@ -42,12 +43,12 @@ func stored(t *testing.T, s Store, id string) (*Container, *exec.Cmd) {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, birth, err := stat(cmd.Process.Pid)
+	_, birth, err := identity.Stat(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &Container{dir: dir, State: State{
-		ID: id, PID: cmd.Process.Pid, Birth: birth, BootID: bootID(), Bundle: "/b \"x\"\n\u00e9", Created: time.Now().UTC().Truncate(time.Millisecond), Owner: "0",
+		ID: id, PID: cmd.Process.Pid, Birth: birth, BootID: identity.Boot(), Bundle: "/b \"x\"\n\u00e9", Created: time.Now().UTC().Truncate(time.Millisecond), Owner: "0",
 	}}
 	if err := c.save(); err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func TestStatusIsAskedOfTheKernel(t *testing.T) {
 	if err := other.Signal(unix.SIGKILL, false); !errors.Is(err, errNotRunning) {
 		t.Errorf("kill of a process that is not the container's: %v", err)
 	}
-	if _, _, err := stat(cmd.Process.Pid); err != nil {
+	if _, _, err := identity.Stat(cmd.Process.Pid); err != nil {
 		t.Error("it was killed:", err)
 	}
 	change(func(st *State) { st.BootID = "of another kernel" })

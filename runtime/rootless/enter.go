@@ -12,13 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore/fault"
+	"github.com/layerlab/layerlab/runtime/identity"
 	"github.com/layerlab/layerlab/runtime/sealed"
 )
 
@@ -103,19 +103,14 @@ func readKeeper(note string) (k keeper, err error) {
 
 // identify says which process has a number now.
 func identify(pid int) (keeper, error) {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	state, start, err := identity.Stat(pid)
 	if err != nil {
 		return keeper{}, err
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return keeper{}, err
-	}
-	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // the name may hold anything, proc(5)
-	if len(f) < 20 || f[0] == "Z" {
+	if state == 'Z' {
 		return keeper{}, errors.New("the process has ended")
 	}
-	return keeper{pid, f[19], strings.TrimSpace(string(boot))}, nil
+	return keeper{pid, strconv.FormatUint(start, 10), identity.Boot()}, nil
 }
 
 // keep starts a keeper in namespaces of its own and has its ids mapped.

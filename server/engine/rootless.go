@@ -48,7 +48,7 @@ func (s *Service) endLost(rec record) {
 		return
 	}
 	defer unix.Close(fd)
-	began, first := procfs.Began("/proc", rec.Pid)
+	began, first := procfs.Began(rec.Pid)
 	if first && began.Before(rec.StartedAt.Add(time.Second)) {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // or it has just ended
 	}

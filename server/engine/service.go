@@ -22,12 +22,12 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/identity"
 	"github.com/layerlab/layerlab/server/activity"
 	"github.com/layerlab/layerlab/server/caller"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/engine/idrange"
 	"github.com/layerlab/layerlab/server/engine/inside"
-	"github.com/layerlab/layerlab/server/engine/procfs"
 	"github.com/layerlab/layerlab/server/engine/reach"
 	"github.com/layerlab/layerlab/server/engine/runtimes"
 	"github.com/layerlab/layerlab/server/engine/volumes"
@@ -146,7 +146,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		containers: map[string]*container{}, execs: map[string]*container{}, further: map[string]*execution{}, names: map[string]string{},
 	}
 	s.o.Reach.Never = append(slices.Clone(o.Reach.Never), o.Data, o.Run)
-	s.boot = strings.TrimSpace(string(procfs.File("/proc/sys/kernel/random/boot_id")))
+	s.boot = identity.Boot()
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
 		s.cancel()

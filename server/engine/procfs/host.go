@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/layerlab/layerlab/runtime/identity"
 )
 
 // Traffic counts what went through an interface, as the container sees it.
@@ -83,23 +85,18 @@ func Neighbours(proc string, pid int) (list []int) {
 
 // Began tells when a process was started, and whether it is the first of a pid
 // namespace beneath ours; the zero time and false for one that has ended.
-func Began(proc string, pid int) (at time.Time, first bool) {
-	stat, status := File(fmt.Sprintf("%s/%d/stat", proc, pid)), File(fmt.Sprintf("%s/%d/status", proc, pid))
-	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // the name may hold anything
-	if len(f) < 20 {
-		return at, false
-	}
-	ticks, err := strconv.ParseInt(f[19], 10, 64) // field 22 of proc_pid_stat(5), in hundredths of a second since the boot
+func Began(pid int) (at time.Time, first bool) {
+	_, ticks, err := identity.Stat(pid)
 	if err != nil {
 		return at, false
 	}
 	var boot int64
-	for line := range strings.Lines(string(File(proc + "/stat"))) {
+	for line := range strings.Lines(string(File("/proc/stat"))) {
 		if text, is := strings.CutPrefix(line, "btime "); is {
 			boot, _ = strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		}
 	}
-	for line := range strings.Lines(string(status)) {
+	for line := range strings.Lines(string(File(fmt.Sprintf("/proc/%d/status", pid)))) {
 		if text, is := strings.CutPrefix(line, "NSpid:"); is {
 			numbers := strings.Fields(text)
 			first = len(numbers) > 1 && numbers[len(numbers)-1] == "1"
