@@ -3,14 +3,14 @@
 package foreign
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/layerlab/layerlab/runtime/descriptor"
 )
 
 // terminal is a socket on which a runtime hands over the master of the terminal
@@ -45,18 +45,13 @@ func (t *terminal) take() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("console socket: %w", err)
 	}
-	messages, err := syscall.ParseSocketControlMessage(oob[:n])
-	if err != nil || len(messages) != 1 {
-		return nil, errors.Join(errors.New("console socket: no descriptor came"), err)
+	fd, err := descriptor.One(oob[:n])
+	if err != nil {
+		return nil, fmt.Errorf("console socket: %w", err)
 	}
-	fds, err := syscall.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return nil, errors.Join(errors.New("console socket: no descriptor came"), err)
-	}
-	unix.CloseOnExec(fds[0])
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		unix.Close(fds[0])
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl O_NONBLOCK", err)
 	}
-	return os.NewFile(uintptr(fds[0]), "/dev/ptmx"), nil
+	return os.NewFile(uintptr(fd), "/dev/ptmx"), nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore/fault"
 	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/descriptor"
 	"github.com/layerlab/layerlab/runtime/network/link"
 )
 
@@ -90,7 +91,7 @@ func (r Runtime) stage(c Config) (o order, mounts []*os.File, err error) {
 		return o, nil, r.failed("create", "this host has no folder /mnt, /media, /srv, /opt, /home or /tmp that all may enter", "")
 	}
 	if c.Rootfs != nil {
-		f, err := again(c.Rootfs)
+		f, err := descriptor.Again(c.Rootfs)
 		if err != nil {
 			return o, nil, err
 		}
@@ -123,7 +124,7 @@ func (r Runtime) stage(c Config) (o order, mounts []*os.File, err error) {
 // one of its source.
 func open(have *os.File, m specs.Mount) (*os.File, error) {
 	if have != nil {
-		return again(have)
+		return descriptor.Again(have)
 	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if slices.Contains(m.Options, "rbind") {
@@ -139,15 +140,6 @@ func open(have *os.File, m specs.Mount) (*os.File, error) {
 		return nil, &os.PathError{Op: "open_tree", Path: m.Source, Err: err}
 	}
 	return os.NewFile(uintptr(fd), m.Source), nil
-}
-
-// again returns a second descriptor of an open file.
-func again(f *os.File) (*os.File, error) {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // walkable says whether a path is a folder that everybody may enter.
@@ -199,10 +191,9 @@ func (p *Process) spawn(ctx context.Context, o order, mounts, stdio []*os.File, 
 		defer terminal.close()
 		more = append(more, "--console-socket", terminal.path)
 	}
-	o.Argv = r.arguments(command, append(more, p.id)...)
 	p.kin.births.Lock()
 	defer p.kin.births.Unlock()
-	if err := p.run(ctx, o, mounts, stdio); err != nil {
+	if err := p.run(ctx, o, mounts, stdio, command, append(more, p.id)...); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(pidFile)
@@ -222,9 +213,10 @@ func (p *Process) spawn(ctx context.Context, o order, mounts, stdio []*os.File, 
 	return err
 }
 
-// run runs one of the runtime's commands to its end.
-func (p *Process) run(ctx context.Context, o order, mounts, stdio []*os.File) error {
+// run runs one of the runtime's commands to its end; o says what is made before.
+func (p *Process) run(ctx context.Context, o order, mounts, stdio []*os.File, command string, more ...string) error {
 	r, d := p.runtime, dialectOf(p.runtime.Path)
+	o.Argv = r.arguments(command, more...)
 	if d.within && p.group != nil {
 		o.Join = p.group.Files()
 	}
@@ -263,10 +255,5 @@ func (p *Process) run(ctx context.Context, o order, mounts, stdio []*os.File) er
 	if exit := (*exec.ExitError)(nil); said == "" && errors.As(err, &exit) {
 		said = "it ended with " + strconv.Itoa(exit.ExitCode()) + " and said nothing"
 	}
-	return r.failed(commandOf(o.Argv, d), said, p.command)
-}
-
-// commandOf finds the runtime's command among its arguments.
-func commandOf(argv []string, d dialect) string {
-	return argv[1+len(d.global)+6]
+	return r.failed(command, said, p.command)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/runtime/cgroup"
+	"github.com/layerlab/layerlab/runtime/launch"
 )
 
 // Process is a process in a container that another runtime made; launch.Process
@@ -56,7 +57,7 @@ func (p *Process) Cgroup() *cgroup.Group {
 func (p *Process) Start() error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	if err := p.run(ctx, order{Argv: p.runtime.arguments("start", p.id)}, nil, nil); err != nil {
+	if err := p.run(ctx, order{}, nil, nil, "start", p.id); err != nil {
 		return err
 	}
 	if dialectOf(p.runtime.Path).sentry {
@@ -74,7 +75,7 @@ func (p *Process) ask() {
 	}
 	defer r.Close()
 	// A line: the pipe takes it without anybody reading meanwhile.
-	err = p.run(context.Background(), order{Argv: p.runtime.arguments("wait", p.id)}, nil, []*os.File{nil, w})
+	err = p.run(context.Background(), order{}, nil, []*os.File{nil, w}, "wait", p.id)
 	w.Close()
 	var answer struct {
 		ExitStatus *int `json:"exitStatus"`
@@ -86,16 +87,9 @@ func (p *Process) ask() {
 
 // Wait waits until the process has ended and takes its status.
 func (p *Process) Wait() (unix.WaitStatus, error) {
-	var ws unix.WaitStatus
-	for {
-		_, err := unix.Wait4(p.pid, &ws, unix.WALL, nil)
-		if err == unix.EINTR || err == nil && ws.Stopped() {
-			continue
-		}
-		if err != nil {
-			return ws, os.NewSyscallError("wait4", err)
-		}
-		break
+	ws, err := launch.Reap(p.pid)
+	if err != nil {
+		return ws, err
 	}
 	p.kin.forget(p.pid)
 	p.told.Wait()
@@ -113,7 +107,7 @@ func (p *Process) Signal(s unix.Signal) error {
 	if p.main && dialectOf(p.runtime.Path).sentry && s != unix.SIGKILL {
 		ctx, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
-		return p.run(ctx, order{Argv: p.runtime.arguments("kill", p.id, strconv.Itoa(int(s)))}, nil, nil)
+		return p.run(ctx, order{}, nil, nil, "kill", p.id, strconv.Itoa(int(s)))
 	}
 	return unix.PidfdSendSignal(p.pidfd, s, nil, 0)
 }
@@ -143,7 +137,7 @@ func (p *Process) Forget() error {
 	defer cancel()
 	// The folder goes anyway: what it says matters to nobody.
 	p.group = nil // the last process has left it
-	_ = p.run(ctx, order{Argv: p.runtime.arguments("delete", "--force", p.id)}, nil, nil)
+	_ = p.run(ctx, order{}, nil, nil, "delete", "--force", p.id)
 	p.kin.close()
 	return os.RemoveAll(p.runtime.Root)
 }

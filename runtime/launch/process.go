@@ -115,17 +115,23 @@ func (p *Process) Trace() []plan.Result {
 
 // Wait waits until the process has ended, started or not, and takes its status.
 func (p *Process) Wait() (unix.WaitStatus, error) {
+	ws, err := Reap(p.pid)
+	p.mu.Lock()
+	p.exited = true
+	p.mu.Unlock()
+	return ws, err
+}
+
+// Reap waits until a child of this process has ended, and takes its status.
+func Reap(pid int) (unix.WaitStatus, error) {
 	var ws unix.WaitStatus
 	for {
-		_, err := unix.Wait4(p.pid, &ws, unix.WALL, nil)
+		_, err := unix.Wait4(pid, &ws, unix.WALL, nil)
 		// A process that makes its parent its tracer (PTRACE_TRACEME) has its
 		// stops told here, too (ptrace(2)): it has not ended, whatever it says.
 		if err == unix.EINTR || err == nil && ws.Stopped() {
 			continue
 		}
-		p.mu.Lock()
-		p.exited = true
-		p.mu.Unlock()
 		return ws, os.NewSyscallError("wait4", err)
 	}
 }

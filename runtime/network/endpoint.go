@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/descriptor"
 	"github.com/layerlab/layerlab/runtime/network/link"
 	"github.com/layerlab/layerlab/runtime/network/names"
 )
@@ -76,7 +77,7 @@ func (h *helper) join(want Endpoint, process, namespace *os.File) ([]Port, error
 		return nil, err
 	}
 	if !there {
-		own, err := again(namespace)
+		own, err := descriptor.Again(namespace)
 		if err != nil {
 			return nil, errors.Join(err, link.Disconnect(plug.Router))
 		}
@@ -205,15 +206,6 @@ func (h *helper) resolve(e *endpoint, want Endpoint) error {
 
 func same(a, b Resolve) bool {
 	return slices.Equal(a.Zones, b.Zones) && slices.Equal(a.Servers, b.Servers)
-}
-
-// again duplicates a descriptor.
-func again(f *os.File) (*os.File, error) {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // onExit calls f when the process of a pidfd ends, unless stopped before.

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/runtime/descriptor"
 	"github.com/layerlab/layerlab/runtime/network/link"
 	"github.com/layerlab/layerlab/runtime/network/outside"
 )
@@ -153,19 +154,12 @@ func receive(conn *net.UnixConn) (r request, files []*os.File, err error) {
 			return r, files, errors.New("cut short")
 		}
 		line = append(line, buf[:n]...)
-		messages, err := unix.ParseSocketControlMessage(rights[:nr])
+		fds, err := descriptor.Received(rights[:nr])
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "received"))
+		}
 		if err != nil {
 			return r, files, err
-		}
-		for _, m := range messages {
-			fds, err := unix.ParseUnixRights(&m)
-			if err != nil {
-				return r, files, err
-			}
-			for _, fd := range fds {
-				unix.CloseOnExec(fd)
-				files = append(files, os.NewFile(uintptr(fd), "received"))
-			}
 		}
 	}
 	return r, files, json.Unmarshal(line, &r)

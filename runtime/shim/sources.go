@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/runtime/descriptor"
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
 
@@ -45,26 +45,22 @@ func takeSources(conn *net.UnixConn, mounts []Mount) error {
 		if err != nil {
 			return fmt.Errorf("receive mount sources: %w", err)
 		}
-		messages, err := syscall.ParseSocketControlMessage(oob[:n])
-		if err != nil {
+		fds, err := descriptor.Received(oob[:n])
+		for i, fd := range fds {
+			f := os.NewFile(uintptr(fd), "mount source")
+			if taken+i < len(mounts) {
+				mounts[taken+i].Source = f
+			} else {
+				f.Close()
+			}
+		}
+		taken += len(fds)
+		switch {
+		case err != nil:
 			return fmt.Errorf("receive mount sources: %w", err)
-		}
-		before := taken
-		for _, m := range messages {
-			fds, err := syscall.ParseUnixRights(&m)
-			if err != nil {
-				return fmt.Errorf("receive mount sources: %w", err)
-			}
-			for _, fd := range fds {
-				if taken == len(mounts) {
-					return errors.New("receive mount sources: more than there are mounts")
-				}
-				unix.CloseOnExec(fd)
-				mounts[taken].Source = os.NewFile(uintptr(fd), "mount source")
-				taken++
-			}
-		}
-		if taken == before {
+		case taken > len(mounts):
+			return errors.New("receive mount sources: more than there are mounts")
+		case len(fds) == 0:
 			return errors.New("receive mount sources: a message without descriptors")
 		}
 	}

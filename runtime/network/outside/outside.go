@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/layerlab/layerlab/runtime/descriptor"
 	"github.com/layerlab/layerlab/runtime/network/link"
 )
 
@@ -153,14 +154,9 @@ func (h *Host) ask(r request) (*os.File, error) {
 	case a.Message != "":
 		return nil, errors.New(a.Message)
 	}
-	messages, err := unix.ParseSocketControlMessage(oob[:m])
-	if err != nil || len(messages) != 1 {
-		return nil, errors.Join(errors.New("ask for a socket of the host: none came"), err)
+	fd, err := descriptor.One(oob[:m])
+	if err != nil {
+		return nil, fmt.Errorf("ask for a socket of the host: %w", err)
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return nil, errors.Join(errors.New("ask for a socket of the host: none came"), err)
-	}
-	unix.CloseOnExec(fds[0])
-	return os.NewFile(uintptr(fds[0]), r.Address), nil
+	return os.NewFile(uintptr(fd), r.Address), nil
 }
