@@ -1,11 +1,5 @@
-import type { Page } from '@playwright/test';
 import { docker } from './docker.ts';
-import { expect, expectAccessible, test } from './fixtures.ts';
-
-const fits = async (page: Page) => {
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  expect(wide, 'must not scroll sideways').toBeLessThanOrEqual(360);
-};
+import { expect, expectAccessible, expectFits, test } from './fixtures.ts';
 
 test('docker’s calls appear with what they did below, and what sharing saved', async ({ page, given }) => {
   test.skip(given.server === null, 'LAYERLAB_URL names a server whose socket is not known');
@@ -74,7 +68,7 @@ test('docker’s calls appear with what they did below, and what sharing saved',
       .first()
       .click();
     await expect(page.getByText('是共享的').first()).toBeVisible();
-    await fits(page);
+    await expectFits(page);
     await expectAccessible(page);
   });
 });

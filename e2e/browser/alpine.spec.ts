@@ -1,4 +1,5 @@
 import { corpusFile, expect, look, test } from './fixtures.ts';
+import { screen, type } from './terminal.ts';
 
 // A real image from its file to a shell in it, where the corpus is at hand.
 
@@ -19,18 +20,13 @@ test('alpine is looked into, uploaded, run, and its new layer seen', async ({ pa
   await dialog.getByRole('button', { name: 'Run', exact: true }).click();
   await expect(page.getByText('Connected')).toBeVisible();
 
-  const type = async (line: string) => {
-    await page.locator('.xterm-helper-textarea').focus();
-    await page.keyboard.type(line);
-    await page.keyboard.press('Enter');
-  };
-  const screen = page.locator('.xterm-rows');
-  await type('. /etc/os-release; echo "$ID $((6*7))"');
-  await expect(screen).toContainText('alpine 42');
+  await type(page, '. /etc/os-release; echo "$ID $((6*7))"');
+  await expect(screen(page)).toContainText('alpine 42');
   await type(
+    page,
     'echo hello > /root/new; rm /etc/motd; echo more >> /etc/issue; adduser -D somebody; id somebody',
   );
-  await expect(screen).toContainText('uid=1000(somebody)');
+  await expect(screen(page)).toContainText('uid=1000(somebody)');
   const changes = page.getByRole('list', { name: 'Paths written' }).getByRole('listitem');
   await expect(changes.filter({ hasText: '/root/new' })).toContainText('added');
   await expect(changes.filter({ hasText: '/etc/motd' })).toContainText('deleted');
@@ -42,8 +38,8 @@ test('alpine is looked into, uploaded, run, and its new layer seen', async ({ pa
 
   await page.reload();
   await expect(page.getByText('Connected')).toBeVisible();
-  await type('echo "again $((6*7))"');
-  await expect(screen).toContainText('again 42');
+  await type(page, 'echo "again $((6*7))"');
+  await expect(screen(page)).toContainText('again 42');
 
   await page.getByRole('button', { name: 'Commit…' }).click();
   await dialog.getByLabel('Name of the new image').fill('alpine-with-somebody:1');

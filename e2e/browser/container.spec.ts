@@ -1,29 +1,10 @@
-import type { Page } from '@playwright/test';
 import { expect, expectAccessible, test } from './fixtures.ts';
-
-/** The text on the terminal's screen, as its DOM renderer has it. */
-const screen = (page: Page) => page.locator('.xterm-rows');
-
-async function run(page: Page, command: string): Promise<void> {
-  await page.goto('/');
-  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('Command').fill(command);
-  await dialog.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(page).toHaveURL(/#\/containers\//);
-}
-
-async function type(page: Page, line: string): Promise<void> {
-  await page.locator('.xterm-helper-textarea').focus();
-  await page.keyboard.type(line);
-  await page.keyboard.press('Enter');
-}
+import { run, screen, type } from './terminal.ts';
 
 test('a shell answers, its layer shows what it wrote, a reload finds it again, a commit keeps it', async ({
   page,
 }) => {
   await run(page, 'sh');
-  await expect(page.getByText('Connected')).toBeVisible();
   await type(page, 'echo "sum: $((40+2)) 你好"');
   await expect(screen(page)).toContainText('sum: 42 你好');
 
@@ -83,7 +64,6 @@ test('a shell answers, its layer shows what it wrote, a reload finds it again, a
 
 test('Ctrl-C ends what runs in the foreground', async ({ page }) => {
   await run(page, 'sh');
-  await expect(page.getByText('Connected')).toBeVisible();
   await type(page, 'sleep 1000');
   await page.keyboard.press('Control+c');
   await type(page, 'echo back $((1+1))');
@@ -92,7 +72,6 @@ test('Ctrl-C ends what runs in the foreground', async ({ page }) => {
 
 test('the keyboard can leave the terminal', async ({ page }) => {
   await run(page, 'sh');
-  await expect(page.getByText('Connected')).toBeVisible();
   await page.locator('.xterm-helper-textarea').focus();
   await page.keyboard.press('Shift+F6');
   await expect(page.getByRole('button', { name: 'Screen reader' })).toBeFocused();
@@ -122,7 +101,6 @@ test('a command that the image does not have is said in words', async ({ page })
 test('a killed and restarted server finds the shell, and the page heals itself', async ({ page, given }) => {
   test.skip(given.server === null, 'LAYERLAB_URL names a server that is not ours to kill');
   await run(page, 'sh');
-  await expect(page.getByText('Connected')).toBeVisible();
   await type(page, 'kept=yes; echo $((6*7))');
   await expect(screen(page)).toContainText('42');
   await given.server?.restart();
@@ -134,7 +112,6 @@ test('a killed and restarted server finds the shell, and the page heals itself',
 test('text is copied from the terminal and pasted into it', async ({ page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await run(page, 'sh');
-  await expect(page.getByText('Connected')).toBeVisible();
   await type(page, 'echo copy-this-$((40+2))');
   await expect(screen(page)).toContainText('copy-this-42');
   // xterm.js takes the mouse above its rows.

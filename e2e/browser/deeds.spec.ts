@@ -1,21 +1,16 @@
 import type { Page } from '@playwright/test';
 import { docker } from './docker.ts';
-import { expect, expectAccessible, test } from './fixtures.ts';
+import { expect, expectAccessible, openStored, test } from './fixtures.ts';
 
 // What is done to containers, with docker or on the page, shows itself on the
 // stack of their image, and on their own.
 const onImage = (page: Page) => page.getByRole('region', { name: 'Containers on this image' });
 
-async function openSample(page: Page): Promise<void> {
-  await page.goto('/');
-  await page.getByRole('link', { name: 'layerlab/sample:latest', exact: true }).click();
-  await expect(page.getByRole('tree')).toBeVisible();
-}
-
 test('what docker does to a container shows on its image’s stack', async ({ page, given }, info) => {
   test.skip(given.server === null, 'LAYERLAB_URL names a server whose socket is not known');
   const data = given.server?.data ?? '';
-  await openSample(page);
+  await openStored(page);
+  await expect(page.getByRole('tree')).toBeVisible();
   const one = onImage(page).getByRole('listitem').filter({ hasText: 'deeds' });
   await expect(one).toHaveCount(0);
   const file = info.outputPath('out.tar');

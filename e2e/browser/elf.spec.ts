@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { expectAccessible, test as served } from './fixtures.ts';
+import { expectAccessible, expectFits, test as served } from './fixtures.ts';
 import { expect, goTo, openSample, test } from './site.ts';
 
 const facts = (page: Page) => page.getByRole('region', { name: 'ELF file' });
@@ -32,7 +32,7 @@ test('a program of an archive tells what it is, without a server', async ({ page
   await goTo(page, '?after=2&path=bin/userland');
   await expect(facts(page)).toBeVisible();
   await expectAccessible(page);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await expectFits(page);
 });
 
 served('a program of a stored image tells the same', async ({ page, given }) => {

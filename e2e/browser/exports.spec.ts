@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Locator, Page } from '@playwright/test';
 import { asFile, dockerSave, example } from './archives.ts';
-import { expectAccessible } from './fixtures.ts';
+import { expectAccessible, expectLoaded } from './fixtures.ts';
 import { expect, goTo, openFile, openSample, test } from './site.ts';
 
 /** What a press saves: the file's name and its bytes. */
@@ -19,7 +19,7 @@ test('stack, waste and comparison are saved as pictures, without a server', asyn
   await openSample(page, site);
   for (const view of ['?after=2', '/waste', '/diff?after=3&from=1']) {
     await goTo(page, view);
-    await expect(page.getByText(/^(Reading|Loading)/)).toHaveCount(0);
+    await expectLoaded(page);
     const svg = await saved(page, svgOf(page).first());
     const text = svg.bytes.toString();
     expect(svg.name).toMatch(/-(stack|waste|diff)\.svg$/);

@@ -93,6 +93,28 @@ export async function expectAccessible(page: Page): Promise<void> {
   ).toEqual([]);
 }
 
+/** Nothing of the view is on its way any more, in either language. */
+export async function expectLoaded(page: Page): Promise<void> {
+  await expect(page.locator('main').getByText(/^(Loading|Reading|正在加载|正在读取)/)).toHaveCount(0);
+}
+
+/** Nothing makes the page wider than its window. */
+export async function expectFits(page: Page, what = 'the page'): Promise<void> {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(wide, `${what} must not scroll sideways`).toBeLessThanOrEqual(page.viewportSize()?.width ?? 0);
+}
+
+/** Opens the sample image that the server keeps. */
+export async function openStored(page: Page): Promise<void> {
+  await page.goto('/');
+  await page
+    .getByRole('article')
+    .filter({ hasText: 'layerlab/sample:latest' })
+    .getByRole('link')
+    .first()
+    .click();
+}
+
 /** Shows a file in the preview. */
 export async function look(
   page: Page,

@@ -1,22 +1,8 @@
-import type { Page } from '@playwright/test';
-import { expect, expectAccessible, test } from './fixtures.ts';
-
-async function run(page: Page): Promise<void> {
-  await page.goto('/');
-  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('Command').fill('sh');
-  await dialog.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(page.getByText('Connected')).toBeVisible();
-}
-
-const fits = async (page: Page, what: string) => {
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  expect(wide, `${what} must not scroll sideways`).toBeLessThanOrEqual(360);
-};
+import { expect, expectAccessible, expectFits, test } from './fixtures.ts';
+import { run } from './terminal.ts';
 
 test('under the hood: the plan says why, the trace how long, the kernel what holds', async ({ page }) => {
-  await run(page);
+  await run(page, 'sh');
   const tabs = page.getByRole('navigation', { name: 'Beside the terminal' });
 
   await test.step('plan', async () => {
@@ -64,7 +50,7 @@ test('under the hood: the plan says why, the trace how long, the kernel what hol
   for (const tab of ['Plan', 'Trace', 'Live']) {
     await tabs.getByRole('link', { name: tab }).click();
     await expect(page.getByRole('region', { name: tab, exact: true })).toBeVisible();
-    await fits(page, tab);
+    await expectFits(page, tab);
   }
   await expectAccessible(page);
 });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { expect, expectAccessible, test } from './fixtures.ts';
+import { expect, expectAccessible, expectFits, test } from './fixtures.ts';
 
 const run = promisify(execFile);
 
@@ -101,7 +101,7 @@ test('the run dialog has docker’s flags, and the line that does the same', asy
     for (const hash of ['/#/volumes', '/#/networks', '/#/?list=tree', '/#/lessons']) {
       await page.goto(hash);
       await expect(page.locator('h1')).toBeVisible();
-      expect(await page.evaluate(() => document.documentElement.scrollWidth), hash).toBeLessThanOrEqual(360);
+      await expectFits(page, hash);
       await expectAccessible(page);
     }
   });

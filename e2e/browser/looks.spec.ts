@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { asFile, dockerSave, example } from './archives.ts';
-import { expectAccessible } from './fixtures.ts';
+import { expectAccessible, expectFits, expectLoaded } from './fixtures.ts';
 import { expect, goTo, openFile, openSample, test } from './site.ts';
 
 // Every view of an image, by its address.
@@ -25,10 +25,9 @@ for (const [name, media, width] of [
     await page.setViewportSize({ width, height: 800 });
     for (const view of views) {
       await goTo(page, view);
-      await expect(page.getByText(/^(Reading|Loading)/)).toHaveCount(0);
+      await expectLoaded(page);
       await expectAccessible(page);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      expect(wide, `${view} must not scroll sideways`).toBeLessThanOrEqual(width);
+      await expectFits(page, view);
     }
   });
 }
@@ -40,7 +39,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await openSample(page, site);
     for (const view of views) {
       await goTo(page, view);
-      await expect(page.getByText(/^(Reading|Loading)/)).toHaveCount(0);
+      await expectLoaded(page);
       const found = await new AxeBuilder({ page }).withRules(['color-contrast-enhanced']).analyze();
       expect(
         found.violations.flatMap((v) =>

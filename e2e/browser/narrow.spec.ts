@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 import { asFile, dockerSave, example } from './archives.ts';
-import { test as served } from './fixtures.ts';
+import { expectFits, expectLoaded, test as served } from './fixtures.ts';
 import { expect, goTo, openFile, test } from './site.ts';
 
 // On a screen of 360 pixels all that can be pressed, chosen or filled is in
@@ -41,10 +41,9 @@ function outside(page: Page): Promise<string[]> {
 }
 
 async function expectInside(page: Page, what: string): Promise<void> {
-  await expect(page.locator('main').getByText(/^(Loading|Reading|正在载入)/)).toHaveCount(0);
+  await expectLoaded(page);
   expect(await outside(page), what).toEqual([]);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  expect(wide, `${what} must not scroll sideways`).toBeLessThanOrEqual(width);
+  await expectFits(page, what);
 }
 
 for (const locale of ['en-GB', 'zh-CN']) {

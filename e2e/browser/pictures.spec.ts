@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { asFile } from './archives.ts';
+import { expectLoaded } from './fixtures.ts';
 import { shop } from './shop.ts';
 import { expect, goTo, openFile, test } from './site.ts';
 
@@ -39,7 +40,7 @@ for (const [locale, language] of [
         await openFile(page, site, asFile('shop.tar', shop()));
         for (const [name, view] of views) {
           await goTo(page, view);
-          await expect(page.locator('main').getByText(/^(Loading|正在载入)/)).toHaveCount(0);
+          await expectLoaded(page);
           if (name === 'waste') await expect(page.locator('#duplicates-title ~ ul').first()).toBeVisible();
           await page.evaluate(() => document.fonts.ready);
           await expect(page).toHaveScreenshot(`${name}-${language}-${colorScheme}.png`, {

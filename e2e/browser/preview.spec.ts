@@ -1,6 +1,6 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { asFile, dockerSave, example, tar } from './archives.ts';
-import { corpusFile, expect, expectAccessible, look, test } from './fixtures.ts';
+import { corpusFile, expect, expectAccessible, expectFits, look, test } from './fixtures.ts';
 import { goTo } from './site.ts';
 
 test('a file is shown layer by layer and nothing is sent', async ({ page }) => {
@@ -193,8 +193,7 @@ for (const scheme of ['light', 'dark'] as const) {
     for (const tab of ['Layers', 'Files', 'Path']) {
       await page.getByRole('group', { name: 'Panes' }).getByRole('button', { name: tab }).click();
       await expectAccessible(page);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      expect(wide, `${tab} must not scroll sideways`).toBeLessThanOrEqual(360);
+      await expectFits(page, tab);
     }
   });
 }

@@ -1,19 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
-import { expect, expectAccessible, test } from './fixtures.ts';
-
-async function run(page: Page): Promise<void> {
-  await page.goto('/');
-  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(page.getByText('Connected')).toBeVisible();
-}
-
-async function type(page: Page, text: string): Promise<void> {
-  await page.locator('.xterm-helper-textarea').first().focus();
-  await page.keyboard.type(text);
-  await page.keyboard.press('Enter');
-}
+import { expect, expectAccessible, expectFits, test } from './fixtures.ts';
+import { run, type } from './terminal.ts';
 
 const replay = (page: Page) => page.getByRole('region', { name: 'Replay of a terminal' });
 const events = (page: Page) => replay(page).getByRole('region', { name: 'What happened' });
@@ -92,7 +80,7 @@ test('a terminal is recorded with its layer, replayed, downloaded and dropped', 
   await expect(page.getByRole('listitem')).toHaveCount(1);
   await page.setViewportSize({ width: 360, height: 800 });
   await expectAccessible(page);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await expectFits(page);
   await page.getByRole('button', { name: /^Delete the recording/ }).click();
   await expect(page.getByText('Nothing recorded yet.')).toBeVisible();
 });
@@ -117,5 +105,5 @@ test('a strange recording is refused with its line, a narrow page shows one that
   await expect(replay(page).locator('.xterm-rows')).toContainText('the end');
   await expect(events(page)).toHaveCount(0);
   await expectAccessible(page);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await expectFits(page);
 });

@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { promisify } from 'node:util';
+import { docker as dockerOf } from './docker.ts';
 import { expect, expectAccessible, test } from './fixtures.ts';
-
-const run = promisify(execFile);
 
 test('what a health check finds stands beside the state, at once', async ({ page, given }) => {
   test.skip(given.server === null, 'LAYERLAB_URL names a server whose socket is not known');
-  const docker = (...args: string[]) =>
-    run('docker', ['-H', `unix://${given.server?.data}/docker.sock`, ...args]);
+  const docker = (...args: string[]) => dockerOf(given.server?.data ?? '', ...args);
   await page.goto('/');
   await expect(page.getByRole('article').first()).toBeVisible();
   const check = ['--health-cmd', 'cat /well', '--health-interval', '200ms', '--health-retries', '1'];

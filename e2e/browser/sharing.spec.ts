@@ -1,18 +1,6 @@
 import type { Page } from '@playwright/test';
-import { expect, expectAccessible, test } from './fixtures.ts';
-
-async function run(page: Page): Promise<void> {
-  await page.goto('/');
-  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(page.getByText('Connected')).toBeVisible();
-}
-
-async function type(page: Page, text: string): Promise<void> {
-  await page.locator('.xterm-helper-textarea').first().focus();
-  await page.keyboard.type(text);
-  await page.keyboard.press('Enter');
-}
+import { expect, expectAccessible, expectFits, test } from './fixtures.ts';
+import { run, screen, type } from './terminal.ts';
 
 /** Shares the terminal that is seen and returns the link. */
 async function share(page: Page, role: 'Look' | 'Look and type'): Promise<string> {
@@ -25,8 +13,6 @@ async function share(page: Page, role: 'Look' | 'Look and type'): Promise<string
   expect(new URL(link).hash).toMatch(/^#share=[a-z0-9]{26}\.[A-Z0-9]{52}$/);
   return link;
 }
-
-const screen = (page: Page) => page.locator('.xterm-rows').first();
 
 /** What a raw WebSocket to the shared terminal hears after it has sent something. */
 function raw(guest: Page, secret: string, send: (string | number[])[]): Promise<string[]> {
@@ -135,7 +121,7 @@ test('a viewer sees one terminal, and nothing else of the server', async ({ page
   await stranger.setViewportSize({ width: 360, height: 700 });
   await stranger.emulateMedia({ colorScheme: 'dark' });
   await expectAccessible(stranger);
-  expect(await stranger.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await expectFits(stranger);
 
   // Revoked, it is over at once, and stays so.
   await page.getByRole('button', { name: 'Share…' }).click();
@@ -156,7 +142,7 @@ test('a writer types, follows the size, and is out when the container ends', asy
   await expect(stranger.getByText('Connected')).toBeVisible();
   await type(stranger, 'echo typed-$((40+2)) by a guest');
   await expect(screen(page)).toContainText('typed-42 by a guest');
-  const rows = (p: Page) => p.locator('.xterm-rows').first().locator('> div').count();
+  const rows = (p: Page) => screen(p).locator('> div').count();
   await page.setViewportSize({ width: 1000, height: 560 });
   await expect.poll(async () => (await rows(stranger)) === (await rows(page))).toBe(true);
   await page.getByRole('button', { name: /^Kill/ }).first().click();

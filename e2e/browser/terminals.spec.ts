@@ -1,12 +1,6 @@
 import type { Page } from '@playwright/test';
 import { expect, expectAccessible, test } from './fixtures.ts';
-
-async function run(page: Page): Promise<void> {
-  await page.goto('/');
-  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(page.getByText('Connected')).toBeVisible();
-}
+import { run } from './terminal.ts';
 
 async function open(page: Page, command: string): Promise<void> {
   await page.getByRole('button', { name: 'New terminal' }).click();

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
 import { asFile, dockerSave, example, tar } from './archives.ts';
-import { corpusFile, expect, expectAccessible, look, test } from './fixtures.ts';
+import { corpusFile, expect, expectAccessible, expectFits, look, openStored, test } from './fixtures.ts';
+import { run } from './terminal.ts';
 
 const v1 = 'docker-save/docker-1.8.2-pause-2.0.tar';
 const archive = () => asFile('example.tar', dockerSave([example]));
@@ -20,8 +21,7 @@ async function open(page: Page, view: string): Promise<void> {
 async function expectNarrow(page: Page, what: string): Promise<void> {
   await page.setViewportSize({ width: 360, height: 740 });
   await expectAccessible(page);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  expect(wide, `${what} must not scroll sideways`).toBeLessThanOrEqual(360);
+  await expectFits(page, what);
 }
 
 test('the papers say what each field means, and show their bytes', async ({ page }) => {
@@ -54,17 +54,6 @@ test('the archive as files, each with what it becomes; a layer’s tar is taken 
   await layers.nth(1).getByRole('link', { name: 'layer 1' }).click();
   await expect(page.getByRole('tree')).toHaveAccessibleName('Only layer 1');
 });
-
-/** Opens the sample image that the server keeps. */
-async function openStored(page: Page): Promise<void> {
-  await page.goto('/');
-  await page
-    .getByRole('article')
-    .filter({ hasText: 'layerlab/sample:latest' })
-    .getByRole('link')
-    .first()
-    .click();
-}
 
 /** Presses a button and reads what the browser is given: the names in a tar. */
 async function namesIn(page: Page, button: string): Promise<string[]> {
@@ -102,10 +91,7 @@ test('a stored image’s archive as files, its index field by field, and its tre
 });
 
 test('a container’s papers are its image’s, and its own layer has none before a commit', async ({ page }) => {
-  await page.goto('/');
-  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
-  await page.getByRole('dialog').getByLabel('Command').fill('sh');
-  await page.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click();
+  await run(page, 'sh');
   await page.getByRole('link', { name: 'Stack and files' }).click();
   const layers = page.getByRole('region', { name: 'Layers' }).locator('[data-layer]');
   await expect(layers.first()).toBeVisible();
@@ -120,13 +106,7 @@ test('a container’s papers are its image’s, and its own layer has none befor
   // The container's own layer is no tar of the image's.
   await expect(page.getByRole('button', { name: /^Download the tar of layer/ })).toHaveCount(stacked - 1);
   const config = await page.getByRole('region', { name: 'config' }).innerText();
-  await page.goto('/');
-  await page
-    .getByRole('article')
-    .filter({ hasText: 'layerlab/sample:latest' })
-    .getByRole('link')
-    .first()
-    .click();
+  await openStored(page);
   await page.getByRole('link', { name: 'Papers' }).click();
   await expect(page.getByRole('region', { name: 'config' })).toHaveText(config, { useInnerText: true });
 });

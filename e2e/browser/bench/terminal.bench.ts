@@ -1,18 +1,8 @@
-import { type Page, expect } from '@playwright/test';
-import { test } from '../fixtures.ts';
+import { expect, test } from '../fixtures.ts';
+import { run, screen } from '../terminal.ts';
 import { figure, quantile } from './figures.ts';
 
 const lines = 2_000_000;
-
-async function openShell(page: Page): Promise<void> {
-  await page.goto('/');
-  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(page.getByText('Connected')).toBeVisible();
-  await page.locator('.xterm-helper-textarea').focus();
-}
-
-const screen = (page: Page) => page.locator('.xterm-rows');
 
 test('a terminal', async ({ page }) => {
   let zeros = 0;
@@ -24,7 +14,8 @@ test('a terminal', async ({ page }) => {
       heard?.(f.payload);
     });
   });
-  await openShell(page);
+  await run(page);
+  await page.locator('.xterm-helper-textarea').focus();
 
   // From a key to the frame that shows it.
   await page.keyboard.type('echo ready-$((40+2))\n');
