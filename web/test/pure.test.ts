@@ -4,7 +4,7 @@ import { backoff } from '../src/core/backoff.ts';
 import { joinWords, parseCommand, splitWords } from '../src/core/command.ts';
 import { runConfig } from '../src/core/config.ts';
 import { fill } from '../src/core/fill.ts';
-import { ago, count, modeText, size, utc } from '../src/core/format.ts';
+import { ago, count, modeText, signed, size, utc } from '../src/core/format.ts';
 import { asText, hexLines } from '../src/core/hex.ts';
 import { apply, healthOf, imageName, sharing } from '../src/core/lists.ts';
 import { ReadAhead } from '../src/core/readahead.ts';
@@ -45,6 +45,11 @@ describe('format', () => {
     [999_600, '1.00 MB'],
     [1_400_000_000, '1.40 GB'],
   ])('%i bytes', (n, want) => expect(size(n)).toBe(want));
+  test.each([
+    [1520, '+1.52 kB'],
+    [-1520, '−1.52 kB'],
+    [0, '0'],
+  ])('%i bytes with their sign', (n, want) => expect(signed(n)).toBe(want));
   test('counts are grouped', () => expect(count(1523200)).toBe('1\u2009523\u2009200'));
   test.each([
     [2, 0o755, 'drwxr-xr-x'],

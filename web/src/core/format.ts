@@ -12,6 +12,12 @@ export function size(bytes: number): string {
   return `${bytes < 0 ? '−' : ''}${value.toFixed(digits)} ${units[unit]}`;
 }
 
+/** Bytes that came or went, with their sign: +1.38 MB, −12 B, 0. */
+export function signed(bytes: number): string {
+  if (bytes === 0) return '0';
+  return bytes > 0 ? `+${size(bytes)}` : size(bytes);
+}
+
 /** Whole numbers with thin separators, the same in every language: 1 523 200. */
 export function count(n: number): string {
   return Math.round(n)
