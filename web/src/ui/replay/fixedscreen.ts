@@ -1,8 +1,5 @@
-import { Unicode11Addon } from '@xterm/addon-unicode11';
-import { Terminal } from '@xterm/xterm';
-import '@xterm/xterm/css/xterm.css';
-import { styleSpansByCSSOM, withConstructedStyles } from '../../io/styles.ts';
-import { themes } from '../screen.ts';
+import type { Terminal } from '@xterm/xterm';
+import { openTerminal, themeOf } from '../xterm.ts';
 
 const largest = 14;
 const smallest = 6;
@@ -15,39 +12,26 @@ const smallest = 6;
 export class FixedScreen {
   readonly term: Terminal;
   readonly #box: HTMLElement;
-  readonly #watch: ResizeObserver;
-  readonly #dropStyles: () => void;
+  readonly #close: () => void;
 
   constructor(box: HTMLElement, isDark: boolean, cols: number, rows: number, typed: boolean) {
     this.#box = box;
-    this.term = new Terminal({
+    const options = {
       cols,
       rows,
-      fontFamily: getComputedStyle(box).getPropertyValue('--mono'),
       fontSize: largest,
       lineHeight: 1.2,
       scrollback: 1000,
       cursorBlink: false,
       disableStdin: !typed,
-      allowProposedApi: true,
-      minimumContrastRatio: 4.5,
-      theme: themes[isDark ? 'dark' : 'light'],
-    });
-    this.term.loadAddon(new Unicode11Addon());
-    this.term.unicode.activeVersion = '11';
-    styleSpansByCSSOM();
-    this.#dropStyles = withConstructedStyles(() => this.term.open(box));
-    this.#watch = new ResizeObserver(() => this.#fit());
-    this.#watch.observe(box);
-    // Widths are measured with the fallback font until the page's own is there.
-    void document.fonts.load('13px "JetBrains Mono Variable"').then(() => {
-      this.term.options.fontFamily = `${this.term.options.fontFamily} `;
-      this.#fit();
-    });
+    };
+    const { term, close } = openTerminal(box, isDark, options, () => this.#fit());
+    this.term = term;
+    this.#close = close;
   }
 
   set dark(isDark: boolean) {
-    this.term.options.theme = themes[isDark ? 'dark' : 'light'];
+    this.term.options.theme = themeOf(isDark);
   }
 
   /** Takes a new size, in order with what is still on its way to the screen. */
@@ -70,8 +54,6 @@ export class FixedScreen {
   }
 
   dispose(): void {
-    this.#watch.disconnect();
-    this.term.dispose();
-    this.#dropStyles();
+    this.#close();
   }
 }
