@@ -6,7 +6,7 @@ import { ApiFailure, api } from '../io/api.ts';
 import { isSite } from '../io/bundled.ts';
 import { type Connection, connectEvents } from '../io/events.ts';
 import { guest, session } from '../io/session.ts';
-import { activity } from './activity.svelte.ts';
+import { activity } from './activity/activity.svelte.ts';
 
 /** What the whole page shares: who is logged in, where we are, what the server has. */
 class App {

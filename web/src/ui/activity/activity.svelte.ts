@@ -1,6 +1,6 @@
-import { merge, put } from '../core/activity.ts';
-import type { Activity } from '../core/wire.ts';
-import { api } from '../io/api.ts';
+import { merge, put } from '../../core/activity.ts';
+import type { Activity } from '../../core/wire.ts';
+import { api } from '../../io/api.ts';
 
 /** What the server was asked lately, kept current by events. */
 class Activities {
