@@ -7,6 +7,8 @@ export default defineConfig(tests, {
   testDir: 'bench',
   testMatch: '*.bench.ts',
   timeout: 900_000,
+  // What else runs would be measured, too.
+  workers: 1,
   // A recorder would be measured with the page.
   use: { trace: 'off' },
   reporter: 'line',

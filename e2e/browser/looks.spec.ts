@@ -1,6 +1,5 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import { asFile, dockerSave, example } from './archives.ts';
-import { expectAccessible, expectFits, expectLoaded } from './fixtures.ts';
+import { axe, expectAccessible, expectFits, expectLoaded } from './fixtures.ts';
 import { expect, goTo, openFile, openSample, test } from './site.ts';
 
 // Every view of an image, by its address.
@@ -40,7 +39,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     for (const view of views) {
       await goTo(page, view);
       await expectLoaded(page);
-      const found = await new AxeBuilder({ page }).withRules(['color-contrast-enhanced']).analyze();
+      const found = await axe(page).withRules(['color-contrast-enhanced']).analyze();
       expect(
         found.violations.flatMap((v) =>
           v.nodes.map((n) => `${view} ${n.target.join(' ')} ${n.any[0]?.message}`),

@@ -6,7 +6,9 @@ import { defineConfig } from '@playwright/test';
 export default defineConfig({
   testDir: '.',
   testMatch: '*.spec.ts',
-  workers: 1,
+  // Half of a test is waiting for the server or the kernel. A server that is
+  // given is one for all: its tests run one after the other.
+  workers: process.env.LAYERLAB_URL ? 1 : 2,
   timeout: 45_000,
   expect: {
     timeout: 10_000,
