@@ -33,6 +33,9 @@ export default defineConfig({
     },
     locale: 'en-GB',
     viewport: { width: 1280, height: 800 },
-    trace: 'retain-on-failure',
+    // A trace costs a fifth of the time of every test. Where a failure cannot be
+    // looked at again there is one; elsewhere `npx playwright test --trace on`.
+    trace: process.env.CI ? 'retain-on-failure' : 'off',
+    screenshot: 'only-on-failure',
   },
 });
