@@ -157,7 +157,7 @@ test-fuzz: ## every fuzz target for 2,000 runs beyond its seeds
 	$(MAKE) --no-print-directory fuzz FUZZTIME=2000x
 
 .PHONY: test-compare
-test-compare: embedded ## 442 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)
+test-compare: embedded ## 449 docker command lines against Docker's engine and ours; docker-py, skopeo and Go's client (root)
 	$(call apt,dockerd:docker.io runc:runc skopeo:skopeo ip:iproute2 docker-compose:docker-compose)
 	@/usr/bin/python3 -c 'import docker' 2>/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends python3-docker
 	$(GO) test -tags compare -count=1 -timeout 15m -v ./e2e/compare

@@ -44,7 +44,7 @@ type Change struct {
 // Listing is what a container's layer holds.
 type Listing struct {
 	Changes   []Change // sorted bytewise by path components
-	Bytes     int64    // content in the container's layer
+	Bytes     int64    // of files and of symbolic links' targets in the container's layer
 	CopiedUp  int64    // bytes
 	Truncated bool     // there is more than is listed
 }

@@ -194,16 +194,16 @@ func TestChangesSayWhatDockerDiffSays(t *testing.T) {
 
 func TestChangesCountBytesOnceAndStopListingAtTheLimit(t *testing.T) {
 	l := newLab(t, base(t))
-	l.sh(t, "echo 12345 > one; ln one two; echo x >> etc/passwd; mkdir d; for i in 1 2 3 4 5 6 7 8 9; do echo $i > d/$i; done")
+	l.sh(t, "echo 12345 > one; ln one two; ln -s one three; echo x >> etc/passwd; mkdir d; for i in 1 2 3 4 5 6 7 8 9; do echo $i > d/$i; done")
 	got := l.changes(t, 4)
 	if len(got.Changes) != 4 || !got.Truncated {
 		t.Errorf("%d changes, truncated %v; want 4, true", len(got.Changes), got.Truncated)
 	}
-	if want := int64(6 + 1002 + 18); got.Bytes != want || got.CopiedUp != 1000 {
+	if want := int64(6 + 3 + 1002 + 18); got.Bytes != want || got.CopiedUp != 1000 {
 		t.Errorf("%d bytes, %d copied up; want %d, 1000", got.Bytes, got.CopiedUp, want)
 	}
 	for _, most := range []int{100, 0} {
-		if all := l.changes(t, most); all.Truncated || len(all.Changes) != 14 {
+		if all := l.changes(t, most); all.Truncated || len(all.Changes) != 15 {
 			t.Errorf("of at most %d: %d changes, truncated %v", most, len(all.Changes), all.Truncated)
 		}
 	}

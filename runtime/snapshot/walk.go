@@ -369,8 +369,8 @@ func (w *walk) entry(c *child, path string, lower below, merged bool) (extent, e
 			w.inodes[c.st.Ino] = path
 		}
 	}
-	if kind == imagecore.File && d.link == "" {
-		w.bytes += d.Size
+	if (kind == imagecore.File || kind == imagecore.Symlink) && d.link == "" {
+		w.bytes += c.st.Size
 	}
 	w.add(d)
 	return how, nil

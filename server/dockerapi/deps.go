@@ -61,7 +61,7 @@ type Image struct {
 type Layer struct {
 	ChainID digest.Digest
 	DiffID  digest.Digest
-	Size    int64 // bytes, uncompressed tar
+	Size    int64 // bytes of its files, unpacked: tree.ContentSizes
 	Blob    int64 // bytes, as stored
 }
 

@@ -110,7 +110,7 @@ type dockerImages struct {
 func dockerImage(i store.Image) dockerapi.Image {
 	out := dockerapi.Image{ID: i.ID, Refs: i.Refs, Config: i.Config, Manifest: i.Manifest, Parent: i.Parent, Created: i.Created, Stored: i.Stored}
 	for _, l := range i.Layers {
-		out.Layers = append(out.Layers, dockerapi.Layer{ChainID: l.ChainID, DiffID: l.DiffID, Size: l.TarSize, Blob: l.Size})
+		out.Layers = append(out.Layers, dockerapi.Layer{ChainID: l.ChainID, DiffID: l.DiffID, Size: l.Content, Blob: l.Size})
 	}
 	return out
 }

@@ -121,6 +121,7 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit, got *source
 	if err := s.unpackable(merged, layers); err != nil {
 		return nil, err
 	}
+	measure(layers, merged)
 	for i := range layers {
 		layers[i].CreatedBy = report.Images[0].Layers[i].CreatedBy
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,6 +99,27 @@ func TestCorpusIsStoredOrRefused(t *testing.T) {
 	t.Logf("%d archives stored, refused: %v", stored, refused)
 }
 
+// filesWithin counts as Docker's overlay2 driver does: what files and symbolic
+// links beneath a folder take in bytes, each inode once.
+func filesWithin(dir string) (n int64, err error) {
+	seen := map[uint64]bool{}
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if ino := info.Sys().(*syscall.Stat_t).Ino; !seen[ino] {
+			seen[ino] = true
+			n += info.Size()
+		}
+		return nil
+	})
+	return n, err
+}
+
 // inMemory is a folder on a tmpfs where there is one: waiting for the disk,
 // hundreds of times, would prove nothing here.
 func inMemory(t *testing.T) string {
@@ -134,8 +156,8 @@ func verify(t *testing.T, b *bench, id digest.Digest) {
 		t.Errorf("what was stored can't be unpacked: %v", err)
 	}
 	for i, l := range img.Layers {
-		if _, err := os.Stat(l.Dir); err != nil {
-			t.Errorf("layer %d: %v", i, err)
+		if n, err := filesWithin(l.Dir); err != nil || n != l.Content {
+			t.Errorf("layer %d: files of %d bytes on disk, %d told (%v)", i, n, l.Content, err)
 		}
 		at, err := b.LayerAt(t.Context(), id, i)
 		if err != nil {

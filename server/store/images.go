@@ -45,6 +45,7 @@ type Layer struct {
 	MediaType string
 	Size      int64 // bytes of the blob
 	TarSize   int64 // bytes, uncompressed
+	Content   int64 // bytes of its files, unpacked: tree.ContentSizes
 	CreatedBy string
 	Dir       string // absolute path of the unpacked layer, for overlayfs
 }
@@ -199,7 +200,7 @@ func (s *Store) image(r *record, refs []string, config []byte) Image {
 	for _, l := range r.Layers {
 		img.Layers = append(img.Layers, Layer{
 			DiffID: l.DiffID, ChainID: l.ChainID, Blob: l.Blob, MediaType: l.MediaType,
-			Size: l.Size, TarSize: l.TarSize, CreatedBy: l.CreatedBy,
+			Size: l.Size, TarSize: l.TarSize, Content: l.content(), CreatedBy: l.CreatedBy,
 			Dir: filepath.Join(s.o.Dir, layerDir(l.ChainID)),
 		})
 	}

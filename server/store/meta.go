@@ -17,6 +17,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/layerlab/layerlab/imagecore"
+	"github.com/layerlab/layerlab/imagecore/tree"
 )
 
 // Buckets of meta.db that are the store's own; others are handed out by Bucket.
@@ -57,7 +58,25 @@ type layerRecord struct {
 	MediaType string        `json:"mediaType"`
 	Size      int64         `json:"size"`    // bytes of the blob
 	TarSize   int64         `json:"tarSize"` // bytes, uncompressed
-	CreatedBy string        `json:"createdBy"`
+	// Content is tree.ContentSizes' figure in bytes; nil in records that were
+	// written before it was kept.
+	Content   *int64 `json:"content,omitempty"`
+	CreatedBy string `json:"createdBy"`
+}
+
+// measure fills in what the layers' files take when unpacked.
+func measure(layers []layerRecord, merged *tree.Tree) {
+	for l, n := range merged.ContentSizes() {
+		layers[l].Content = &n
+	}
+}
+
+// content is what the layer's files take, or at most take, in bytes.
+func (l *layerRecord) content() int64 {
+	if l.Content == nil {
+		return l.TarSize
+	}
+	return *l.Content
 }
 
 // blobs lists all that the image needs in blobs/sha256.

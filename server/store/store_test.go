@@ -96,6 +96,9 @@ func TestImportKeepsBlobsLayersAndIndex(t *testing.T) {
 	if !bytes.Equal(held.Config, config) || len(held.Layers) != 2 {
 		t.Errorf("held %+v", held)
 	}
+	if err := b.Unpack(t.Context(), held.ID); err != nil { // goes on behind
+		t.Fatal(err)
+	}
 	for i, l := range held.Layers {
 		at, err := b.LayerAt(t.Context(), held.ID, i)
 		if err != nil {

@@ -142,10 +142,11 @@ func (w *writer) layers(a Archive, img *imagecore.Image, image int) ([]layerReco
 		chain = chainID(chain, layers[l].DiffID)
 		layers[l].ChainID = chain
 	}
-	if err == nil {
-		err = w.store.unpackable(merged, layers)
+	if err != nil {
+		return nil, nil, err
 	}
-	return layers, merged, err
+	measure(layers, merged)
+	return layers, merged, w.store.unpackable(merged, layers)
 }
 
 // layer stores a layer's blob and verifies it on the way: the digest of the

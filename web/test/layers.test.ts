@@ -1,18 +1,57 @@
 import { expect, test } from 'vitest';
-import { decodeIndex, findNode } from '../src/core/index.ts';
+import { decodeIndex, Flag, findNode } from '../src/core/index.ts';
 import { layerFacts, slabs, thickness } from '../src/core/layers.ts';
 import { contentOf, ender, otherNames, versionsOf } from '../src/core/provenance.ts';
 import type { ReportImage, ReportLayer } from '../src/core/wire.ts';
-import { example } from './encode.ts';
+import { encode, example, root } from './encode.ts';
 
 const index = decodeIndex(example());
 
 test('facts count what each layer added, changed, deleted and what was hidden later', () => {
   expect(layerFacts(index)).toEqual([
-    { added: 5, changed: 0, deleted: 0, whiteouts: 0, opaques: 0, hiddenBytes: 3100, hidden: 2 },
-    { added: 2, changed: 1, deleted: 1, whiteouts: 1, opaques: 0, hiddenBytes: 50, hidden: 1 },
-    { added: 2, changed: 1, deleted: 1, whiteouts: 0, opaques: 1, hiddenBytes: 0, hidden: 0 },
+    {
+      added: 5,
+      changed: 0,
+      deleted: 0,
+      whiteouts: 0,
+      opaques: 0,
+      hiddenBytes: 3100,
+      hidden: 2,
+      contentBytes: 7100,
+    },
+    {
+      added: 2,
+      changed: 1,
+      deleted: 1,
+      whiteouts: 1,
+      opaques: 0,
+      hiddenBytes: 50,
+      hidden: 1,
+      contentBytes: 3550,
+    },
+    {
+      added: 2,
+      changed: 1,
+      deleted: 1,
+      whiteouts: 0,
+      opaques: 1,
+      hiddenBytes: 0,
+      hidden: 0,
+      contentBytes: 60,
+    },
   ]);
+});
+
+test('content counts the targets of symbolic links, and a file with several names once', () => {
+  const made = decodeIndex(
+    encode(1, [
+      root,
+      { depth: 1, name: 'a', versions: [{ kind: 'file', layer: 0, size: 9, flags: Flag.linked, inode: 0 }] },
+      { depth: 1, name: 'b', versions: [{ kind: 'file', layer: 0, size: 9, flags: Flag.linked, inode: 0 }] },
+      { depth: 1, name: 'c', versions: [{ kind: 'symlink', layer: 0, target: 'ü' }] },
+    ]),
+  );
+  expect(layerFacts(made)[0].contentBytes).toBe(11);
 });
 
 const layer = (i: number): ReportLayer => ({

@@ -213,7 +213,7 @@ type Writer struct {
 // container.changes, sorted by path.
 type Changes struct {
 	Changes  []Change `json:"changes"`
-	Bytes    int64    `json:"bytes"`    // content in the container's layer
+	Bytes    int64    `json:"bytes"`    // content in the container's layer, targets of symbolic links included
 	CopiedUp int64    `json:"copiedUp"` // of which copied up
 	// Truncated says that there are more changes than are listed (10,000).
 	Truncated bool `json:"truncated"`

@@ -1,5 +1,5 @@
 import { type Command, parseCommand } from './command.ts';
-import type { ImageIndex } from './index.ts';
+import { extra, type ImageIndex } from './index.ts';
 import { Cause, Flag, Kind, Status } from './kinds.ts';
 import type { ReportHistory, ReportImage, ReportLayer } from './wire.ts';
 
@@ -13,6 +13,8 @@ export interface LayerFacts {
   /** Content that a later layer hides or replaces. */
   hiddenBytes: number;
   hidden: number;
+  /** What its files take when unpacked: each once, with its holes, and the targets of symbolic links. */
+  contentBytes: number;
 }
 
 export function layerFacts(index: ImageIndex): LayerFacts[] {
@@ -24,8 +26,10 @@ export function layerFacts(index: ImageIndex): LayerFacts[] {
     opaques: 0,
     hiddenBytes: 0,
     hidden: 0,
+    contentBytes: 0,
   }));
   const { versions: v, did } = index;
+  const counted = new Uint8Array(index.inodes);
   for (let k = 0; k < v.count; k++) {
     const own = facts[v.layer[k]];
     if (!own) continue;
@@ -38,6 +42,12 @@ export function layerFacts(index: ImageIndex): LayerFacts[] {
       if (did[k] === Status.added) own.added++;
       else if (did[k] === Status.changed) own.changed++;
     }
+    const inode = v.inode[k];
+    if (inode < 0 || counted[inode] === 0) {
+      if (v.kind[k] === Kind.file) own.contentBytes += v.size[k];
+      else if (v.kind[k] === Kind.symlink) own.contentBytes += extra(index, k).target?.length ?? 0;
+    }
+    if (inode >= 0) counted[inode] = 1;
     const until = v.until[k];
     if (until === 0) continue;
     if (v.cause[k] !== Cause.replaced) {

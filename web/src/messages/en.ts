@@ -388,7 +388,7 @@ export const en = {
   'identity.listed.CREATED':
     'What the config says in “created”: when the image was built, not when it was pulled.',
   'identity.listed.SIZE':
-    'All layers, unpacked. What a later layer hides counts too, and a layer that images share counts for each of them: the lines add up to more than the disk holds.',
+    'The files of all layers, unpacked: less than the tars, which round each file up to 512 bytes and have a header for it. What a later layer hides counts too, and a layer that images share counts for each of them: the lines add up to more than the disk holds.',
   'identity.base': 'The chainID of the base layer is its diffID.',
   'identity.hashed': 'The string that is hashed',
   'identity.manifestDigest': 'Manifest digest',

@@ -375,7 +375,7 @@ export const zh: Record<keyof typeof en, string> = {
     '上面 imageID 的前 12 位，即配置的摘要。使用 containerd 镜像存储的 Docker 在这里显示清单的摘要。',
   'identity.listed.CREATED': '配置里 “created” 的值：构建的时间，不是拉取的时间。',
   'identity.listed.SIZE':
-    '所有层解开后的大小。被上层隐藏的也算在内；多个镜像共享的层对每个镜像各算一次，所以各行之和大于磁盘占用。',
+    '所有层的文件解开后的大小：比 tar 小，因为 tar 里每个文件都有文件头，并补齐到 512 字节。被上层隐藏的也算在内；多个镜像共享的层对每个镜像各算一次，所以各行之和大于磁盘占用。',
   'identity.base': '最底层的 chainID 就是它的 diffID。',
   'identity.hashed': '参与计算的字符串',
   'identity.manifestDigest': '清单摘要',
