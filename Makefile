@@ -126,7 +126,9 @@ web/node_modules/.ready: web/package.json web/package-lock.json
 	@touch $@
 
 .PHONY: site
-site: web/src/io/imagecore.wasm web/src/io/cases.tar.gz bin/samples/sample.tar web/node_modules/.ready ## build bin/site: the page as static files for any web server under any path, with the sample image
+site: bin/site/index.html ## build bin/site: the page as static files for any web server under any path, with the sample image
+
+bin/site/index.html: $(WEB_SRC) web/src/io/imagecore.wasm web/src/io/cases.tar.gz bin/samples/sample.tar web/node_modules/.ready
 	cd web && npx vite build --mode site --base ./ --outDir ../bin/site --emptyOutDir
 	gzip -9nc bin/samples/sample.tar >bin/site/sample.tar.gz
 
