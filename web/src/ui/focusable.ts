@@ -1,4 +1,4 @@
-// focusable is an attachment: what scrolls sideways can be reached by keyboard.
+// focusable is an attachment: what scrolls can be reached by keyboard.
 export function focusable(node: HTMLElement): void {
   node.tabIndex = 0;
 }
