@@ -45,7 +45,7 @@ func (h *Handler) containerCreate(c *call) error {
 	if err != nil {
 		return err
 	}
-	if want.Network, err = containerNetwork(&req, raw); err != nil {
+	if want.Network, err = settings.Networks(&req, raw); err != nil {
 		return err
 	}
 	want.Name, want.Client = c.query("name"), raw

@@ -105,7 +105,7 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 func hostConfig(r *CreateRequest) *container.HostConfig {
 	h := settings.Show(&r.CreateContainer)
 	h.AutoRemove = r.AutoRemove
-	networkBack(h, &r.Network)
+	settings.ShowNetworks(h, &r.Network)
 	return h
 }
 

@@ -51,7 +51,7 @@ func TestWhatThePageAskedForIsShownAsAClientWouldAsk(t *testing.T) {
 	if got.Mounts, err = settings.Mounts(req.Config, h); err != nil {
 		t.Fatal(err)
 	}
-	if got.Network, err = containerNetwork(req, []byte("{}")); err != nil {
+	if got.Network, err = settings.Networks(req, []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	want.Restart = got.Restart // one with AutoRemove is refused

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 
 	"github.com/layerlab/layerlab/server/dockerapi/policy"
+	"github.com/layerlab/layerlab/server/dockerapi/settings"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
@@ -197,35 +198,15 @@ func (h *Handler) networkCreate(c *call) error {
 	if err := policy.CheckNetwork(&req); err != nil {
 		return err
 	}
-	if req.EnableIPv4 != nil && !*req.EnableIPv4 {
-		return invalid("IPv4 or IPv6 must be enabled")
-	}
-	want := wire.CreateNetwork{Name: req.Name, Driver: req.Driver, Internal: req.Internal, Attachable: req.Attachable, Labels: req.Labels, Options: req.Options}
-	if req.IPAM != nil {
-		if len(req.IPAM.Config) > 1 {
-			return invalid("one subnet for each network is served, not %d", len(req.IPAM.Config))
-		}
-		for _, config := range req.IPAM.Config {
-			want.Subnet, want.Gateway, want.IPRange = text(config.Subnet), text(config.Gateway), text(config.IPRange)
-		}
+	want, err := settings.NewNetwork(&req)
+	if err != nil {
+		return err
 	}
 	n, err := h.Networks.Create(c.r.Context(), want)
 	if err != nil {
 		return networkError(err)
 	}
 	return c.json(http.StatusCreated, network.CreateResponse{ID: n.ID})
-}
-
-// text is "" for an address that was not given.
-func text(v interface {
-	IsValid() bool
-	String() string
-},
-) string {
-	if !v.IsValid() {
-		return ""
-	}
-	return v.String()
 }
 
 func (h *Handler) networkRemove(c *call) error {
@@ -263,7 +244,7 @@ func (h *Handler) networkConnect(c *call) error {
 	if err := policy.CheckEndpoint(name, req.EndpointConfig); err != nil {
 		return err
 	}
-	want := joinRequest(req.EndpointConfig)
+	want := settings.Join(req.EndpointConfig)
 	want.Container = req.Container
 	if err := h.Networks.Connect(c.r.Context(), name, want); err != nil {
 		return containerError(req.Container, networkError(err))

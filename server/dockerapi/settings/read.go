@@ -3,6 +3,7 @@
 // are honoured at all, package policy has judged; here it is their values.
 //
 //	HostConfig → Read, Mounts → wire.CreateContainer → Show → HostConfig
+//	CreateRequest → Networks → wire.ContainerNetwork → ShowNetworks → HostConfig
 package settings
 
 import (
