@@ -48,7 +48,7 @@ func run(m *testing.M) int {
 		args     []string
 		env      []string
 	}{
-		{"layerlab", "./cmd/layerlab", []string{"-ldflags", "-X main.version=test"}, []string{"CGO_ENABLED=0"}},
+		{"layerlab", "./cmd/layerlab", []string{"-ldflags", "-s -w -X main.version=test"}, []string{"CGO_ENABLED=0"}},
 		{"layerlab-sample", "./cmd/layerlab-sample", nil, []string{"CGO_ENABLED=0"}},
 		{"layerlab-userland", "./cmd/layerlab-userland", nil, []string{"CGO_ENABLED=0"}},
 		{"layerlab-runtime", "./cmd/layerlab-runtime", nil, []string{"CGO_ENABLED=0", "GOOS=linux"}},
@@ -56,7 +56,7 @@ func run(m *testing.M) int {
 		{"layerlab-egress", "./cmd/layerlab-egress", nil, []string{"CGO_ENABLED=0", "GOOS=linux"}},
 		{"imagecore.wasm", "./cmd/imagecore-wasm", []string{"-buildmode=c-shared"}, []string{"GOOS=wasip1", "GOARCH=wasm"}},
 	} {
-		args := append([]string{"build", "-o", filepath.Join(dir, b.out)}, b.args...)
+		args := append([]string{"build", "-trimpath", "-o", filepath.Join(dir, b.out)}, b.args...)
 		cmd := exec.Command("go", append(args, b.pkg)...)
 		cmd.Dir = ".."
 		cmd.Env = append(os.Environ(), b.env...)

@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run builds what the tests need once, then runs them.
+// run builds what the tests need once, then runs them; with the Makefile's flags,
+// so that what it compiled serves here.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "layerlab-sandbox-*")
 	if err != nil {
@@ -50,7 +51,7 @@ func run(m *testing.M) int {
 		{"child", "./testdata/child", nil, []string{"CGO_ENABLED=0"}},
 		{"imagecore.wasm", "../cmd/imagecore-wasm", []string{"-buildmode=c-shared"}, []string{"GOOS=wasip1", "GOARCH=wasm"}},
 	} {
-		args := append([]string{"build", "-ldflags", "-s -w", "-o", filepath.Join(dir, b.out)}, b.args...)
+		args := append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, b.out)}, b.args...)
 		cmd := exec.Command("go", append(args, b.pkg)...)
 		cmd.Env = append(os.Environ(), b.env...)
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -36,7 +36,7 @@ var program = sync.OnceValues(func() (*os.File, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	cmd := exec.Command("go", "build", "-o", dir+"/runtime", "./testdata/runtime")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", dir+"/runtime", "./testdata/runtime")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)

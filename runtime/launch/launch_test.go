@@ -58,7 +58,7 @@ var static = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := osexec.Command("go", "test", "-c", "-o", filepath.Join(dir, "probe"), ".")
+	cmd := osexec.Command("go", "test", "-c", "-trimpath", "-o", filepath.Join(dir, "probe"), ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build a static probe: %w: %s", err, out)

@@ -38,7 +38,7 @@ var program = sync.OnceValues(func() (Program, error) {
 		return Program{}, err
 	}
 	defer os.RemoveAll(dir)
-	cmd := exec.Command("go", "build", "-o", dir+"/runtime", "./testdata/runtime")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", dir+"/runtime", "./testdata/runtime")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return Program{}, fmt.Errorf("%w: %s", err, out)
@@ -438,7 +438,7 @@ func FuzzDecode(f *testing.F) {
 func TestFilterRefusesEverythingElse(t *testing.T) {
 	real(t)
 	bin := filepath.Join(t.TempDir(), "probe")
-	cmd := exec.Command("go", "build", "-o", bin, "./testdata/probe")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "./testdata/probe")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

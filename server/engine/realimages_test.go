@@ -159,7 +159,7 @@ func (r *realImages) Commit(ctx context.Context, c engine.Commit) (wire.Image, e
 func userland(t testing.TB) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "lab")
-	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", out, "./testdata/userland")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "./testdata/userland")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build userland: %v\n%s", err, text)

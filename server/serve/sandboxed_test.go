@@ -51,7 +51,7 @@ var build = sync.OnceValues(func() (*programs, error) {
 		{"child", "../../sandbox/testdata/child", nil, []string{"CGO_ENABLED=0"}},
 		{"imagecore.wasm", "../../cmd/imagecore-wasm", []string{"-buildmode=c-shared"}, []string{"GOOS=wasip1", "GOARCH=wasm"}},
 	} {
-		args := append([]string{"build", "-ldflags", "-s -w", "-o", filepath.Join(dir, b.out)}, b.args...)
+		args := append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, b.out)}, b.args...)
 		cmd := exec.Command("go", append(args, b.pkg)...)
 		cmd.Env = append(os.Environ(), b.env...)
 		if out, err := cmd.CombinedOutput(); err != nil {
