@@ -28,16 +28,17 @@ import (
 	"github.com/layerlab/layerlab/runtime/network/names"
 )
 
-// The test's own program is helper and container, too.
+// The test's own program is helper and container, too. Those end by unix.Exit: at
+// os.Exit the race detector sleeps for a second.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "network":
-			os.Exit(network.Main(os.Args[2:]))
+			unix.Exit(network.Main(os.Args[2:]))
 		case "sit":
 			os.Stdout.WriteString("sits\n")
 			io.Copy(io.Discard, os.Stdin)
-			os.Exit(0)
+			unix.Exit(0)
 		}
 	}
 	os.Exit(m.Run())

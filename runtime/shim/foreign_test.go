@@ -17,6 +17,7 @@ const otherRuntimes = "TestOtherRuntimes/"
 // TestOtherRuntimes runs the tests of a container's life with each other runtime
 // that is installed: they are the suite that a backend passes.
 func TestOtherRuntimes(t *testing.T) {
+	t.Parallel() // with those that wait for a shim to look around
 	suite := []struct {
 		name string
 		test func(*testing.T)
@@ -38,6 +39,7 @@ func TestOtherRuntimes(t *testing.T) {
 	}
 	for _, name := range []string{"runc", "crun"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for its own processes most of the time
 			if _, err := exec.LookPath(name); err != nil {
 				t.Skipf("%v (Debian package %s)", err, name)
 			}

@@ -32,13 +32,14 @@ import (
 )
 
 // The test binary is its own layerlab-runtime ("shim") and its own server
-// ("server", which is killed).
+// ("server", which is killed). Those end by unix.Exit: at os.Exit the race detector
+// sleeps for a second, and the environment that says otherwise does not reach them.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
-		os.Exit(shim.Main(os.Args[2:]))
+		unix.Exit(shim.Main(os.Args[2:]))
 	}
 	if len(os.Args) == 2 && os.Args[1] == foreign.Word {
-		os.Exit(foreign.Main())
+		unix.Exit(foreign.Main())
 	}
 	if len(os.Args) > 2 && os.Args[1] == "server" {
 		os.Exit(server(os.Args[2]))
@@ -185,15 +186,15 @@ func prepare(t testing.TB, spec *specs.Spec) *box {
 	return b
 }
 
-// program is this test binary, as the server seals layerlab-runtime.
-func program() (*os.File, error) {
+// program is this test binary, as the server seals layerlab-runtime: once.
+var program = sync.OnceValues(func() (*os.File, error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return nil, err
 	}
 	defer self.Close()
 	return sealed.Copy("layerlab-runtime", self)
-}
+})
 
 // create starts a shim.
 func (b *box) create() error {
@@ -202,7 +203,6 @@ func (b *box) create() error {
 	if o.Executable == nil {
 		f, err := program()
 		b.must(err)
-		defer f.Close()
 		o.Executable = f
 	}
 	c, err := shim.Start(b.t.Context(), o)
@@ -857,7 +857,6 @@ func TestAStartThatNobodyWaitsForLeavesNothing(t *testing.T) {
 	b := prepare(t, config(true, "/bin/sh"))
 	f, err := program()
 	b.must(err)
-	defer f.Close()
 	b.o.Executable = f
 	for _, after := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(t.Context(), after)
@@ -898,7 +897,6 @@ func BenchmarkStartOfTrue(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close()
 	for b.Loop() {
 		b.StopTimer()
 		x := prepare(b, config(false, "/bin/true"))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/runtime/sealed"
 	"github.com/layerlab/layerlab/runtime/shim"
@@ -32,10 +33,11 @@ import (
 )
 
 // TestMain lets the test binary stand in for layerlab-runtime (the engine
-// executes a sealed copy of it as "shim") and for a server that is killed.
+// executes a sealed copy of it as "shim") and for a server that is killed. A shim
+// ends by unix.Exit: see runtime/shim's tests.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
-		os.Exit(shim.Main(os.Args[2:]))
+		unix.Exit(shim.Main(os.Args[2:]))
 	}
 	code := m.Run()
 	os.Remove(filepath.Join(os.TempDir(), fmt.Sprintf("layerlab-init-%d", os.Getpid())))

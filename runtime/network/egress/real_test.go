@@ -28,18 +28,19 @@ import (
 	"github.com/layerlab/layerlab/runtime/network/link"
 )
 
-// The test's own program is helper, way out and container, too.
+// The test's own program is helper, way out and container, too. Those end by
+// unix.Exit: at os.Exit the race detector sleeps for a second.
 func TestMain(m *testing.M) {
 	if os.Args[0] == "layerlab-egress" {
-		os.Exit(userspace.Main())
+		unix.Exit(userspace.Main())
 	}
 	if len(os.Args) > 1 && os.Args[1] == "network" {
-		os.Exit(network.Main(os.Args[2:]))
+		unix.Exit(network.Main(os.Args[2:]))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "sit" {
 		os.Stdout.WriteString("sits\n")
 		io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
+		unix.Exit(0)
 	}
 	os.Exit(m.Run())
 }
