@@ -55,6 +55,65 @@ test('a text is found in what a terminal has shown', async ({ page }) => {
   await expect(own.locator('.xterm-rows')).toContainText('needle-42');
 });
 
+test('what was found stays where it is while more is written, and the search goes on from there', async ({
+  page,
+  given,
+}) => {
+  let heard = '';
+  page.on('websocket', (socket) =>
+    socket.on('framereceived', ({ payload }) => {
+      if (typeof payload !== 'string') heard += payload.toString('latin1');
+    }),
+  );
+  await run(page);
+  const own = pane(page, 'Terminal of the container’s command');
+  const rows = own.locator('.xterm-rows');
+  /** The first line that is seen. */
+  const top = () => rows.locator('> div').first().innerText();
+  await own.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type(
+    'seq 1 400; echo needle-$((40+2)); until test -e /go; do :; done; seq 1001 2500; echo end-$((40+2))\n',
+  );
+  await expect(rows).toContainText('needle-42');
+  const size = await own.getByText(/^\d+×\d+$/).innerText();
+  await page.keyboard.press('Control+Shift+f');
+  const search = page.getByRole('searchbox', { name: 'Search in the terminal' });
+  await search.fill('needle-42');
+  await search.press('Enter');
+  await expect(
+    own.getByText(size, { exact: true }),
+    'the search takes no room of the terminal',
+  ).toBeVisible();
+  const seen = await top();
+  // It stands in the last screen, which would follow what is written.
+  await page.request.post(`/api/v1/containers/${new URL(page.url()).hash.split('/')[2]}/exec`, {
+    headers: { Authorization: `Bearer ${given.secret}` },
+    data: { command: ['sh', '-c', 'echo > /go'] },
+  });
+  await expect.poll(() => heard).toContain('end-42');
+  await page.evaluate(
+    () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+  );
+  expect(await top()).toBe(seen);
+  await expect(rows).toContainText('needle-42');
+  // Onward from there, and back again.
+  await search.fill('1444');
+  await search.press('Enter');
+  await expect(rows).toContainText('1444');
+  await search.fill('needle-42');
+  await search.press('Shift+Enter');
+  await expect(rows).toContainText('needle-42');
+  // Elsewhere the reader goes by hand: the next search begins there.
+  await own.locator('.xterm-screen').hover();
+  await page.mouse.wheel(0, -200);
+  await expect.poll(top).not.toBe(seen);
+  await own.locator('.xterm-helper-textarea').press('Space');
+  await expect(rows).toContainText('end-42');
+  await search.fill('24');
+  await search.press('Enter');
+  await expect(rows).toContainText('2500');
+});
+
 test('a graphics card draws the letters where there is one, and its loss is no loss', async ({ page }) => {
   // The machine of the tests has none: what plays one is let through here.
   await page.addInitScript(() => {

@@ -1,6 +1,6 @@
 import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon } from '@xterm/addon-search';
-import type { Terminal } from '@xterm/xterm';
+import type { IMarker, Terminal } from '@xterm/xterm';
 import { withConstructedStyles } from '../io/styles.ts';
 import { openTerminal, themeOf } from './xterm.ts';
 
@@ -26,6 +26,8 @@ export class Screen {
   readonly #search = new SearchAddon();
   readonly #close: () => void;
   readonly #dropStyles: (() => void)[] = [];
+  /** The line of the place that was found, and how far below the view's top it stands. */
+  #held: { line: IMarker; below: number } | null = null;
   #gone = false;
 
   constructor(box: HTMLElement, isDark: boolean, reader: boolean, wishes: Wishes) {
@@ -45,6 +47,10 @@ export class Screen {
     void this.#draw();
     this.fit();
     this.term.attachCustomKeyEventHandler((e) => this.#key(e, wishes));
+    this.term.onWriteParsed(() => this.#hold());
+    // Who turns the wheel, presses or types goes elsewhere.
+    for (const own of ['wheel', 'pointerdown', 'keydown'])
+      box.addEventListener(own, () => this.#letGo(), { passive: true });
   }
 
   set dark(isDark: boolean) {
@@ -73,14 +79,52 @@ export class Screen {
     for (const drop of this.#dropStyles) drop();
   }
 
-  /** Goes to the next place with a text, or the one before; "" ends the search. */
+  /**
+   * Goes to the next place with a text, or the one before, from where the reader
+   * is, and stays there while more is written; "" ends the search.
+   */
   find(text: string, forward: boolean): boolean {
+    this.#letGo();
     if (text === '') {
       this.#search.clearDecorations();
       this.term.clearSelection();
       return false;
     }
-    return forward ? this.#search.findNext(text) : this.#search.findPrevious(text);
+    const { term } = this;
+    const { active } = term.buffer;
+    const from = term.getSelectionPosition()?.start.y ?? -1;
+    let onward = forward;
+    if (from < active.viewportY || from >= active.viewportY + term.rows) {
+      // Nothing is found yet in what is seen. At its end, all there is to find is older.
+      onward = forward && active.viewportY < active.baseY;
+      if (onward) term.select(0, active.viewportY, 0);
+      else term.select(term.cols, active.viewportY + term.rows - 1, 0);
+    }
+    const found = onward ? this.#search.findNext(text) : this.#search.findPrevious(text);
+    const at = term.getSelectionPosition()?.start.y;
+    if (!found || at === undefined) return found;
+    const line = term.registerMarker(at - active.baseY - active.cursorY);
+    // A program that has the whole screen has no lines that scroll.
+    this.#held = line ? { line, below: at - active.viewportY } : null;
+    return found;
+  }
+
+  /** Keeps what was found where it stands. A view at the end follows what is written; one step up, it does not any more. */
+  #hold(): void {
+    if (!this.#held) return;
+    const { line, below } = this.#held;
+    if (line.isDisposed || !this.term.hasSelection()) {
+      this.#letGo();
+      return;
+    }
+    const { viewportY, baseY } = this.term.buffer.active;
+    const top = Math.max(0, line.line - below);
+    if (viewportY === baseY && top < viewportY) this.term.scrollToLine(top);
+  }
+
+  #letGo(): void {
+    this.#held?.line.dispose();
+    this.#held = null;
   }
 
   /** Ctrl-C copies where text is selected, else it interrupts; Ctrl-Shift-C and -V are the browser's; Ctrl-Shift-F searches; Shift-F6 leaves. */
