@@ -82,6 +82,35 @@ test('lesson: copy-on-write', async ({ page }) => {
   await expect(page.getByText(/Shares \d\.\d\d MB with 1 running container/)).toBeVisible();
 });
 
+test('lesson: copy-on-write begins at its beginning where an earlier container did all of it', async ({
+  page,
+}) => {
+  const happened = page.getByRole('region', { name: 'What happened' });
+  await page.goto('/#/');
+  await runSample(page, 'Run');
+  await expect(page.getByText('Connected')).toBeVisible();
+  await page.keyboard.type('echo more >> /bin/my-app-tools; rm /etc/os-release\n');
+  await expect(happened).toContainText('copied up: /bin/my-app-tools');
+  await expect(happened).toContainText('whiteout for /etc/os-release');
+  await page.goto('/#/lessons');
+  await page.getByRole('button', { name: 'Copy-on-write' }).click();
+  await panel(page).getByRole('link', { name: 'Take me there' }).click();
+  await step(page, 1, 4);
+  await runSample(page, 'Run');
+  await step(page, 2, 4);
+  await expect(page.getByText('Connected')).toBeVisible();
+  await typed(page);
+  await step(page, 3, 4);
+  await typed(page);
+  await step(page, 4, 4);
+  // The one from before runs still: it is no second container of the lesson.
+  await page.reload();
+  await step(page, 4, 4);
+  await page.goto('/#/');
+  await runSample(page, 'Run');
+  await expect(panel(page)).toContainText('That is the whole lesson');
+});
+
 test('lesson: create, start, commit', async ({ page }) => {
   await page.goto('/#/lessons');
   await page.getByRole('button', { name: 'Create, start, commit' }).click();

@@ -1,6 +1,8 @@
 import type { Page } from '@playwright/test';
 import { asFile, dockerSave, example } from './archives.ts';
-import { expectFits, expectLoaded, test as served } from './fixtures.ts';
+
+import { expectAccessible, expectFits, expectLoaded, test as served } from './fixtures.ts';
+
 import { expect, goTo, openFile, test } from './site.ts';
 
 // On a screen of 360 pixels all that can be pressed, chosen or filled is in
@@ -73,14 +75,53 @@ for (const locale of ['en-GB', 'zh-CN']) {
         await goTo(page, view);
         await expectInside(page, view || 'the tree');
         if (view.startsWith('?') || view === '') {
-          await page.getByRole('button', { name: /^(Layers|层)$/ }).click();
+          const panes = page.getByRole('group', { name: /^(Panes|面板)$/ });
+          await panes.getByRole('button', { name: /^(Layers|层)$/ }).click();
           await expectInside(page, `${view || 'the tree'}: its layers`);
-          await page.getByRole('button', { name: /^(Files|文件)$/ }).click();
+          await panes.getByRole('button', { name: /^(Files|文件)$/ }).click();
         }
       }
     });
   });
 }
+
+test.describe('a finger', () => {
+  test.use({ viewport: { width, height: 740 }, hasTouch: true });
+  test('at 360 pixels the tree is sorted, folded and narrowed down by touch, and by keyboard', async ({
+    page,
+    site,
+  }) => {
+    const layer = [
+      { name: 'a/' },
+      { name: 'a/small', content: '1' },
+      { name: 'b/' },
+      { name: 'b/large', content: Buffer.alloc(5000) },
+    ];
+    await openFile(page, site, asFile('sorted.tar', dockerSave([{ tag: 'sorted:1', layers: [layer] }])));
+    const rows = () => page.locator('.row:not([hidden]) > .text').allInnerTexts();
+    const more = page.getByRole('button', { name: 'Filter, sort and fold' });
+    const menu = page.getByRole('group', { name: 'Filter, sort and fold' });
+    await more.tap();
+    await expectInside(page, 'the menu of the tree');
+    await expectAccessible(page);
+    await menu.getByRole('button', { name: 'Fold all', exact: true }).tap();
+    await expect(menu).toBeHidden();
+    await expect(page.getByRole('treeitem')).toHaveCount(2);
+    await more.tap();
+    await menu.getByRole('button', { name: 'By size' }).tap();
+    await expect.poll(rows).toEqual(['b', 'a']);
+    // And with the keys that every menu has.
+    await more.press('Enter');
+    await expect(menu.getByRole('button', { name: 'By size' })).toHaveAttribute('aria-pressed', 'true');
+    await menu.getByRole('button', { name: 'Unfold all' }).focus();
+    await page.keyboard.press('Enter');
+    await expect(menu).toBeHidden();
+    await expect.poll(rows).toEqual(['b', 'large', 'a', 'small']);
+    await more.tap();
+    await menu.getByRole('button', { name: 'Symbolic links' }).tap();
+    await expect(page.getByRole('searchbox')).toHaveValue('type:l');
+  });
+});
 
 served.describe('with a server', () => {
   served.use({ viewport: { width, height: 740 } });

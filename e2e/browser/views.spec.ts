@@ -134,7 +134,7 @@ test('waste lists what no container sees and who hid it', async ({ page }) => {
   await expect(list.filter({ hasText: 'default.cfg' })).toContainText(
     'hidden by the opaque whiteout in /etc/my-app.d of layer 2',
   );
-  await expect(page.getByRole('img', { name: /Map of the wasted bytes/ })).toBeVisible();
+  await expect(page.getByRole('group', { name: /Map of the wasted bytes/ })).toBeVisible();
   await expectAccessible(page);
   await expectNarrow(page, 'Waste');
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { terms, termsIn } from '../src/core/glossary.ts';
 import { advance, type Lesson, lessons, type Seen } from '../src/core/lessons.ts';
 import { pieces } from '../src/core/prose.ts';
 import { parseRoute } from '../src/core/route.ts';
 import type { Changes, Container, Image } from '../src/core/wire.ts';
 import { en } from '../src/messages/en.ts';
 import { zh } from '../src/messages/zh.ts';
-import { terms } from '../src/ui/terms.ts';
 
 const layers = ['base', 'add', 'modify x, delete etc/my-app-config', 'replace'].map((createdBy, i) => ({
   chainID: `chain${i}`,
@@ -32,6 +32,7 @@ const seen = (hash: string, more: Partial<Seen> = {}): Seen => ({
   sample,
   images: [],
   containers: [],
+  before: new Set(),
   changes: new Map(),
   ...more,
 });
@@ -77,6 +78,43 @@ test('copy-on-write: what the engine tells of layers counts, not what was presse
   expect(kept).toEqual(['one', 'one', '', 'two']);
 });
 
+test('copy-on-write: what containers from before the lesson did, and do, is not the lesson’s', () => {
+  const l = lesson('cow');
+  const [old, own, second] = ['old', 'own', 'second'].map((id) => container(id, 'running'));
+  const did = wrote(['C', 100], ['D', 0]);
+  const before = new Set(['old']);
+  let kept: readonly string[] = [];
+  const walk = [
+    { containers: [old], changes: new Map([['old', did]]), before: null },
+    { containers: [old], changes: new Map([['old', did]]) },
+    { containers: [old, own], changes: new Map([['old', did]]) },
+    { containers: [old, own], changes: new Map([['old', did]]).set('own', wrote(['C', 1])) },
+    { containers: [old, own], changes: new Map([['old', did]]).set('own', did) },
+    { containers: [old, own, second], changes: new Map([['own', did]]) },
+  ];
+  const at = walk.map((w) => {
+    kept = advance(l, kept, seen('#/', { before, ...w }));
+    return kept;
+  });
+  expect(at).toEqual([[], [], ['own'], ['own', 'own'], ['own', 'own', ''], ['own', 'own', '', 'second']]);
+});
+
+test('a lesson whose container was removed asks for another', () => {
+  const l = lesson('cow');
+  const kept = ['own', 'own', ''];
+  expect(advance(l, kept, seen('#/'))).toEqual([]);
+  expect(advance(l, kept, seen('#/', { before: null }))).toBe(kept);
+  expect(advance(l, kept, seen('#/', { containers: [container('own', 'exited')] }))).toBe(kept);
+  expect(advance(l, kept, seen('#/', { containers: [container('new', 'running')] }))).toEqual(['new']);
+  const over = ['own', 'own', '', 'second'];
+  expect(advance(l, over, seen('#/'))).toBe(over);
+  expect(advance(lesson('life'), ['own', ''], seen('#/'))).toEqual([]);
+  const ready = container('old', 'created');
+  expect(advance(lesson('life'), [], seen('#/', { containers: [ready], before: new Set(['old']) }))).toEqual(
+    [],
+  );
+});
+
 test('create, start, commit: each from the engine’s state', () => {
   const l = lesson('life');
   const c = (state: Container['state']) => ({ containers: [container('c', state)] });
@@ -110,6 +148,16 @@ describe.each([
   )('%s', (key) => {
     expect(words[key]).toBeTruthy();
     for (const p of pieces(words[key])) if (p.kind === 'term') expect(terms).toContain(p.term);
+  });
+  test.each(lessons)('$id opens every term that it uses', (l) => {
+    const texts = l.steps.flatMap((s) =>
+      ['do', 'why'].map((part) => pieces(words[`lesson.${l.id}.${s.key}.${part}`])),
+    );
+    const opens = texts.flat().flatMap((p) => (p.kind === 'term' ? [p.term] : []));
+    const said = texts.map((all) => all.map((p) => (p.kind === 'code' ? '' : p.text)).join(''));
+    expect(
+      said.flatMap((text) => termsIn(text, words === zh ? 'zh' : 'en')).filter((x) => !opens.includes(x)),
+    ).toEqual([]);
   });
   test('titles', () => {
     for (const l of lessons)

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { oldTerms, terms } from '../src/core/glossary.ts';
 import { en } from '../src/messages/en.ts';
 import { zh } from '../src/messages/zh.ts';
-import { oldTerms, terms } from '../src/ui/terms.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const placeholders = (text: string) => [...new Set([...text.matchAll(/\{(\w+)/g)].map((m) => m[1]))].sort();

@@ -8,6 +8,8 @@ export interface Seen {
   sample: { id: string; layers: { chainID: string; createdBy: string }[] } | null;
   images: readonly Image[];
   containers: readonly Container[];
+  /** The containers that were there when the lesson began, by id: what they did is not the reader's. Null until the engine has told. */
+  before: ReadonlySet<string> | null;
   /** What containers wrote, by id; only of those of which the engine told. */
   changes: ReadonlyMap<string, Changes>;
 }
@@ -16,6 +18,8 @@ export interface Seen {
 export interface LessonStep {
   key: string;
   check: (s: Seen, kept: readonly string[]) => string | null;
+  /** False where what was found is no longer there, and has to be made again. */
+  keeps?: (s: Seen, kept: readonly string[]) => boolean;
   /** Where to do it, if it is elsewhere than where the reader may be. */
   at?: (s: Seen, kept: readonly string[]) => Route | null;
   /** What to type into the terminal. */
@@ -35,7 +39,9 @@ const atSample = (s: Seen) =>
   (s.route.view === 'image' || s.route.view === 'preview') && s.sample !== null && s.route.id === s.sample.id;
 /** The layer of which the history says that it deletes. */
 const deleting = (s: Seen) => s.sample?.layers.findIndex((l) => /\bdelete\b/.test(l.createdBy)) ?? -1;
-const ofSample = (s: Seen) => s.containers.filter((c) => c.image === s.sample?.id);
+/** The containers of the lesson: of the sample image, made since it began. */
+const ofLesson = (s: Seen) =>
+  s.containers.filter((c) => c.image === s.sample?.id && s.before?.has(c.id) === false);
 const find = (s: Seen, id: string) => s.containers.find((c) => c.id === id);
 const homeRoute: Route = { view: 'home' };
 const containerRoute = (id: string): Route => ({ view: 'container', id });
@@ -69,12 +75,14 @@ const copied = (x: Changes | undefined) => x?.changes.some((c) => c.copiedUp > 0
 const cow: LessonStep[] = [
   {
     key: 'run',
-    check: (s) => ofSample(s).find((c) => c.state === 'running')?.id ?? null,
+    check: (s) => ofLesson(s).find((c) => c.state === 'running')?.id ?? null,
+    keeps: (s, kept) => find(s, kept[0]) !== undefined,
     at: () => homeRoute,
   },
   {
     key: 'change',
-    check: (s) => ofSample(s).find((c) => copied(s.changes.get(c.id)))?.id ?? null,
+    check: (s) => ofLesson(s).find((c) => copied(s.changes.get(c.id)))?.id ?? null,
+    keeps: (s, kept) => find(s, kept[1]) !== undefined,
     at: (_, kept) => containerRoute(kept[0]),
     type: 'echo more >> /bin/my-app-tools',
   },
@@ -88,7 +96,7 @@ const cow: LessonStep[] = [
     key: 'second',
     check: (s, kept) =>
       find(s, kept[1])?.state === 'running'
-        ? (ofSample(s).find((c) => c.id !== kept[1] && c.state === 'running' && !copied(s.changes.get(c.id)))
+        ? (ofLesson(s).find((c) => c.id !== kept[1] && c.state === 'running' && !copied(s.changes.get(c.id)))
             ?.id ?? null)
         : null,
     at: () => homeRoute,
@@ -98,7 +106,9 @@ const cow: LessonStep[] = [
 const life: LessonStep[] = [
   {
     key: 'create',
-    check: (s) => ofSample(s).find((c) => c.state === 'created' && !c.startedAt)?.id ?? null,
+    check: (s) => ofLesson(s).find((c) => c.state === 'created' && !c.startedAt)?.id ?? null,
+    // The last step is to remove it.
+    keeps: (s, kept) => kept.length === life.length - 1 || find(s, kept[0]) !== undefined,
     at: () => homeRoute,
   },
   {
@@ -137,9 +147,15 @@ export const lessons: readonly Lesson[] = [
   { id: 'life', runs: true, steps: life },
 ];
 
-/** Goes on from what is kept as far as the steps are done: the new list is longer, or the same object. */
+/**
+ * Goes on from what is kept as far as the steps are done, and back where what a
+ * step had found is gone; the same object where nothing changed. A lesson that
+ * is over stays so.
+ */
 export function advance(lesson: Lesson, kept: readonly string[], seen: Seen): readonly string[] {
-  let now = kept;
+  if (kept.length === lesson.steps.length) return kept;
+  const lost = seen.before ? kept.findIndex((_, i) => lesson.steps[i].keeps?.(seen, kept) === false) : -1;
+  let now = lost < 0 ? kept : kept.slice(0, lost);
   while (now.length < lesson.steps.length) {
     const found = lesson.steps[now.length].check(seen, now);
     if (found === null) break;

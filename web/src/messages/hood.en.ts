@@ -68,7 +68,8 @@ export const hoodEn = {
   'run.volumes': 'Volumes',
   'run.volumesHint': 'One a line: name:folder keeps the data; /host/folder:folder needs serve --allow-bind.',
   'run.tmpfs': 'Memory as a folder',
-  'run.readOnly': 'root file system read-only',
+  'run.readOnly': 'read-only',
+  'run.readOnlyHint': 'The root file system cannot be written to, only volumes and memory.',
   'run.memory': 'Memory',
   'run.cpus': 'Processors',
   'run.pids': 'Processes',
@@ -77,7 +78,8 @@ export const hoodEn = {
   'run.init': 'a small init process that takes orphans in',
   'run.capAdd': 'Capabilities added',
   'run.capDrop': 'Capabilities dropped',
-  'run.privileged': 'all capabilities, inside its own user namespace only',
+  'run.privileged': 'all capabilities',
+  'run.privilegedHint': 'They count inside its own user namespace only.',
   'run.group.who': 'Environment, user, folder',
   'run.group.net': 'Ports and network',
   'run.group.disk': 'Volumes',
@@ -181,10 +183,10 @@ export const hoodEn = {
   'lesson.cow.about': 'Change a file of a read-only layer, and see who pays for it.',
   'lesson.cow.run.do': 'Run a container of `layerlab/sample`, with the command `sh`.',
   'lesson.cow.run.why':
-    'It runs on the image’s layers as they are: nothing was copied. Beside the terminal stands its own layer, the [[upper]], still empty.',
+    'It runs on the [[image]]’s [[layer|layers]] as they are: nothing was copied. Beside the terminal stands its own layer, the [[upper]], still empty.',
   'lesson.cow.change.do': 'Change a file that the image has. Type into its terminal:',
   'lesson.cow.change.why':
-    'The kernel [[copyUp|copied the whole file up]] before the first byte was changed. The image’s own file is as it was.',
+    'The [[kernel]] [[copyUp|copied the whole file up]] before the first byte was changed. The image’s own file is as it was.',
   'lesson.cow.delete.do': 'Now delete one:',
   'lesson.cow.delete.why':
     'The layer below is read-only, so nothing was deleted there: a [[whiteout]] in the container’s layer hides the file.',
@@ -195,12 +197,13 @@ export const hoodEn = {
   'lesson.life.about': 'The life of a container, and how it becomes an image.',
   'lesson.life.create.do': 'Press Run at `layerlab/sample`, give the command `sh`, and choose “Create only”.',
   'lesson.life.create.why':
-    '`docker create` added a read-write layer on top of the image. Nothing runs: a container is first of all a layer.',
+    '`docker create` added a read-write layer on top of the [[image]]. Nothing runs: a container is first of all a layer.',
   'lesson.life.start.do': 'Start it.',
   'lesson.life.start.why':
-    '`docker start` put a process with [[plan|namespaces of its own]] around the layers. `docker run` is create and start in one.',
+    '`docker start` put a process with [[namespace|namespaces of its own]] around the layers. `docker run` is create and start in one.',
   'lesson.life.write.do': 'Write something into its layer:',
-  'lesson.life.write.why': 'The new file stands in the container’s layer alone, and would go with it.',
+  'lesson.life.write.why':
+    'The new file stands in the [[upper|container’s layer]] alone, and would go with it.',
   'lesson.life.commit.do': 'Press “Commit…” and give the new image a name.',
   'lesson.life.commit.why':
     'The container’s layer became one more read-only [[layer]] on the image’s; only what changed is in it. The new image shares all the others.',

@@ -67,7 +67,8 @@ export const hoodZh: Record<keyof typeof hoodEn, string> = {
   'run.volumes': '卷',
   'run.volumesHint': '每行一个：名字:目录 会保留数据；/主机/目录:目录 需要 serve --allow-bind。',
   'run.tmpfs': '以内存作目录',
-  'run.readOnly': '根文件系统只读',
+  'run.readOnly': '只读',
+  'run.readOnlyHint': '根文件系统不能写入，只有卷和内存可以。',
   'run.memory': '内存',
   'run.cpus': '处理器',
   'run.pids': '进程数',
@@ -76,7 +77,8 @@ export const hoodZh: Record<keyof typeof hoodEn, string> = {
   'run.init': '一个收养孤儿进程的小 init',
   'run.capAdd': '增加的权能',
   'run.capDrop': '去掉的权能',
-  'run.privileged': '全部权能，仅限它自己的用户命名空间内',
+  'run.privileged': '全部权能',
+  'run.privilegedHint': '仅在它自己的用户命名空间内有效。',
   'run.group.who': '环境、用户、目录',
   'run.group.net': '端口与网络',
   'run.group.disk': '卷',
@@ -175,9 +177,10 @@ export const hoodZh: Record<keyof typeof hoodEn, string> = {
   'lesson.cow.about': '修改只读层里的一个文件，看看由谁付出代价。',
   'lesson.cow.run.do': '用命令 `sh` 运行一个 `layerlab/sample` 的容器。',
   'lesson.cow.run.why':
-    '它直接运行在镜像的层上：什么也没有复制。终端旁边是它自己的层，即[[upper|容器层]]，还是空的。',
+    '它直接运行在[[image|镜像]]的[[layer|层]]上：什么也没有复制。终端旁边是它自己的层，即[[upper|容器层]]，还是空的。',
   'lesson.cow.change.do': '修改镜像里已有的一个文件。在它的终端里输入：',
-  'lesson.cow.change.why': '在第一个字节改变之前，内核先把[[copyUp|整个文件上拷]]。镜像里的文件还是原样。',
+  'lesson.cow.change.why':
+    '在第一个字节改变之前，[[kernel|内核]]先把[[copyUp|整个文件上拷]]。镜像里的文件还是原样。',
   'lesson.cow.delete.do': '现在删除一个：',
   'lesson.cow.delete.why':
     '下面的层是只读的，那里什么也没有删：容器层里的[[whiteout|删除标记]]把文件藏了起来。',
@@ -187,12 +190,13 @@ export const hoodZh: Record<keyof typeof hoodEn, string> = {
   'lesson.life.title': '创建、启动、提交',
   'lesson.life.about': '容器的一生，以及它怎样变成镜像。',
   'lesson.life.create.do': '在 `layerlab/sample` 处按“运行”，命令写 `sh`，选择“只创建”。',
-  'lesson.life.create.why': '`docker create` 在镜像上面加了一个可读写的层。什么也没有运行：容器首先是一层。',
+  'lesson.life.create.why':
+    '`docker create` 在[[image|镜像]]上面加了一个可读写的层。什么也没有运行：容器首先是一层。',
   'lesson.life.start.do': '启动它。',
   'lesson.life.start.why':
-    '`docker start` 在这些层外面围上一个有[[plan|自己命名空间]]的进程。`docker run` 就是创建加启动。',
+    '`docker start` 在这些层外面围上一个有自己[[namespace|命名空间]]的进程。`docker run` 就是创建加启动。',
   'lesson.life.write.do': '往它的层里写点东西：',
-  'lesson.life.write.why': '新文件只在这个容器的层里，会随它一起消失。',
+  'lesson.life.write.why': '新文件只在[[upper|这个容器的层]]里，会随它一起消失。',
   'lesson.life.commit.do': '按“提交…”，给新镜像取个名字。',
   'lesson.life.commit.why':
     '容器层变成了镜像上又一个只读的[[layer|层]]，里面只有改变了的东西。其余的层都与原镜像共享。',

@@ -12,6 +12,8 @@ class Lessons {
   kept = $state.raw<readonly string[]>([]);
   done = $state.raw<readonly string[]>([]);
   skipped = $state(false);
+  /** The containers that were there when the lesson began, by id; null until the lists are there. */
+  #before = $state.raw<ReadonlySet<string> | null>(null);
   #changes = $state.raw<ReadonlyMap<string, Changes>>(new Map());
 
   constructor() {
@@ -19,11 +21,13 @@ class Lessons {
       const was = JSON.parse(localStorage.getItem(stored) ?? '{}') as Partial<{
         current: string;
         kept: string[];
+        before: string[] | null;
         done: string[];
         skipped: boolean;
       }>;
       this.current = list.find((l) => l.id === was.current) ?? null;
       this.kept = was.kept ?? [];
+      this.#before = was.before ? new Set(was.before) : null;
       this.done = was.done ?? [];
       this.skipped = was.skipped === true;
     } catch {
@@ -47,6 +51,7 @@ class Lessons {
       sample: sample ?? null,
       images: app.lists.images,
       containers: app.lists.containers,
+      before: app.loaded ? this.#before : null,
       changes: this.#changes,
     };
   }
@@ -54,7 +59,9 @@ class Lessons {
   begin(id: Lesson['id']): void {
     this.current = list.find((l) => l.id === id) ?? null;
     this.kept = [];
+    this.#before = null;
     this.#changes = new Map();
+    this.#remember();
     this.#keep();
   }
 
@@ -72,6 +79,7 @@ class Lessons {
   look(): void {
     const lesson = this.current;
     if (!lesson) return;
+    this.#remember();
     const kept = advance(lesson, this.kept, this.seen);
     if (kept === this.kept) return;
     this.kept = kept;
@@ -97,10 +105,23 @@ class Lessons {
     });
   }
 
+  /** Notes what was there before the lesson, as soon as that is known. */
+  #remember(): void {
+    if (this.#before || !app.loaded) return;
+    this.#before = new Set(app.lists.containers.map((c) => c.id));
+    this.#keep();
+  }
+
   #keep(): void {
     localStorage.setItem(
       stored,
-      JSON.stringify({ current: this.current?.id, kept: this.kept, done: this.done, skipped: this.skipped }),
+      JSON.stringify({
+        current: this.current?.id,
+        kept: this.kept,
+        before: this.#before && [...this.#before],
+        done: this.done,
+        skipped: this.skipped,
+      }),
     );
   }
 }

@@ -1,20 +1,38 @@
-import { type Diff, diffLine } from '../diff.ts';
+import { type Diff, diffLine, diffOf, type Moment } from '../diff.ts';
 import { utc } from '../format.ts';
-import { extra, type ImageIndex, Kind, nodePath } from '../index.ts';
+import { decodeIndex, extra, type ImageIndex, Kind, nodePath } from '../index.ts';
 import { Cause, Status } from '../kinds.ts';
 import { nameOf } from '../names.ts';
 import { versionsOf } from '../provenance.ts';
 import { filter, type Mode, view } from '../tree.ts';
-import type { Waste } from '../waste.ts';
+import { wasteOf } from '../waste.ts';
 import { wasteLines } from '../wastelist.ts';
+import type { ReportImage } from '../wire.ts';
 import type { Cell } from './csv.ts';
 
-/** A list of the page, as it is asked for from another thread. */
+/** One side of a comparison, its index as the bytes that it was decoded from. */
+interface Side {
+  image: ReportImage;
+  bytes: Uint8Array;
+  layer: number;
+}
+
+/**
+ * A list of the page, as it is asked for from another thread. An index goes
+ * there as its bytes and is decoded anew: they are a fifth of its columns, and
+ * what is sent is copied while the page stands still.
+ */
 export type Table =
-  | { of: 'tree'; index: ImageIndex; mode: Mode; layer: number; query: string }
-  | { of: 'waste'; index: ImageIndex; waste: Waste }
-  | { of: 'diff'; diff: Diff; kinds: readonly number[] }
-  | { of: 'provenance'; index: ImageIndex; node: number };
+  | { of: 'tree'; bytes: Uint8Array; mode: Mode; layer: number; query: string }
+  | { of: 'waste'; bytes: Uint8Array }
+  | { of: 'diff'; before: Side; after: Side; kinds: readonly number[] }
+  | { of: 'provenance'; bytes: Uint8Array; node: number };
+
+/** Asks for a comparison's list. */
+export function diffTable({ before, after }: Diff, kinds: readonly number[]): Table {
+  const side = ({ image, index, layer }: Moment): Side => ({ image, bytes: index.bytes, layer });
+  return { of: 'diff', before: side(before), after: side(after), kinds };
+}
 
 // The words of the command line's --json, in no reader's language: tables are for programs.
 const kinds = invert(Kind, { symlink: 'symlink', char: 'char', block: 'block' });
@@ -33,16 +51,17 @@ export function lines(table: Table): Generator<Cell[]> {
     case 'tree':
       return tree(table);
     case 'waste':
-      return waste(table.index, table.waste);
+      return waste(decodeIndex(table.bytes));
     case 'diff':
-      return diff(table.diff, table.kinds);
+      return diff(compared(table.before, table.after), table.kinds);
     case 'provenance':
-      return provenance(table.index, table.node);
+      return provenance(decodeIndex(table.bytes), table.node);
   }
 }
 
 /** Every path of a view that its filter keeps, in the tree's order, whatever is folded. */
-function* tree({ index, mode, layer, query }: Extract<Table, { of: 'tree' }>): Generator<Cell[]> {
+function* tree({ bytes, mode, layer, query }: Extract<Table, { of: 'tree' }>): Generator<Cell[]> {
+  const index = decodeIndex(bytes);
   const shown = view(index, mode, layer);
   const keep = filter(index, shown, query);
   const v = index.versions;
@@ -66,12 +85,22 @@ function* tree({ index, mode, layer, query }: Extract<Table, { of: 'tree' }>): G
   }
 }
 
-function* waste(index: ImageIndex, found: Waste): Generator<Cell[]> {
+function* waste(index: ImageIndex): Generator<Cell[]> {
+  const found = wasteOf(index);
   yield ['path', 'bytes', 'layer', 'hidden by layer', 'cause', 'hidden by path', 'at byte'];
   for (const l of wasteLines(index, found, found.version.length)) {
     const at = l.hider.offset >= 0 ? l.hider.offset : null;
     yield [`/${l.path}`, l.bytes, l.layer, l.hider.layer, causes[l.hider.cause], `/${l.hiderPath}`, at];
   }
+}
+
+/** Two moments of one image have one index. */
+function compared(before: Side, after: Side): Diff {
+  const index = decodeIndex(before.bytes);
+  return diffOf(
+    { ...before, index },
+    { ...after, index: after.bytes === before.bytes ? index : decodeIndex(after.bytes) },
+  );
 }
 
 function* diff(d: Diff, wanted: readonly number[]): Generator<Cell[]> {
