@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { decodeIndex, nodePath } from '../src/core/index.ts';
 import { asks, globHits, globPattern, parseQuery } from '../src/core/query.ts';
-import { filter, rows, view } from '../src/core/tree.ts';
+import { rows } from '../src/core/rowlist.ts';
+import { filter, view } from '../src/core/tree.ts';
 import { encode, example, root } from './encode.ts';
 
 const index = decodeIndex(example());

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { decodeIndex, findNode } from '../src/core/index.ts';
 import { rowText } from '../src/core/row.ts';
-import { firstTouched, rows, view } from '../src/core/tree.ts';
+import { firstTouched, rows } from '../src/core/rowlist.ts';
+import { view } from '../src/core/tree.ts';
 import { example } from './encode.ts';
 
 const index = decodeIndex(example());
@@ -44,8 +45,8 @@ test('a folder says that something beneath it is not as it was', () => {
 test('the first touched path is found in what is unfolded, and nowhere else', () => {
   const v = view(index, 'merged', 1);
   const all = rows(index, v, () => true, null);
-  const first = firstTouched(v, all);
+  const first = firstTouched(index, v, all);
   expect(rowText(index, v, all[first]).mark).not.toBe('');
   for (const node of all.subarray(0, first)) expect(rowText(index, v, node).mark).toBe('');
-  expect(firstTouched(v, all.subarray(0, first))).toBe(-1);
+  expect(firstTouched(index, v, all.subarray(0, first))).toBe(-1);
 });

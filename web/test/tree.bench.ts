@@ -3,8 +3,9 @@
 import { bench, describe } from 'vitest';
 import { decodeIndex } from '../src/core/index.ts';
 import { prepare } from '../src/core/prepare.ts';
+import { reveal, rows } from '../src/core/rowlist.ts';
 import { Stepper } from '../src/core/steps.ts';
-import { filter, reveal, rows, view } from '../src/core/tree.ts';
+import { filter, view } from '../src/core/tree.ts';
 import { encode, root } from './encode.ts';
 
 function half(): Uint8Array {

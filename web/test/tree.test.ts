@@ -1,15 +1,7 @@
 import { expect, test } from 'vitest';
 import { decodeIndex, findNode, nodePath } from '../src/core/index.ts';
-import {
-  filter,
-  hasChildren,
-  type Mode,
-  reveal,
-  rows,
-  Status,
-  touchedBelow,
-  view,
-} from '../src/core/tree.ts';
+import { reveal, rows } from '../src/core/rowlist.ts';
+import { filter, hasChildren, type Mode, Status, touchedBelow, view } from '../src/core/tree.ts';
 import { example } from './encode.ts';
 
 const index = decodeIndex(example());

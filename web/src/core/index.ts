@@ -2,6 +2,7 @@ import { Cursor } from './bytes.ts';
 import { Flag, Kind } from './kinds.ts';
 import { nameOf } from './names.ts';
 import { deeds } from './status.ts';
+import { stretches } from './stretch.ts';
 import type { ReportImage, ReportWarning } from './wire.ts';
 
 export { Cause, Flag, Kind } from './kinds.ts';
@@ -32,6 +33,8 @@ export interface ImageIndex {
   versions: Versions;
   /** What the layer of each version did by making it; see deeds. */
   did: Uint8Array;
+  /** Neighbours of one life, at the first of them the node past the last; see stretches. */
+  stretch: Int32Array;
   /** Inodes with more than one name. */
   inodes: number;
 }
@@ -140,6 +143,7 @@ export function decodeIndex(bytes: Uint8Array): ImageIndex {
   for (let k = 0; k < count; k++) if (v.inode[k] >= inodes) inodes = v.inode[k] + 1;
   return {
     did: deeds({ nodes, first, versions: v }),
+    stretch: stretches({ nodes, parent, end, first, versions: v }),
     inodes,
     head,
     bytes,

@@ -72,7 +72,7 @@ export class Stepper {
   }
 
   #update(v: View, nodes: Int32Array): void {
-    const { parent, first, did } = this.#index;
+    const { parent, first, did, stretch } = this.#index;
     const { kind, inode, until, layer: from, size: bytes } = this.#index.versions;
     const { version, status, touched, size } = v;
     const { layer } = v;
@@ -98,7 +98,13 @@ export class Stepper {
         if (shown >= 0) next = shown & 7;
       }
       if (to < 0) next = 0;
+      const past = stretch[node];
+      if (past > 0) n += past - node - 1;
       if (k === to && state === next) continue;
+      if (past > 0) {
+        this.#fill(v, node, past, to, next);
+        continue;
+      }
       version[node] = to;
       status[node] = next;
       let more = 0;
@@ -120,6 +126,31 @@ export class Stepper {
     }
     this.#sweep(v);
     for (const n of loose) this.#settle(v, n);
+  }
+
+  /** Writes a stretch, whose nodes have neighbouring versions; what its folder gains is handed on by the sweep. */
+  #fill(v: View, node: number, past: number, to: number, next: number): void {
+    const { parent, first } = this.#index;
+    const { version, status, touched, size } = v;
+    const k = first[node];
+    const all = this.#index.versions.size.subarray(k, k + past - node);
+    const counted = (at: number, state: number) => at >= 0 && state !== Status.deleted;
+    const before = counted(version[node], status[node]);
+    const after = counted(to, next);
+    const touch = (to < 0 ? 0 : counts(next)) - touched[node];
+    const p = parent[node];
+    if (before !== after) {
+      let sum = 0;
+      for (let i = 0; i < all.length; i++) sum += all[i];
+      this.#bytes[p] += after ? sum : -sum;
+    }
+    this.#touches[p] += touch * (past - node);
+    if (to < 0) version.fill(-1, node, past);
+    else version.set(first.subarray(node, past), node);
+    status.fill(next, node, past);
+    touched.fill(touched[node] + touch, node, past);
+    if (after) size.set(all, node);
+    else size.fill(0, node, past);
   }
 
   /** Hands on to every folder what its children gained, the deepest first. */

@@ -1,4 +1,4 @@
-import { SvelteMap } from 'svelte/reactivity';
+import { untrack } from 'svelte';
 
 /**
  * Which folders the reader has opened or closed; the others follow `open`.
@@ -6,23 +6,29 @@ import { SvelteMap } from 'svelte/reactivity';
  */
 export class Folds {
   open = $state(false);
-  readonly #chosen = new SvelteMap<number, boolean>();
+  #chosen = $state.raw<ReadonlyMap<number, boolean>>(new Map());
 
   constructor(open: boolean) {
     this.open = open;
   }
 
-  /** `shown`: open unless the reader closed it, because something in it changed. */
-  isOpen(node: number, shown: boolean): boolean {
-    return this.#chosen.get(node) ?? (this.open || shown);
+  /**
+   * Says which folders are open, for all that a list asks about: those that the
+   * reader opened, and those of `shown`, because something in them changed,
+   * unless the reader closed them.
+   */
+  opened(shown: ReadonlySet<number>): (node: number) => boolean {
+    const { open } = this;
+    const chosen = this.#chosen;
+    return (node) => chosen.get(node) ?? (open || shown.has(node));
   }
 
   set(node: number, open: boolean): void {
-    this.#chosen.set(node, open);
+    this.#chosen = new Map(untrack(() => this.#chosen)).set(node, open);
   }
 
   all(open: boolean): void {
-    this.#chosen.clear();
+    this.#chosen = new Map();
     this.open = open;
   }
 }

@@ -183,6 +183,9 @@ function same(a: RowState, b: RowState): boolean {
 export class Rows {
   readonly #into: Element;
   #ring: Row[] = [];
+  #first = 0;
+  /** How far the ring is turned: place 0 lies in its row of that number. */
+  #turn = 0;
 
   constructor(into: Element) {
     this.#into = into;
@@ -196,8 +199,11 @@ export class Rows {
       this.#into.append(row.element);
     }
     while (this.#ring.length > most) this.#ring.pop()?.element.remove();
+    // After a jump each row has its place among those in sight again: none is shown or hidden, or put elsewhere in the document.
+    if (Math.abs(first - this.#first) >= most) this.#turn = (this.#turn + this.#first - first) % most;
+    this.#first = first;
     for (let at = first; at < first + most; at++) {
-      const row = this.#ring[at % most];
+      const row = this.#at(at);
       row.hide(at >= last);
       if (at < last) write(row, at);
     }
@@ -207,10 +213,15 @@ export class Rows {
   order(first: number): void {
     const { length } = this.#ring;
     for (let at = first + length - 1, next: Element | null = null; at >= first; at--) {
-      const { element }: Row = this.#ring[at % length];
+      const { element }: Row = this.#at(at);
       if (element.nextElementSibling !== next) this.#into.insertBefore(element, next);
       next = element;
     }
+  }
+
+  #at(place: number): Row {
+    const { length } = this.#ring;
+    return this.#ring[(((place + this.#turn) % length) + length) % length];
   }
 
   /** The row that an element lies in. */
