@@ -7,6 +7,7 @@ import { isSite } from '../io/bundled.ts';
 import { type Connection, connectEvents } from '../io/events.ts';
 import { guest, session } from '../io/session.ts';
 import { activity } from './activity/activity.svelte.ts';
+import { Address } from './address.ts';
 
 /** What the whole page shares: who is logged in, where we are, what the server has. */
 class App {
@@ -24,29 +25,38 @@ class App {
   lately = $state.raw<ReadonlyMap<string, Activity>>(new Map());
   now = $state(Date.now());
 
+  readonly #address = new Address();
   readonly #listeners = new Set<(e: ApiEvent) => void>();
   #disconnect: (() => void) | null = null;
 
   /** Follows the address and, once logged in, the server's events. Returns what ends it. */
   start(): () => void {
+    const leave = () => this.#address.leave();
+    const show = () => this.#address.show();
     const follow = () => {
+      this.#address.settle();
       const code = /[#&]code=/.test(location.hash) ? codeIn(location.hash) : null;
       const share = shareIn(location.hash);
       if (code) void this.login(code);
       else if (share) {
         // Out of the address and its history; a reload of this tab finds it.
         guest.secret = share;
-        this.replace({ view: 'shared' });
+        this.route = { view: 'shared' };
+        history.replaceState(null, '', formatRoute(this.route));
       } else this.route = parseRoute(location.hash);
     };
     follow();
     window.addEventListener('hashchange', follow);
+    window.addEventListener('pagehide', leave);
+    window.addEventListener('pageshow', show);
     const clock = window.setInterval(() => {
       this.now = Date.now();
     }, 30_000);
     if (this.authorized && !this.loggingIn) this.#connect();
     return () => {
       window.removeEventListener('hashchange', follow);
+      window.removeEventListener('pagehide', leave);
+      window.removeEventListener('pageshow', show);
       window.clearInterval(clock);
       this.#disconnect?.();
     };
@@ -86,7 +96,7 @@ class App {
 
   /** Changes the address without a new entry in the browser's history. */
   replace(route: Route): void {
-    history.replaceState(null, '', formatRoute(route));
+    this.#address.write(formatRoute(route));
     this.route = route;
   }
 

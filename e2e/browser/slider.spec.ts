@@ -1,0 +1,106 @@
+import type { Page } from '@playwright/test';
+import { asFile, dockerSave } from './archives.ts';
+import { expect, openFile, openSample, test } from './site.ts';
+
+/** Five layers, each with a folder of 300 files. */
+const many = dockerSave([
+  {
+    tag: 'many:1',
+    layers: Array.from({ length: 5 }, (_, l) => [
+      { name: `d${l}/` },
+      ...Array.from({ length: 300 }, (_, f) => ({ name: `d${l}/file-${f}`, content: '' })),
+    ]),
+  },
+]);
+
+/** Steps through the moments as fast as a script can, and then does what `last` says. */
+function steps(page: Page, moments: number[], last?: 'reload' | 'leave'): Promise<void> {
+  return page.evaluate(
+    ([all, then]) => {
+      const slider = document.getElementById('layer-slider') as HTMLInputElement;
+      for (const moment of all) {
+        slider.value = `${moment}`;
+        slider.dispatchEvent(new Event('input', { bubbles: true }));
+      }
+      if (then === 'reload') location.reload();
+      if (then === 'leave') location.hash = '#/words';
+    },
+    [moments, last] as const,
+  );
+}
+
+test('each frame of a drag shows the tree of its moment, without a gap', async ({ page, site }) => {
+  await openFile(page, site, asFile('many.tar', many));
+  await page.getByRole('button', { name: 'Unfold all' }).click();
+  const frames = await page.evaluate(async () => {
+    const slider = document.getElementById('layer-slider') as HTMLInputElement;
+    const box = (document.querySelector('[role=tree]') as Element).getBoundingClientRect();
+    const after = new MessageChannel();
+    const out = [];
+    for (const moment of [0, 3, 1, 4, 2, 0, 4, 3, 2, 1]) {
+      await new Promise(requestAnimationFrame);
+      slider.value = `${moment}`;
+      slider.dispatchEvent(new Event('input', { bubbles: true }));
+      // A message that is sent within a frame comes when the frame is done.
+      await new Promise((done) => {
+        after.port1.onmessage = done;
+        after.port2.postMessage(null);
+      });
+      const rows = [...document.querySelectorAll('.rows .row:not([hidden])')]
+        .map((row) => ({
+          top: row.getBoundingClientRect().top,
+          layer: Number(row.querySelector('.layer')?.textContent),
+          added: row.classList.contains('added'),
+        }))
+        .filter((row) => row.top + 28 > box.top && row.top < box.bottom)
+        .sort((a, b) => a.top - b.top);
+      out.push({ moment, rows, top: box.top, bottom: box.bottom });
+    }
+    return out;
+  });
+  expect(frames).toHaveLength(10);
+  for (const { moment, rows, top, bottom } of frames) {
+    expect(rows.length, `moment ${moment}`).toBeGreaterThan(10);
+    expect(rows[0].top).toBeLessThanOrEqual(top + 1);
+    expect((rows.at(-1)?.top ?? 0) + 28).toBeGreaterThanOrEqual(bottom - 1);
+    rows.forEach((row, i) => {
+      expect(row.top).toBeCloseTo(rows[0].top + 28 * i, 1);
+      expect(row.layer).toBeLessThanOrEqual(moment);
+      expect(row.added).toBe(row.layer === moment);
+    });
+    expect(rows.some((row) => row.added)).toBe(true);
+  }
+  // What is told about a layer follows when the slider rests.
+  const layers = page.getByRole('region', { name: 'Layers' });
+  await expect(layers.locator('li', { has: page.locator('dl') })).toHaveCount(1);
+  await expect(layers.locator('li', { has: page.locator('dl') })).toContainText('step-1');
+  await expect(layers.locator('[aria-current]')).toHaveAttribute('data-layer', '1');
+});
+
+test('the address has the last moment of a drag, however long that was and wherever one goes then', async ({
+  page,
+  site,
+}) => {
+  await openSample(page, site);
+  const slider = page.locator('#layer-slider');
+  // More than a browser takes in ten seconds.
+  await steps(page, [...Array.from({ length: 300 }, (_, i) => i % 4), 2]);
+  await expect(page).toHaveURL(/after=2$/);
+  await expect(slider).toHaveValue('2');
+
+  await steps(page, [1, 0, 1], 'leave');
+  await expect(page.getByRole('heading', { name: 'Words', exact: true })).toBeVisible();
+  await page.goBack();
+  await expect(page).toHaveURL(/after=1$/);
+  await expect(slider).toHaveValue('1');
+
+  await steps(page, [0, 3, 0]);
+  await page.goForward();
+  await page.goBack();
+  await expect(page).toHaveURL(/after=0$/);
+  await expect(slider).toHaveValue('0');
+
+  await steps(page, [1, 3, 2], 'reload');
+  await expect(page.getByText('This address belongs to the image')).toBeVisible();
+  await expect(page).toHaveURL(/after=2$/);
+});

@@ -1,0 +1,76 @@
+// A drag of the slider names a moment with each frame; browsers take so many
+// addresses no more (WebKit throws after 100 in 10 s, Chromium leaves out those
+// after 200), and each costs a millisecond of the step.
+
+/** The least time between two addresses, in milliseconds. */
+const pace = 150;
+
+const stored = 'layerlab.address';
+
+/** An entry of the browser's history, where the browser tells them apart. */
+const entry = () => (window.navigation as Navigation | undefined)?.currentEntry?.key;
+
+/**
+ * The address of the page's entry in the browser's history. The first of a drag
+ * is written at once, the others in turns; an entry that is left before its turn
+ * has what it should say when it is come back to.
+ */
+export class Address {
+  #written = Number.NEGATIVE_INFINITY;
+  #waiting: { entry: string; url: string } | null = null;
+  #turn = 0;
+  /** What entries should say that were left too early. */
+  readonly #left: Map<string, string>;
+
+  constructor() {
+    this.#left = new Map(JSON.parse(sessionStorage.getItem(stored) ?? '[]') as [string, string][]);
+  }
+
+  write(url: string): void {
+    const at = entry();
+    const wait = this.#written + pace - performance.now();
+    if (at === undefined || wait <= 0) {
+      this.#put(url);
+      return;
+    }
+    this.#waiting = { entry: at, url };
+    window.clearTimeout(this.#turn);
+    this.#turn = window.setTimeout(() => this.settle(), wait);
+  }
+
+  /** Before the page is left: a reload goes where the entry said before, so that the page after it has to know. */
+  leave(): void {
+    const left = new Map(this.#left);
+    if (this.#waiting) left.set(this.#waiting.entry, this.#waiting.url);
+    if (left.size > 0) sessionStorage.setItem(stored, JSON.stringify([...left]));
+    this.settle();
+  }
+
+  /** When the page is shown, for the first time or again. */
+  show(): void {
+    sessionStorage.removeItem(stored);
+  }
+
+  /** Has the entry say what it should, also one that was come back to. */
+  settle(): void {
+    const waiting = this.#waiting;
+    const at = entry();
+    if (waiting && waiting.entry !== at) this.#left.set(waiting.entry, waiting.url);
+    else if (waiting) this.#put(waiting.url);
+    this.#forget();
+    const kept = at === undefined ? undefined : this.#left.get(at);
+    if (kept !== undefined) this.#put(kept);
+  }
+
+  #put(url: string): void {
+    this.#forget();
+    this.#left.delete(entry() ?? '');
+    history.replaceState(null, '', url);
+    this.#written = performance.now();
+  }
+
+  #forget(): void {
+    window.clearTimeout(this.#turn);
+    this.#waiting = null;
+  }
+}
