@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decodeIndex, nodePath } from '../src/core/index.ts';
-import { asks, globHits, globPattern, parseQuery } from '../src/core/query.ts';
+import { asks, globHits, globPattern, parseQuery, reachOf } from '../src/core/query.ts';
 import { rows } from '../src/core/rowlist.ts';
 import { filter, view } from '../src/core/tree.ts';
 import { encode, example, root } from './encode.ts';
@@ -57,6 +57,53 @@ test('a glob on bytes is what its regular expression is on text', () => {
       const found = globHits(bytes, 1, bytes.length - 2, new TextEncoder().encode(glob));
       expect(found, `${glob} on ${name}`).toBe(globPattern(glob)?.test(name));
     }
+  }
+});
+
+test.each<[string, ReturnType<typeof reachOf>]>([
+  ['9\\d\\d', 'names'],
+  ['my-app', 'names'],
+  ['lib(c|ssl)-?[0-9.]+', 'names'],
+  ['a{2,}', 'names'],
+  ['cost\\$', 'names'],
+  ['\\.(js|ts)$', 'last'],
+  ['[a-z]+$', 'last'],
+  ['^etc', 'path'],
+  ['etc.my', 'path'],
+  ['etc/my', 'path'],
+  ['a|b$', 'path'],
+  ['[^x]y', 'path'],
+  ['[.-9]', 'path'],
+  ['\\W', 'path'],
+  ['\\bcfg', 'path'],
+  ['a(?=b)', 'path'],
+  ['(a|(b))', 'path'],
+  ['\\x2f', 'path'],
+  ['\\u002fa', 'path'],
+  ['(a)\\1', 'path'],
+])('the pattern %s reaches %s', (source, reach) => {
+  expect(reachOf(new RegExp(source))).toBe(reach);
+});
+
+test('a pattern finds the paths that it matches as a whole, whatever it reaches', () => {
+  const v = view(index, 'merged', 1);
+  const all = [...rows(index, v, () => true, null)].map((i) => nodePath(index, i));
+  const patterns = [
+    'my',
+    'etc',
+    'app-?(tools|config)',
+    's$',
+    'my-app.d',
+    '[a-f]+$',
+    'c/m',
+    '^e',
+    'x?',
+    '.c.n',
+    'n|s$',
+    'g{1}$',
+  ];
+  for (const source of patterns) {
+    expect(hits(1, `/${source}/`), source).toEqual(all.filter((path) => new RegExp(source).test(path)));
   }
 });
 

@@ -1,6 +1,7 @@
 import { Cursor } from './bytes.ts';
 import { Flag, Kind } from './kinds.ts';
 import { nameOf } from './names.ts';
+import { sameNames } from './samename.ts';
 import { deeds } from './status.ts';
 import { stretches } from './stretch.ts';
 import type { ReportImage, ReportWarning } from './wire.ts';
@@ -35,6 +36,8 @@ export interface ImageIndex {
   did: Uint8Array;
   /** Neighbours of one life, at the first of them the node past the last; see stretches. */
   stretch: Int32Array;
+  /** The first node with the same name; see sameNames. */
+  sameName: Int32Array;
   /** Inodes with more than one name. */
   inodes: number;
 }
@@ -143,6 +146,7 @@ export function decodeIndex(bytes: Uint8Array): ImageIndex {
   for (let k = 0; k < count; k++) if (v.inode[k] >= inodes) inodes = v.inode[k] + 1;
   return {
     did: deeds({ nodes, first, versions: v }),
+    sameName: sameNames({ nodes, bytes, nameAt, nameLen }),
     stretch: stretches({ nodes, parent, end, first, versions: v }),
     inodes,
     head,

@@ -98,6 +98,20 @@ function condition(q: Query, word: string): boolean {
   }
 }
 
+const atom = String.raw`[\w\-,:;@#%&~=]|\\[dw.+*?()[\]{}|^$-]|\[(?:\w-\w|[\w.])+-?\]|[+*?]|\{\d+(?:,\d*)?\}`;
+const slashless = new RegExp(`^(?:${atom}|\\((?:\\?:|(?!\\?))(?:${atom}|\\|)*\\))*(\\$)?$`);
+
+/**
+ * Where a pattern on the path may find what it says: in any one of the path's
+ * names, since nothing in it is a slash or asks what stands beside; in the last
+ * name alone, since it goes on to the end; or anywhere in the path.
+ */
+export function reachOf(pattern: RegExp): 'names' | 'last' | 'path' {
+  const m = slashless.exec(pattern.source);
+  if (!m) return 'path';
+  return m[1] ? 'last' : 'names';
+}
+
 /** A glob as a regular expression: * and ? stay within a name, ** does not, [a-z] is a class. Null where a class is not closed. */
 export function globPattern(glob: string): RegExp | null {
   let out = '';

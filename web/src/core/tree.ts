@@ -1,7 +1,7 @@
 import { type ImageIndex, nodeName, nodePath } from './index.ts';
 import { Flag, Kind, Status } from './kinds.ts';
 import { contains, lowered, touches } from './names.ts';
-import { asks, globHits, parseQuery, type Query } from './query.ts';
+import { asks, globHits, parseQuery, type Query, reachOf } from './query.ts';
 
 export { Status } from './kinds.ts';
 
@@ -128,15 +128,34 @@ export function filter(index: ImageIndex, v: View, text: string): Uint8Array | n
   const parts = q.text === '' ? null : q.text.split('/').map((p) => new TextEncoder().encode(p).map(lowered));
   const { glob } = q;
   const named = glob
-    ? (node: number) => globHits(index.bytes, index.nameAt[node], index.nameLen[node], glob)
+    ? once(index, (node) => globHits(index.bytes, index.nameAt[node], index.nameLen[node], glob))
     : q.pattern && matcher(index, q.pattern, q.wholePath);
+  const ends = parts && ((node: number) => hit(index, node, parts));
+  const said = parts?.length === 1 && ends ? once(index, ends) : ends;
   for (let i = index.nodes - 1; i > 0; i--) {
     if (v.version[i] < 0) continue;
-    if ((parts === null || hit(index, i, parts)) && (named === null || named(i)) && fits(index, v, i, q))
-      keep[i] |= 1;
+    if ((said === null || said(i)) && (named === null || named(i)) && fits(index, v, i, q)) keep[i] |= 1;
     if (keep[i]) keep[index.parent[i]] |= 2;
   }
   return keep;
+}
+
+/** How many hits a filter has. */
+export function hitsOf(keep: Uint8Array): number {
+  let n = 0;
+  for (let i = 0; i < keep.length; i++) n += keep[i] & 1;
+  return n;
+}
+
+/** Asks about each name once, whichever nodes have it. */
+function once(index: ImageIndex, ask: (node: number) => boolean): (node: number) => boolean {
+  const { sameName } = index;
+  const known = new Uint8Array(index.nodes); // 1: no, 2: yes
+  return (node) => {
+    const first = sameName[node];
+    if (known[first] === 0) known[first] = ask(first) ? 2 : 1;
+    return known[first] === 2;
+  };
 }
 
 const letters = ['', 'f', 'd', 'l', 'c', 'b', 'p', ''];
@@ -157,21 +176,28 @@ function fits(index: ImageIndex, v: View, node: number, q: Query): boolean {
 const known = new WeakMap<ImageIndex, string>();
 
 /**
- * Whether a node's name, or path, is what a pattern says, for nodes in
- * descending order. Texts are made as they are asked for and let go: half a
- * million that are kept cost more than they spare.
+ * Words the names of nodes. Texts are made as they are asked for and let go: half
+ * a million that are kept cost more than they spare.
  */
-function matcher(index: ImageIndex, pattern: RegExp, whole: boolean): (node: number) => boolean {
+function texts(index: ImageIndex): (node: number) => string {
   const all = known.get(index) ?? new TextDecoder('latin1').decode(index.bytes);
   known.set(index, all);
-  const name = (node: number) => {
+  return (node) => {
     const from = index.nameAt[node];
     const end = from + index.nameLen[node];
     for (let at = from; at < end; at++)
       if (index.bytes[at] < 0x20 || index.bytes[at] >= 0x7f) return nodeName(index, node);
     return all.slice(from, end);
   };
-  if (!whole) return (node) => pattern.test(name(node));
+}
+
+/** Whether a node's name, or path, is what a pattern says, for nodes in descending order. */
+function matcher(index: ImageIndex, pattern: RegExp, whole: boolean): (node: number) => boolean {
+  const name = texts(index);
+  const own = once(index, (node) => pattern.test(name(node)));
+  const reach = whole ? reachOf(pattern) : 'last';
+  if (reach === 'last') return own;
+  if (reach === 'names') return anywhere(index, own);
   // Neighbours lie in one folder.
   let folder = -1;
   let above = '';
@@ -182,6 +208,20 @@ function matcher(index: ImageIndex, pattern: RegExp, whole: boolean): (node: num
     }
     return pattern.test(above + name(node));
   };
+}
+
+/** Whether a node, or a folder above it, is what is asked for. */
+function anywhere(index: ImageIndex, own: (node: number) => boolean): (node: number) => boolean {
+  const known = new Uint8Array(index.nodes); // of folders: 1: no, 2: yes
+  const within = (folder: number) => {
+    let p = folder;
+    while (p > 0 && known[p] === 0 && !own(p)) p = index.parent[p];
+    const is = p > 0 && known[p] !== 1 ? 2 : 1;
+    if (p > 0) known[p] = is;
+    for (let q = folder; q !== p; q = index.parent[q]) known[q] = is;
+    return is === 2;
+  };
+  return (node) => own(node) || within(index.parent[node]);
 }
 
 /** Whether the path down to this node ends its match here: "a/b" hits b… in a folder …a. */
