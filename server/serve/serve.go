@@ -237,12 +237,20 @@ func (s *server) writeInit() (string, error) {
 	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, s.o.Runtime) {
 		return path, nil
 	}
-	part := path + ".partial"
-	if err := os.WriteFile(part, s.o.Runtime, 0o755); err != nil {
+	// Servers that share the folder may begin at once: each writes a file of its own.
+	part, err := os.CreateTemp(s.o.RunDir, ".partial-init-*")
+	if err != nil {
 		return "", err
 	}
+	_, err = part.Write(s.o.Runtime)
 	// Whatever the umask: the container's root is nobody to this file.
-	return path, errors.Join(os.Chmod(part, 0o755), os.Rename(part, path))
+	if err = errors.Join(err, part.Chmod(0o755), part.Close()); err == nil {
+		err = os.Rename(part.Name(), path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("program of --init: %w", errors.Join(err, os.Remove(part.Name())))
+	}
+	return path, nil
 }
 
 // idPool reads which ids are free for containers.
