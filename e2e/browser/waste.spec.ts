@@ -102,6 +102,12 @@ test('400 MB larger: which two commands did it, and what each cost', async ({ pa
   await expect(largest).toContainText('/var/cache/apt/pkgcache.bin');
   await expect(page.getByRole('region', { name: 'Paths by bytes' })).toContainText('owner');
 
+  // Who began with the older one turns them round.
+  await page.getByRole('link', { name: 'Swap before and after' }).click();
+  await expect(page.getByText('Layers −400 MB')).toBeVisible();
+  await page.getByRole('link', { name: 'Swap before and after' }).click();
+  await expect(page.getByText('Layers +400 MB')).toBeVisible();
+
   // And why the image did not shrink: the first copy still lies in its layer.
   await page.getByRole('link', { name: 'Waste' }).click();
   await expect(page.getByText('240 MB of 640 MB')).toBeVisible();

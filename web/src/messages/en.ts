@@ -310,8 +310,8 @@ export const en = {
   'archive.busy': 'Reading …',
   'papers.other': 'Not in the specification.',
   'waste.about':
-    'Bytes that the image carries and no container will see: content that a later layer replaced or hid. Hard links count once.',
-  'waste.sum': '{wasted} of {bytes} ({percent} %)',
+    'Bytes that the image carries and no container will see: content that a later layer replaced or hid. Deleting in a later layer makes no image smaller. Hard links count once.',
+  'waste.sum': '{wasted} of {bytes} wasted ({percent} %)',
   'waste.none': 'Nothing is wasted: every byte of content can be seen.',
   'waste.limits':
     'Not counted: entries that a later entry of their own layer replaced, and the holes that sparse files leave out.',
@@ -738,6 +738,7 @@ export const en = {
   'diff.after': 'After',
   'diff.image': 'Image to compare with',
   'diff.this': 'This image',
+  'diff.swap': 'Swap before and after',
   'diff.near': 'Other versions of it are here. Compare with:',
   'diff.file': 'Another file …',
   'diff.layer': 'Layer',
