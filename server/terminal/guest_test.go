@@ -114,10 +114,11 @@ func TestAWriterTypesUntilTheShareIsOver(t *testing.T) {
 	h, url, end := lend(t, p, true)
 	writer := dial(t, url+"/s1")
 	writer.expect("ready")
+	writer.send(wire.Control{Type: "resize", Cols: 9, Rows: 9}) // without effect
 	if err := writer.conn.WriteMessage(websocket.BinaryMessage, []byte("ls\n")); err != nil {
 		t.Fatal(err)
 	}
-	p.until(t, "the program gets ls", func() bool { return p.typed.String() == "ls\n" })
+	p.until(t, "the program gets ls, and no size", func() bool { return p.typed.String() == "ls\n" && len(p.sizes) == 0 })
 	h.Resized("c1", 100, 30)
 	h.Resized("other", 1, 1)
 	if c := writer.expect("resize"); c.Cols != 100 || c.Rows != 30 {

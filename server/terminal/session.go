@@ -151,7 +151,7 @@ func (s *session) read(ctx context.Context) {
 				s.expel(errLooksOnly())
 				continue
 			}
-			if c.Cols > 0 && c.Rows > 0 {
+			if s.guest == nil && c.Cols > 0 && c.Rows > 0 { // its size is the owner's to say
 				if err := s.o.Resize(ctx, s.id, c.Cols, c.Rows); err != nil && ctx.Err() == nil {
 					s.o.Log.Debug("resize", "terminal", s.id, "err", err)
 				}
