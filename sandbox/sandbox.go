@@ -285,7 +285,8 @@ func (c *child) receive(o Options, take func(guest.Kind, []byte) error) error {
 // brokeDown words the end of a child that did not finish.
 func (c *child) brokeDown(waitErr error, o Options) error {
 	text := c.stderr.String()
-	if strings.Contains(text, "out of memory") {
+	// Go's words in the guest: of its allocator, and of what it asks the host for.
+	if strings.Contains(text, "out of memory") || strings.Contains(text, "runtime: cannot allocate memory") {
 		return tooMuchMemory(o.Memory)
 	}
 	if waitErr == nil {

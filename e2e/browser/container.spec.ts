@@ -86,6 +86,7 @@ test('a container is paused, resumed, stopped and removed', async ({ page }) => 
   await page.getByRole('button', { name: /^Kill/ }).click();
   await expect(page.getByText('ended by signal 9')).toBeVisible();
   await page.getByRole('button', { name: /^Remove/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
   await expect(page).toHaveURL(/#\/$/);
 });
 

@@ -79,5 +79,6 @@ test('a container’s own stack: its box freezes, goes and comes, by the keys of
   }
   await expectAccessible(page);
   await page.getByRole('button', { name: /^Remove / }).press('Enter');
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).press('Enter');
   await expect(page).toHaveURL(/#\/$/);
 });

@@ -129,6 +129,7 @@ test('lesson: create, start, commit', async ({ page }) => {
   await page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click();
   await page.getByRole('button', { name: /^Kill/ }).click();
   await page.getByRole('button', { name: /^Remove/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
   await expect(panel(page)).toContainText('That is the whole lesson');
   await page.getByRole('button', { name: '中文' }).click();
   await expect(page.getByRole('complementary', { name: '课程' })).toContainText('这节课就是这些');

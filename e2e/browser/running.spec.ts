@@ -68,6 +68,7 @@ test('another runtime is chosen in the dialog of run; it has neither plan nor tr
   await expect(page.getByRole('heading', { name: 'Namespaces' })).toBeVisible();
   await page.getByRole('button', { name: /^Kill/ }).click();
   await page.getByRole('button', { name: /^Remove/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
   await expect(page).toHaveURL(/#\/$/);
   await context.close();
 });

@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 
+	"github.com/layerlab/layerlab/server/caution"
 	"github.com/layerlab/layerlab/server/dockerapi/policy"
 	"github.com/layerlab/layerlab/server/dockerapi/settings"
 	"github.com/layerlab/layerlab/server/health"
@@ -86,8 +87,8 @@ func (h *Handler) containerCreate(c *call) error {
 	if err != nil {
 		return containerError(want.Name, err)
 	}
-	if h.Facts.PlainBinds {
-		warnings = append(warnings, settings.Nobodys(want.Mounts)...)
+	for _, w := range caution.OfCreate(&want.CreateContainer, h.Facts.PlainBinds) {
+		warnings = append(warnings, w.Message)
 	}
 	return c.json(http.StatusCreated, container.CreateResponse{ID: made.ID, Warnings: warnings})
 }

@@ -72,24 +72,13 @@ func (h *Handler) containerStop(c *call) error {
 
 func (h *Handler) containerRestart(c *call) error {
 	name := c.path["name"]
-	d, err := h.Containers.Detail(c.r.Context(), name)
-	if err != nil {
-		return containerError(name, err)
-	}
 	t, err := c.timeout()
 	if err != nil {
 		return err
 	}
-	if d.Pid != 0 {
-		if d.AutoRemove {
-			return conflict("container %s removes itself when it stops: it cannot be restarted", d.Container.ID)
-		}
-		if _, err := h.Containers.Stop(c.r.Context(), d.Container.ID, wire.StopContainer{Timeout: t, Signal: c.query("signal")}); err != nil {
-			return containerError(name, err)
-		}
-	}
-	if _, err = h.Containers.Start(c.r.Context(), d.Container.ID); err == nil {
-		h.Containers.Act(c.r.Context(), d.Container.ID, "restart")
+	_, err = h.Containers.Restart(c.r.Context(), name, wire.StopContainer{Timeout: t, Signal: c.query("signal")})
+	if code(err) == "container-removes-itself" {
+		return conflict("container %s removes itself when it stops: it cannot be restarted", args(err)["id"])
 	}
 	return c.done(name, err)
 }
@@ -229,30 +218,11 @@ func (h *Handler) containerPrune(c *call) error {
 			return err
 		}
 	}
-	ctx := c.r.Context()
-	list, err := h.Containers.List(ctx)
+	ids, freed, err := h.pruneContainers(c.r.Context(), func(one wire.Container, labels map[string]string) bool {
+		return (until.IsZero() || one.CreatedAt.Before(until)) && f.labels(labels)
+	})
 	if err != nil {
 		return err
 	}
-	report := container.PruneReport{ContainersDeleted: []string{}}
-	for _, one := range list {
-		if one.Pid != 0 || one.State == wire.StateRestarting || !until.IsZero() && !one.CreatedAt.Before(until) {
-			continue
-		}
-		s, err := h.summary(ctx, one, true)
-		if err != nil || !f.labels(s.Labels) {
-			continue
-		}
-		err = h.Containers.Delete(ctx, one.ID, false)
-		switch {
-		case errors.Is(err, imagecore.ErrNotFound), errors.Is(err, imagecore.ErrConflict):
-			continue // gone, or started meanwhile
-		case err != nil:
-			return err
-		}
-		report.ContainersDeleted = append(report.ContainersDeleted, one.ID)
-		report.SpaceReclaimed += uint64(s.SizeRw)
-	}
-	h.pruned("container", report.SpaceReclaimed)
-	return c.json(http.StatusOK, report)
+	return c.json(http.StatusOK, container.PruneReport{ContainersDeleted: ids, SpaceReclaimed: freed})
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/storage"
 
 	"github.com/layerlab/layerlab/imagecore/pack"
@@ -74,7 +75,7 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	if len(d.Client) > 0 {
 		_ = json.Unmarshal(d.Client, &req) // it was read before
 	} else {
-		req.HostConfig = hostConfig(&d.CreateRequest)
+		req.Config, req.HostConfig = pageConfig(&d.CreateRequest), hostConfig(&d.CreateRequest)
 	}
 	if req.HostConfig == nil {
 		req.HostConfig = &container.HostConfig{}
@@ -101,7 +102,23 @@ func (h *Handler) asked(d Container) (*container.Config, *container.HostConfig) 
 	return config, host
 }
 
-// hostConfig is that by which a client would have asked for what the page did.
+// pageConfig and hostConfig are those by which a client would have asked for what
+// the page did.
+func pageConfig(r *CreateRequest) *container.Config {
+	c := &container.Config{Cmd: r.Command, Entrypoint: r.Entrypoint, Domainname: r.Domainname, StopTimeout: r.StopTimeout, ExposedPorts: network.PortSet{}, Volumes: map[string]struct{}{}}
+	for _, text := range r.Network.Exposed {
+		if port, err := network.ParsePort(text); err == nil {
+			c.ExposedPorts[port] = struct{}{}
+		}
+	}
+	for _, m := range r.Mounts {
+		if m.Type == wire.MountVolume && m.Source == "" {
+			c.Volumes[m.Target] = struct{}{}
+		}
+	}
+	return c
+}
+
 func hostConfig(r *CreateRequest) *container.HostConfig {
 	h := settings.Show(&r.CreateContainer)
 	h.AutoRemove = r.AutoRemove

@@ -174,6 +174,7 @@ type Containers interface {
 	Create(ctx context.Context, req CreateRequest) (wire.Container, error)
 	Start(ctx context.Context, id string) (wire.Container, error)
 	Stop(ctx context.Context, id string, req wire.StopContainer) (wire.Container, error)
+	Restart(ctx context.Context, id string, req wire.StopContainer) (wire.Container, error)
 	Kill(ctx context.Context, id string, req wire.KillContainer) (wire.Container, error)
 	Pause(ctx context.Context, id string) (wire.Container, error)
 	Unpause(ctx context.Context, id string) (wire.Container, error)

@@ -151,46 +151,19 @@ func (h *Handler) imagePrune(c *call) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.r.Context()
-	before, _, _, err := h.layerBytes(ctx)
-	if err != nil {
-		return err
-	}
 	var until time.Time
 	if f.has("until") {
 		if until, err = moment(f["until"][0], time.Now()); err != nil {
 			return err
 		}
 	}
-	report := image.PruneReport{ImagesDeleted: []image.DeleteResponse{}}
-	images, err := h.Images.All(ctx)
+	gone, freed, err := h.pruneImages(c.r.Context(), only == nil || *only, func(img *Image) bool {
+		return f.labels(readConfig(img).Config.Labels) && (until.IsZero() || img.Created.Before(until))
+	})
 	if err != nil {
 		return err
 	}
-	users, err := h.users(ctx)
-	if err != nil {
-		return err
-	}
-	for _, img := range images {
-		dangling := only == nil || *only
-		switch {
-		case dangling && len(img.Refs) > 0, len(users[img.ID.String()]) > 0, hasChild(images, img.ID) && len(img.Refs) == 0,
-			!f.labels(readConfig(&img).Config.Labels), !until.IsZero() && !img.Created.Before(until):
-			continue
-		}
-		gone, err := h.deleteImage(ctx, img, true)
-		if err != nil && !errors.Is(err, imagecore.ErrConflict) && !errors.Is(err, imagecore.ErrNotFound) {
-			return err
-		}
-		report.ImagesDeleted = append(report.ImagesDeleted, gone...)
-	}
-	after, _, _, err := h.layerBytes(ctx)
-	if err != nil {
-		return err
-	}
-	report.SpaceReclaimed = uint64(max(0, before-after))
-	h.pruned("image", report.SpaceReclaimed)
-	return c.json(http.StatusOK, report)
+	return c.json(http.StatusOK, image.PruneReport{ImagesDeleted: gone, SpaceReclaimed: freed})
 }
 
 // short is how messages show an id.

@@ -236,3 +236,31 @@ func TestContainersAndVolumesOfOthersAreNotThere(t *testing.T) {
 		t.Errorf("another sees %v (%v)", list, err)
 	}
 }
+
+func TestRestartIsAnEndAndAStart(t *testing.T) {
+	l := newLab(t, `{"config":{"Cmd":["/x"]}}`)
+	c := l.run()
+	first := c.StartedAt
+	c, err := l.Restart(t.Context(), c.ID, wire.StopContainer{})
+	if err != nil || c.State != wire.StateRunning || !c.StartedAt.After(*first) {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	// One that has ended is started.
+	if _, err := l.Stop(t.Context(), c.ID, wire.StopContainer{}); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = l.Restart(t.Context(), c.ID, wire.StopContainer{}); err != nil || c.State != wire.StateRunning {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	// One that goes when it ends would be gone.
+	c, err = l.CreateWith(t.Context(), wire.CreateContainer{Image: "lab:1"}, engine.Settings{AutoRemove: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Start(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.Restart(t.Context(), c.ID, wire.StopContainer{})
+	wantCode(t, err, "container-removes-itself")
+	l.wantState(c.ID, wire.StateRunning)
+}

@@ -76,6 +76,28 @@ func (s *Service) Stop(ctx context.Context, id string, req wire.StopContainer) (
 	return c.view(), err
 }
 
+// Restart is Stop, where the container is alive, and Start. Code:
+// container-removes-itself, of one that is removed when it ends.
+func (s *Service) Restart(ctx context.Context, id string, req wire.StopContainer) (wire.Container, error) {
+	c, err := s.find(ctx, id)
+	if err != nil {
+		return wire.Container{}, err
+	}
+	if rec := c.record(); rec.alive() {
+		if rec.Settings.AutoRemove {
+			return wire.Container{}, stateError(rec, "container-removes-itself", "removes itself when it stops: it cannot be restarted")
+		}
+		if _, err := s.Stop(ctx, c.id, req); err != nil {
+			return wire.Container{}, err
+		}
+	}
+	view, err := s.Start(ctx, c.id)
+	if err == nil {
+		s.act(c, "restart")
+	}
+	return view, err
+}
+
 // Kill sends a signal to the command. SIGKILL goes to all processes, and Kill
 // returns when they are gone.
 func (s *Service) Kill(ctx context.Context, id string, req wire.KillContainer) (wire.Container, error) {

@@ -2,6 +2,7 @@ package labapi
 
 import (
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -13,15 +14,19 @@ import (
 func (h *Handler) containerRoutes(g *echo.Group) {
 	g.GET("/containers", h.containers)
 	g.POST("/containers", h.createContainer)
+	g.POST("/containers/prune", h.pruneContainers)
 	g.GET("/containers/:id", byID(http.StatusOK, h.d.Containers.Get))
 	g.DELETE("/containers/:id", gone(h.d.Containers.Delete))
 	g.POST("/containers/:id/start", byID(http.StatusOK, h.d.Containers.Start))
 	g.POST("/containers/:id/stop", withBody(http.StatusOK, h.d.Containers.Stop))
+	g.POST("/containers/:id/restart", withBody(http.StatusOK, h.d.Containers.Restart))
+	g.POST("/containers/:id/rename", withBody(http.StatusOK, h.rename))
 	g.POST("/containers/:id/kill", withBody(http.StatusOK, h.d.Containers.Kill))
 	g.POST("/containers/:id/pause", byID(http.StatusOK, h.d.Containers.Pause))
 	g.POST("/containers/:id/unpause", byID(http.StatusOK, h.d.Containers.Unpause))
 	g.POST("/containers/:id/commit", withBody(http.StatusCreated, h.d.Containers.Commit))
 	g.POST("/containers/:id/exec", withBody(http.StatusCreated, h.d.Containers.Exec))
+	g.GET("/containers/:id/export", h.export)
 	g.GET("/containers/:id/changes", byID(http.StatusOK, h.d.Containers.Changes))
 	g.GET("/containers/:id/facts", byID(http.StatusOK, h.d.Containers.Facts))
 	g.GET("/containers/:id/plan", byID(http.StatusOK, h.d.Containers.Plan))
@@ -52,6 +57,24 @@ func (h *Handler) createContainer(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusCreated, made)
+}
+
+func (h *Handler) rename(ctx context.Context, id string, req wire.RenameContainer) (wire.Container, error) {
+	return h.d.Containers.Rename(ctx, id, req.Name)
+}
+
+func (h *Handler) export(c echo.Context) error {
+	return h.download(c, func(open func(name string) io.Writer) error {
+		return h.d.Containers.Export(c.Request().Context(), c.Param("id"), open)
+	})
+}
+
+func (h *Handler) pruneContainers(c echo.Context) error {
+	done, err := h.d.Containers.Prune(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, done)
 }
 
 func (h *Handler) terminal(c echo.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -38,9 +39,9 @@ func (n *noted) List(context.Context) ([]wire.Container, error) {
 
 func (n *noted) Get(_ context.Context, id string) (wire.Container, error) { return n.one("get", id) }
 
-func (n *noted) Create(_ context.Context, c wire.NewContainer) (wire.Container, error) {
+func (n *noted) Create(_ context.Context, c wire.NewContainer) (wire.CreatedContainer, error) {
 	n.note("create %s %q %v", c.Image, c.Command, c.TTY)
-	return wire.Container{ID: "c1"}, n.err
+	return wire.CreatedContainer{Container: wire.Container{ID: "c1"}, Warnings: []wire.Warning{{Code: "bind-nobody"}}}, n.err
 }
 
 func (n *noted) Delete(_ context.Context, id string) error { n.note("delete %s", id); return n.err }
@@ -54,6 +55,28 @@ func (n *noted) Stop(_ context.Context, id string, c wire.StopContainer) (wire.C
 		return n.one(fmt.Sprint("stop after ", *c.Timeout), id)
 	}
 	return n.one("stop", id)
+}
+
+func (n *noted) Restart(_ context.Context, id string, c wire.StopContainer) (wire.Container, error) {
+	return n.one("restart "+c.Signal, id)
+}
+
+func (n *noted) Rename(_ context.Context, id, name string) (wire.Container, error) {
+	return n.one("rename to "+name, id)
+}
+
+func (n *noted) Export(_ context.Context, id string, open func(string) io.Writer) error {
+	n.note("export %s", id)
+	if n.err != nil {
+		return n.err
+	}
+	_, err := io.WriteString(open("web.tar"), "the tar")
+	return err
+}
+
+func (n *noted) Prune(context.Context) (wire.Pruned, error) {
+	n.note("prune")
+	return wire.Pruned{Removed: []string{"old"}, Freed: 3}, n.err
 }
 
 func (n *noted) Kill(_ context.Context, id string, c wire.KillContainer) (wire.Container, error) {
@@ -181,12 +204,17 @@ func TestContainerRoutes(t *testing.T) {
 		call, answer       string
 	}{
 		{"GET", "/containers", "", 200, "list", `"containers":[{"id":"c1"`},
-		{"POST", "/containers", `{"image":"a:1","command":["sh","-c","x"],"tty":true}`, 201, `create a:1 ["sh" "-c" "x"] true`, `"id":"c1"`},
+		{"POST", "/containers", `{"image":"a:1","command":["sh","-c","x"],"tty":true}`, 201, `create a:1 ["sh" "-c" "x"] true`, `"warnings":[{"code":"bind-nobody"`},
 		{"GET", "/containers/web", "", 200, "get web", `"id":"web"`},
 		{"DELETE", "/containers/web", "", 204, "delete web", ""},
 		{"POST", "/containers/web/start", "", 200, "start web", `"state":"running"`},
 		{"POST", "/containers/web/stop", "", 200, "stop web", `"id":"web"`},
 		{"POST", "/containers/web/stop", `{"timeout":0}`, 200, "stop after 0 web", `"id":"web"`},
+		{"POST", "/containers/web/restart", "", 200, "restart  web", `"id":"web"`},
+		{"POST", "/containers/web/restart", `{"signal":"INT"}`, 200, "restart INT web", `"state":"running"`},
+		{"POST", "/containers/web/rename", `{"name":"shop"}`, 200, "rename to shop web", `"id":"web"`},
+		{"GET", "/containers/web/export", "", 200, "export web", "the tar"},
+		{"POST", "/containers/prune", "", 200, "prune", `{"removed":["old"],"freed":3}`},
 		{"POST", "/containers/web/kill", `{"signal":"HUP"}`, 200, "kill HUP web", `"id":"web"`},
 		{"POST", "/containers/web/pause", "", 200, "pause web", `"id":"web"`},
 		{"POST", "/containers/web/unpause", "", 200, "unpause web", `"id":"web"`},
@@ -237,7 +265,7 @@ func TestContainerRoutes(t *testing.T) {
 func TestContainerBodiesAreChecked(t *testing.T) {
 	n := &noted{}
 	e := withContainers(t, n)
-	for _, path := range []string{"/containers", "/containers/web/stop", "/containers/web/kill", "/containers/web/commit", "/containers/web/exec", "/networks", "/networks/n/connect", "/networks/n/disconnect", "/volumes/prune"} {
+	for _, path := range []string{"/containers", "/containers/web/stop", "/containers/web/kill", "/containers/web/restart", "/containers/web/rename", "/containers/web/commit", "/containers/web/exec", "/networks", "/networks/n/connect", "/networks/n/disconnect", "/volumes/prune"} {
 		for _, body := range []string{`{"privileged":true}`, `{`, `[]`} {
 			w := httptest.NewRecorder()
 			e.ServeHTTP(w, httptest.NewRequest("POST", labapi.Prefix+path, strings.NewReader(body)))

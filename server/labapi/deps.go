@@ -56,6 +56,11 @@ type Images interface {
 	Files(ctx context.Context, id string) ([]wire.ArchiveFile, error)
 	// Import stores the images of an archive; size is -1 where unknown.
 	Import(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]wire.Image, error)
+	// Tag gives an image one more name.
+	Tag(ctx context.Context, id, ref string) (wire.Image, error)
+	// Prune removes what no container has: images without a name or, with all,
+	// every one.
+	Prune(ctx context.Context, all bool) (wire.Pruned, error)
 	// Remove takes a name away; with the last name, or given an id, the image.
 	Remove(ctx context.Context, id string) error
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -85,6 +87,16 @@ func (f *fakeImages) Import(_ context.Context, body io.Reader, size int64, progr
 	return []wire.Image{{ID: "sha256:1", Refs: []string{"a:1"}, Layers: []wire.ImageLayer{}}}, err
 }
 
+func (f *fakeImages) Tag(_ context.Context, id, ref string) (wire.Image, error) {
+	f.note("tag " + id + " " + ref)
+	return wire.Image{ID: id, Refs: []string{ref}}, f.err
+}
+
+func (f *fakeImages) Prune(_ context.Context, all bool) (wire.Pruned, error) {
+	f.note(fmt.Sprint("prune ", all))
+	return wire.Pruned{Removed: []string{"a:1"}, Freed: 7}, f.err
+}
+
 func (f *fakeImages) Remove(context.Context, string) error { f.note("remove"); return f.err }
 
 func (f *fakeImages) note(what string) {
@@ -99,6 +111,11 @@ type fakeContainers struct{ labapi.Containers }
 func (fakeContainers) List(context.Context) ([]wire.Container, error) { return nil, nil }
 func (fakeContainers) Get(context.Context, string) (wire.Container, error) {
 	return wire.Container{}, nil
+}
+
+func (fakeContainers) Export(_ context.Context, _ string, open func(string) io.Writer) error {
+	_, err := io.WriteString(open("web.tar"), "tar")
+	return err
 }
 
 func (fakeContainers) Changes(context.Context, string) (wire.Changes, error) {
@@ -429,8 +446,67 @@ func TestSilentStreamsGiveSignsOfLife(t *testing.T) {
 		defer cancel()
 		w := httptest.NewRecorder()
 		b.echo.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", labapi.Prefix+"/events", nil))
-		if got := w.Body.String(); got != ": layerlab\n\n: alive\n\n: alive\n\n" {
-			t.Errorf("stream %q", got)
+		var lives []wire.Event
+		for line := range strings.Lines(w.Body.String()) {
+			if data, ok := strings.CutPrefix(line, "data: "); ok {
+				var e wire.Event
+				if err := json.Unmarshal([]byte(data), &e); err != nil {
+					t.Fatal(err)
+				}
+				lives = append(lives, e)
+			}
+		}
+		// Its number is that of the last event that came, so that nothing is
+		// taken for missed, and nothing missed for seen.
+		if len(lives) != 2 || lives[1].Kind != wire.EventAlive || lives[1].Seq != 0 || !strings.HasPrefix(w.Body.String(), ": layerlab\n\nid: 0\n") {
+			t.Errorf("stream %q", w.Body)
 		}
 	})
+}
+
+// TestSignsOfLifeCarryTheNumberOfTheLastEvent: who comes back with it misses none.
+func TestSignsOfLifeCarryTheNumberOfTheLastEvent(t *testing.T) {
+	b := setUp(t)
+	for range 3 {
+		if err := b.bus.Publish(wire.EventImageDeleted, "i", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		w := httptest.NewRecorder()
+		b.echo.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", labapi.Prefix+"/events?since=1", nil))
+		if got := regexp.MustCompile(`"seq":(\d+)`).FindAllString(w.Body.String(), -1); !slices.Equal(got, []string{`"seq":2`, `"seq":3`, `"seq":3`}) {
+			t.Errorf("stream %q", w.Body)
+		}
+	})
+}
+
+func TestImagesAreTaggedAndPruned(t *testing.T) {
+	for _, c := range []struct {
+		path, body string
+		status     int
+		call, want string
+	}{
+		{"/images/sha256:1/tag", `{"ref":"b:2"}`, 200, "tag sha256:1 b:2", `"refs":["b:2"]`},
+		{"/images/my%2Fname:1/tag", `{"ref":"b"}`, 200, "tag my/name:1 b", `"id":"my/name:1"`},
+		{"/images/a/tag", `{"name":"b"}`, 400, "", `"code":"bad-request"`},
+		{"/images/prune", "", 200, "prune false", `{"removed":["a:1"],"freed":7}`},
+		{"/images/prune", `{"all":true}`, 200, "prune true", `"freed":7`},
+		{"/images/prune", `[]`, 400, "", `"code":"bad-request"`},
+	} {
+		b := setUp(t)
+		w := b.do("POST", c.path, c.body)
+		if w.Code != c.status || strings.Join(b.images.changed, ";") != c.call || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("POST %s %s: %d %s; calls %q", c.path, c.body, w.Code, w.Body, b.images.changed)
+		}
+		if c.call == "" {
+			continue
+		}
+		b.images.err = imagecore.NewError(imagecore.ErrInvalid, "bad-reference", "no", "ref", "B")
+		if w := b.do("POST", c.path, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), `"code":"bad-reference"`) {
+			t.Errorf("POST %s: error answered as %d %s", c.path, w.Code, w.Body)
+		}
+	}
 }

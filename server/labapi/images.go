@@ -50,6 +50,22 @@ func sendIndex(c echo.Context, of func(ctx context.Context, id string, lens tree
 	return c.Blob(http.StatusOK, echo.MIMEOctetStream, b)
 }
 
+func (h *Handler) tag(ctx context.Context, id string, req wire.TagImage) (wire.Image, error) {
+	return h.d.Images.Tag(ctx, id, req.Ref)
+}
+
+func (h *Handler) pruneImages(c echo.Context) error {
+	req, err := body[wire.PruneImages](c)
+	if err != nil {
+		return err
+	}
+	done, err := h.d.Images.Prune(c.Request().Context(), req.All)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, done)
+}
+
 // upload takes an archive as the body and tells of its progress under the name
 // that the uploader chose.
 func (h *Handler) upload(c echo.Context) error {

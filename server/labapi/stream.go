@@ -14,6 +14,7 @@ import (
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/server/events"
+	"github.com/layerlab/layerlab/server/labapi/wire"
 )
 
 // patience is how long one read of an upload or one write of a download may
@@ -104,8 +105,8 @@ func (h *Handler) events(c echo.Context) error {
 	}
 	c.Response().Flush()
 	ctx := c.Request().Context()
-	for ctx.Err() == nil {
-		if err := sendNext(ctx, w, sub); err != nil {
+	for last := since; ctx.Err() == nil; {
+		if last, err = sendNext(ctx, w, sub, last); err != nil {
 			return nil //nolint:nilerr // the client is gone, or the server is closing
 		}
 		c.Response().Flush()
@@ -113,22 +114,24 @@ func (h *Handler) events(c echo.Context) error {
 	return nil
 }
 
-// sendNext writes the next event, or a sign of life where none comes.
-func sendNext(ctx context.Context, w io.Writer, sub *events.Subscription) error {
+// sendNext writes the next event, or a sign of life where none comes, and returns
+// its number; last is that of the one before. The sign is an event and no comment:
+// a page is not told of comments, and has to notice a connection that stands and
+// carries nothing.
+func sendNext(ctx context.Context, w io.Writer, sub *events.Subscription, last uint64) (uint64, error) {
 	wait, cancel := context.WithTimeout(ctx, heartbeat)
 	defer cancel()
 	e, err := sub.Next(wait)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		_, err = io.WriteString(w, ": alive\n\n")
-		return err
+		e, err = wire.Event{Seq: last, Time: time.Now().UTC(), Kind: wire.EventAlive, Data: json.RawMessage("null")}, nil
 	}
 	if err != nil {
-		return err
+		return last, err
 	}
 	data, err := json.Marshal(e)
 	if err != nil {
-		return err
+		return last, err
 	}
 	_, err = fmt.Fprintf(w, "id: %d\ndata: %s\n\n", e.Seq, data)
-	return err
+	return e.Seq, err
 }

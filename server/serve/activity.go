@@ -108,7 +108,10 @@ func first(refs []string) string {
 }
 
 // notedStore notes what the page asks of the store.
-type notedStore struct{ *store.Store }
+type notedStore struct {
+	*store.Store
+	docker *dockerapi.Handler
+}
 
 func (n notedStore) Import(ctx context.Context, body io.Reader, size int64, progress func(wire.UploadProgress)) ([]wire.Image, error) {
 	began := time.Now()
@@ -121,6 +124,15 @@ func (n notedStore) Import(ctx context.Context, body io.Reader, size int64, prog
 		call.Did(began, "stored", "images", strconv.Itoa(len(list)))
 	}
 	return list, err
+}
+
+func (n notedStore) Tag(ctx context.Context, id, ref string) (wire.Image, error) {
+	n.resolve(ctx, id)
+	return n.Store.Tag(ctx, id, ref)
+}
+
+func (n notedStore) Prune(ctx context.Context, all bool) (wire.Pruned, error) {
+	return n.docker.PruneImages(ctx, all)
 }
 
 func (n notedStore) Remove(ctx context.Context, id string) error {
@@ -164,15 +176,4 @@ func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	return n, err
-}
-
-// pageContainers shows the engine as the page wants it.
-type pageContainers struct{ *engine.Service }
-
-func (p pageContainers) Create(ctx context.Context, c wire.NewContainer) (wire.Container, error) {
-	more := engine.Settings{Labels: c.Labels, AutoRemove: c.AutoRemove}
-	if c.Network != nil {
-		more.Network = *c.Network
-	}
-	return p.CreateWith(ctx, c.CreateContainer, more)
 }

@@ -20,14 +20,12 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
-
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/layerlab/layerlab/server/dockerapi"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/store"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // dockerSocket is where the Docker API listens.
@@ -63,30 +61,32 @@ func (s *server) listenDocker() (net.Listener, error) {
 	return l, nil
 }
 
-// openDocker serves the Docker API until the server is closed.
-func (s *server) openDocker() error {
-	l, err := s.listenDocker()
-	if err != nil {
-		return err
-	}
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return errors.Join(err, l.Close())
-	}
+// dockerHandler answers the Docker API.
+func (s *server) dockerHandler() *dockerapi.Handler {
+	kernel, name := host()
 	facts := dockerapi.Facts{
-		Version: s.o.Version, Kernel: unix.ByteSliceToString(name.Release[:]), Data: s.o.Data, Rootfs: string(s.method),
-		Name: unix.ByteSliceToString(name.Nodename[:]), Started: time.Now(), Runtimes: map[string]string{}, DefaultRuntime: s.runtimes.Default(), Rootless: s.o.Rootless,
+		Version: s.o.Version, Kernel: kernel, Data: s.o.Data, Rootfs: string(s.method),
+		Name: name, Started: time.Now(), Runtimes: map[string]string{}, DefaultRuntime: s.runtimes.Default(), Rootless: s.o.Rootless,
 		PlainBinds: s.shared != nil,
 	}
 	for _, r := range s.runtimes.All() {
 		facts.Runtimes[r.Name] = cmp.Or(r.Path, "layerlab-runtime")
 	}
+	return dockerapi.New(dockerapi.Deps{
+		Activity: s.activity, Images: notedImages{dockerImages{s.store, s.o.Limits}}, Containers: dockerContainers{s.engine, s.resize}, Networks: s.networks, Events: dockerEvents{s.bus},
+		Facts:  facts,
+		Limits: s.o.Limits, Log: s.log,
+	})
+}
+
+// openDocker serves the Docker API until the server is closed.
+func (s *server) openDocker(handler *dockerapi.Handler) error {
+	l, err := s.listenDocker()
+	if err != nil {
+		return err
+	}
 	h := &http.Server{
-		Handler: dockerapi.New(dockerapi.Deps{
-			Activity: s.activity, Images: notedImages{dockerImages{s.store, s.o.Limits}}, Containers: dockerContainers{s.engine, s.resize}, Networks: s.networks, Events: dockerEvents{s.bus},
-			Facts:  facts,
-			Limits: s.o.Limits, Log: s.log,
-		}),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layerlab/layerlab/server/access"
+	"github.com/layerlab/layerlab/server/dockerapi"
 	"github.com/layerlab/layerlab/server/labapi"
 	"github.com/layerlab/layerlab/server/labapi/wire"
 )
@@ -29,7 +30,7 @@ type ready struct{ atomic.Bool }
 func (r *ready) set(v bool) { r.Store(v) }
 
 // handler puts routes and checks together.
-func (s *server) handler() (http.Handler, error) {
+func (s *server) handler(docker *dockerapi.Handler) (http.Handler, error) {
 	shell, err := page()
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func (s *server) handler() (http.Handler, error) {
 	e.HTTPErrorHandler = labapi.ErrorHandler(s.log)
 	e.Use(s.recovery, s.logging, counters.count)
 	labapi.New(labapi.Deps{
-		Activity: s.activity, Images: notedStore{s.store}, Containers: pageContainers{s.engine}, Networks: s.networks, Looks: looks{s.store, s.engine}, Events: s.bus, Gate: s.gate, Terminals: s.terminals, Recordings: s.recordings, Shares: shares{s.shares, s.terminals},
+		Activity: s.activity, Images: notedStore{s.store, docker}, Containers: pageContainers{s.engine, docker, s.shared != nil}, Networks: pageNetworks{s.networks, docker}, Looks: looks{s.store, s.engine}, Events: s.bus, Gate: s.gate, Terminals: s.terminals, Recordings: s.recordings, Shares: shares{s.shares, s.terminals},
 		Info: s.info, Log: s.log,
 	}).Register(e.Group(labapi.Prefix))
 	e.Any("/api/*", func(echo.Context) error { return echo.ErrNotFound })
@@ -170,8 +171,9 @@ func (s *server) url(addr net.Addr) string {
 
 // info says what this server is and can do.
 func (s *server) info(context.Context) wire.Info {
+	kernel, _ := host()
 	out := wire.Info{
-		Version: s.o.Version, Kernel: kernel(), Rootfs: string(s.method),
+		Version: s.o.Version, Kernel: kernel, Rootfs: string(s.method),
 		CanRun: s.cannotRun == nil, MaxUpload: s.o.Limits.Archive,
 		Hosts: append([]string{"localhost", "127.0.0.1", "::1"}, s.hosts()...),
 	}
@@ -189,10 +191,11 @@ func (s *server) info(context.Context) wire.Info {
 	return out
 }
 
-func kernel() string {
+// host says which kernel runs under which name; nothing where it does not say.
+func host() (kernel, name string) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
-		return ""
+		return "", ""
 	}
-	return unix.ByteSliceToString(u.Release[:])
+	return unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Nodename[:])
 }

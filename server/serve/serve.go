@@ -105,12 +105,13 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handler, err := s.handler()
+	docker := s.dockerHandler()
+	handler, err := s.handler(docker)
 	if err != nil {
 		return err
 	}
 	s.storeSamples(ctx)
-	if err := s.openDocker(); err != nil {
+	if err := s.openDocker(docker); err != nil {
 		return err
 	}
 	return s.serve(ctx, listener, handler)

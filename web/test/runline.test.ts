@@ -151,7 +151,11 @@ describe('the request', () => {
         limits: { memory: 1610612736, nanoCPUs: 5e8, pids: -1 },
         security: { capAdd: ['NET_ADMIN'], readOnlyRoot: true, privileged: true },
         restart: { name: 'on-failure', max: 3 },
-        network: { mode: 'front', publish: [{ proto: 'tcp', port: 80, first: 8080, last: 8080 }] },
+        network: {
+          mode: 'front',
+          publish: [{ proto: 'tcp', port: 80, first: 8080, last: 8080 }],
+          exposed: ['80/tcp'],
+        },
         labels: { a: 'b=c', d: '' },
       },
     }));

@@ -185,14 +185,3 @@ func parseMount(m mount.Mount) (wire.MountSpec, error) {
 	}
 	return out, nil
 }
-
-// Nobodys warns of folders of the host that belong to nobody in a container, for
-// want of idmapped mounts.
-func Nobodys(mounts []wire.MountSpec) (warnings []string) {
-	for _, m := range mounts {
-		if m.Type == wire.MountBind {
-			warnings = append(warnings, m.Source+" belongs to nobody in the container, whose root reads there what everybody may read, and writes what everybody may write; a volume is its own")
-		}
-	}
-	return warnings
-}

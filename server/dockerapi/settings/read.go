@@ -37,9 +37,6 @@ func Read(want *wire.CreateContainer, h *container.HostConfig) (warnings []strin
 	if want.Security, err = security(h); err != nil {
 		return nil, err
 	}
-	if h.Privileged {
-		warnings = append(warnings, "--privileged gives all capabilities inside the container's own user namespace, never the host's")
-	}
 	if h.OomKillDisable != nil && *h.OomKillDisable {
 		warnings = append(warnings, "OomKillDisable is ignored: a container that is out of memory is ended")
 	}

@@ -92,6 +92,17 @@ type Restart struct {
 	Max  int    `json:"max,omitempty"` // of on-failure: how often; 0 is without end
 }
 
+// HealthCheck says how a container is probed, as an image's config does; what is
+// zero is the image's or Docker's default.
+type HealthCheck struct {
+	Test          []string `json:"test,omitempty"`          // ["NONE"], ["CMD", argument…] or ["CMD-SHELL", line]
+	Interval      int64    `json:"interval,omitempty"`      // nanoseconds between probes
+	Timeout       int64    `json:"timeout,omitempty"`       // nanoseconds of a probe
+	StartPeriod   int64    `json:"startPeriod,omitempty"`   // nanoseconds in which failures don't count
+	StartInterval int64    `json:"startInterval,omitempty"` // nanoseconds between probes in it
+	Retries       int      `json:"retries,omitempty"`       // failures in a row that make it unhealthy
+}
+
 // LogLimits say what log is kept of a container; of one with bounds the oldest
 // goes first. The texts are those of docker run --log-opt.
 type LogLimits struct {

@@ -42,6 +42,18 @@ type ImageList struct {
 	Images []Image `json:"images"`
 }
 
+// TagImage is the body of POST /images/{id}/tag. Another image that had the name
+// loses it.
+type TagImage struct {
+	Ref string `json:"ref"` // "name:tag", ":latest" where there is none
+}
+
+// PruneImages is the body of POST /images/prune: images without a name that no
+// container has or, with All, every one that no container has.
+type PruneImages struct {
+	All bool `json:"all,omitempty"`
+}
+
 // Kinds of files of an archive.
 const (
 	ArchiveRegular = "file"
@@ -143,9 +155,33 @@ type NewContainer struct {
 	Network    *ContainerNetwork `json:"network,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
 	AutoRemove bool              `json:"autoRemove,omitempty"` // remove the container when it has ended
+	// Health is a check before the image's.
+	Health *HealthCheck `json:"health,omitempty"`
+	// StopSignal and StopTimeout (seconds) come before the image's and 10.
+	StopSignal  string `json:"stopSignal,omitempty"`
+	StopTimeout *int   `json:"stopTimeout,omitempty"`
 }
 
-// StopContainer is the body of POST /containers/{id}/stop: Signal (default: the
+// CreatedContainer answers it.
+type CreatedContainer struct {
+	Container
+	// Warnings say where it is otherwise than was perhaps meant.
+	Warnings []Warning `json:"warnings"`
+}
+
+// Warning is something to know, worded by the page as an Error is.
+type Warning struct {
+	Code    string            `json:"code"`
+	Args    map[string]string `json:"args"`
+	Message string            `json:"message"` // English
+}
+
+// RenameContainer is the body of POST /containers/{id}/rename.
+type RenameContainer struct {
+	Name string `json:"name"`
+}
+
+// StopContainer is the body of POST /containers/{id}/stop and /restart: Signal (default: the
 // container's StopSignal, else SIGTERM), then SIGKILL after Timeout seconds
 // (default 10).
 type StopContainer struct {
@@ -247,6 +283,9 @@ const (
 	// EventResync says that events are missing here: read the lists anew.
 	// Its ID is empty, its data null.
 	EventResync = "resync"
+	// EventAlive says that nothing happened for a while and the connection
+	// stands. Its ID is empty, its data null; never replayed.
+	EventAlive = "alive"
 )
 
 // Event is one server-sent event of GET /events?since=SEQ. Seq rises by one

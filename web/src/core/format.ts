@@ -79,3 +79,12 @@ export function ago(iso: string, now: number, locale: string): string {
   }
   return words.format(0, 'second');
 }
+
+/** "2 minutes" in the reader's language: the largest whole unit; less than a minute in seconds. */
+export function lasting(milliseconds: number, locale: string): string {
+  const seconds = milliseconds / 1000;
+  const [unit, length] = steps.find(([, l]) => seconds >= l) ?? ['second', 1];
+  const value =
+    unit === 'second' && seconds < 10 ? Math.round(seconds * 10) / 10 : Math.trunc(seconds / length);
+  return new Intl.NumberFormat(locale, { style: 'unit', unit: `${unit}`, unitDisplay: 'long' }).format(value);
+}

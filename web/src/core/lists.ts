@@ -12,7 +12,7 @@ export function apply(lists: Lists, event: ApiEvent): Lists {
     case 'image.created':
     case 'image.tagged':
     case 'image.untagged':
-      return { ...lists, images: put(lists.images, event.data as Image) };
+      return { ...lists, images: name(put(lists.images, event.data as Image), event.data as Image) };
     case 'image.deleted':
       return { ...lists, images: lists.images.filter((i) => i.id !== event.id) };
     case 'container.created':
@@ -21,6 +21,7 @@ export function apply(lists: Lists, event: ApiEvent): Lists {
     case 'container.resumed':
     case 'container.exited':
     case 'container.renamed':
+    case 'container.updated':
       return { ...lists, containers: put(lists.containers, event.data as Container) };
     case 'action': {
       // Docker has no other event for what a health check has found.
@@ -33,6 +34,31 @@ export function apply(lists: Lists, event: ApiEvent): Lists {
     default:
       return lists;
   }
+}
+
+/** A name is one image's alone: what was given to one, another has lost. */
+function name(images: Image[], to: Image | null): Image[] {
+  const given = new Set(to?.refs);
+  return images.map((i) =>
+    i.id !== to?.id && i.refs.some((r) => given.has(r))
+      ? { ...i, refs: i.refs.filter((r) => !given.has(r)) }
+      : i,
+  );
+}
+
+/**
+ * Lists that were asked for, with what events told since: an answer says how it was
+ * when it was made, and an event that overtook it must not be lost. `heard` are the
+ * events since it was asked for, in their order; one that it knew already does no
+ * harm, since those after it are among them or still to come.
+ */
+export function caughtUp(asked: Lists, heard: readonly ApiEvent[]): Lists {
+  return heard.reduce(apply, asked);
+}
+
+/** How many containers are made of an image. */
+export function usersOf(lists: Lists, image: Pick<Image, 'id'>): number {
+  return lists.containers.filter((c) => c.image === image.id).length;
 }
 
 function put<T extends { id: string }>(list: T[], item: T | null): T[] {
@@ -50,10 +76,10 @@ export function sharing(images: readonly Image[]): Map<string, number> {
   return shared;
 }
 
-/** What a health check says of a container, as long as it has a process. */
+/** What a health check says of a container that is being checked. */
 const healths = ['starting', 'healthy', 'unhealthy'] as const;
 export function healthOf(c: Container): (typeof healths)[number] | undefined {
-  return c.state === 'running' || c.state === 'paused' ? healths.find((h) => h === c.health) : undefined;
+  return c.state === 'running' ? healths.find((h) => h === c.health) : undefined;
 }
 
 /** What a container's creator asked for, an id cut short. */

@@ -23,6 +23,10 @@ export function formOf(f: RunFields): RunForm {
     labels: f.labels.join('\n'),
     capAdd: f.capAdd.join(' '),
     capDrop: f.capDrop.join(' '),
+    securityOpts: f.securityOpts.join(' '),
+    aliases: f.aliases.join(' '),
+    hosts: f.hosts.join('\n'),
+    logOpts: f.logOpts.join('\n'),
   };
 }
 
@@ -30,17 +34,11 @@ export const emptyForm = (image: string) => formOf(emptyRun(image));
 
 export function fieldsOf(form: RunForm): RunFields {
   const entrypoint = splitWords(form.entrypoint);
+  const one = Object.fromEntries(
+    Object.entries(form).map(([field, value]) => [field, typeof value === 'string' ? value.trim() : value]),
+  ) as unknown as RunForm;
   return {
-    ...form,
-    name: form.name.trim(),
-    user: form.user.trim(),
-    workdir: form.workdir.trim(),
-    hostname: form.hostname.trim(),
-    network: form.network.trim(),
-    memory: form.memory.trim(),
-    cpus: form.cpus.trim(),
-    pids: form.pids.trim(),
-    runtime: form.runtime.trim(),
+    ...one,
     command: splitWords(form.command),
     // '' typed out means: none at all.
     entrypoint: entrypoint.length === 0 ? null : entrypoint.filter((w, i) => i > 0 || w !== ''),
@@ -51,5 +49,9 @@ export function fieldsOf(form: RunForm): RunFields {
     labels: lines(form.labels),
     capAdd: words(form.capAdd),
     capDrop: words(form.capDrop),
+    securityOpts: words(form.securityOpts),
+    aliases: words(form.aliases),
+    hosts: lines(form.hosts),
+    logOpts: lines(form.logOpts),
   };
 }

@@ -17,6 +17,10 @@ export interface RunFields {
   ports: string[];
   publishAll: boolean;
   network: string;
+  /** Names by which others of the network find it, beside its own. */
+  aliases: string[];
+  /** As --add-host takes them: name:address. */
+  hosts: string[];
   /** As -v takes them: [source:]target[:options]. */
   volumes: string[];
   /** As --tmpfs takes them: target[:options]. */
@@ -24,12 +28,29 @@ export interface RunFields {
   memory: string;
   cpus: string;
   pids: string;
+  shm: string;
   readOnly: boolean;
   init: boolean;
   privileged: boolean;
   capAdd: string[];
   capDrop: string[];
+  /** As --security-opt takes them; no-new-privileges alone is served here. */
+  securityOpts: string[];
   restart: string;
+  stopSignal: string;
+  /** Seconds. */
+  stopTimeout: string;
+  /** A line that a shell in the container runs: what the image's check is, where it is empty. */
+  healthCmd: string;
+  /** As Docker writes times: 30s, 1m30s. */
+  healthInterval: string;
+  healthTimeout: string;
+  healthStartPeriod: string;
+  healthRetries: string;
+  noHealth: boolean;
+  logDriver: string;
+  /** As --log-opt takes them: name=value. */
+  logOpts: string[];
   runtime: string;
   labels: string[];
 }
@@ -49,17 +70,31 @@ export function emptyRun(image: string): RunFields {
     ports: [],
     publishAll: false,
     network: '',
+    aliases: [],
+    hosts: [],
     volumes: [],
     tmpfs: [],
     memory: '',
     cpus: '',
     pids: '',
+    shm: '',
     readOnly: false,
     init: false,
     privileged: false,
     capAdd: [],
     capDrop: [],
+    securityOpts: [],
     restart: '',
+    stopSignal: '',
+    stopTimeout: '',
+    healthCmd: '',
+    healthInterval: '',
+    healthTimeout: '',
+    healthStartPeriod: '',
+    healthRetries: '',
+    noHealth: false,
+    logDriver: '',
+    logOpts: [],
     runtime: '',
     labels: [],
   };
@@ -70,19 +105,10 @@ export interface LineProblem {
   flag: string;
 }
 
-type Texts =
-  | 'name'
-  | 'user'
-  | 'workdir'
-  | 'hostname'
-  | 'network'
-  | 'memory'
-  | 'cpus'
-  | 'pids'
-  | 'restart'
-  | 'runtime';
-type Lists = 'env' | 'ports' | 'volumes' | 'tmpfs' | 'capAdd' | 'capDrop' | 'labels';
-type Flags = 'tty' | 'rm' | 'publishAll' | 'readOnly' | 'init' | 'privileged';
+type Of<T> = { [K in keyof RunFields]: RunFields[K] extends T ? K : never }[keyof RunFields];
+type Texts = Exclude<Of<string>, 'image'>;
+type Lists = Exclude<Of<string[]>, 'command'>;
+type Flags = Of<boolean>;
 
 const texts: Record<string, Texts> = {
   '--name': 'name',
@@ -93,16 +119,29 @@ const texts: Record<string, Texts> = {
   '--memory': 'memory',
   '--cpus': 'cpus',
   '--pids-limit': 'pids',
+  '--shm-size': 'shm',
   '--restart': 'restart',
+  '--stop-signal': 'stopSignal',
+  '--stop-timeout': 'stopTimeout',
+  '--health-cmd': 'healthCmd',
+  '--health-interval': 'healthInterval',
+  '--health-timeout': 'healthTimeout',
+  '--health-start-period': 'healthStartPeriod',
+  '--health-retries': 'healthRetries',
+  '--log-driver': 'logDriver',
   '--runtime': 'runtime',
 };
 const lists: Record<string, Lists> = {
   '--env': 'env',
   '--publish': 'ports',
+  '--network-alias': 'aliases',
+  '--add-host': 'hosts',
   '--volume': 'volumes',
   '--tmpfs': 'tmpfs',
   '--cap-add': 'capAdd',
   '--cap-drop': 'capDrop',
+  '--security-opt': 'securityOpts',
+  '--log-opt': 'logOpts',
   '--label': 'labels',
 };
 const flags: Record<string, Flags | null> = {
@@ -112,6 +151,7 @@ const flags: Record<string, Flags | null> = {
   '--read-only': 'readOnly',
   '--init': 'init',
   '--privileged': 'privileged',
+  '--no-healthcheck': 'noHealth',
   // A container of the page runs in the background, and its terminal reads.
   '--detach': null,
   '--interactive': null,
@@ -130,6 +170,7 @@ const short: Record<string, string> = {
   '-h': '--hostname',
   '-m': '--memory',
   '--net': '--network',
+  '--net-alias': '--network-alias',
 };
 
 /** The docker command line that makes the same container, quoted for a POSIX shell. */

@@ -1,5 +1,6 @@
 import type { RunFields } from './runline.ts';
-import type { Limits, MountSpec, NewContainer, PublishPort, Security } from './wire.ts';
+import { logOf } from './runlog.ts';
+import type { HealthCheck, Limits, MountSpec, NewContainer, PublishPort, Security } from './wire.ts';
 
 /** What of the fields cannot be meant, by the field. */
 export interface FieldProblem {
@@ -41,21 +42,38 @@ export function toRequest(f: RunFields): { body: NewContainer } | { problems: Fi
   if (cpus !== undefined) limits.nanoCPUs = cpus;
   const pids = one('pids', f.pids, (v) => (/^(-1|[1-9]\d*)$/.test(v) ? Number(v) : null));
   if (pids !== undefined) limits.pids = pids;
+  const shm = one('shm', f.shm, bytesOf);
+  if (shm !== undefined) limits.shm = shm;
   if (Object.keys(limits).length > 0) body.limits = limits;
   const security: Security = {};
   if (f.capAdd.length > 0) security.capAdd = f.capAdd;
   if (f.capDrop.length > 0) security.capDrop = f.capDrop;
   if (f.readOnly) security.readOnlyRoot = true;
   if (f.privileged) security.privileged = true;
+  if (read('securityOpts', f.securityOpts, noNewPrivileges).some(Boolean)) security.noNewPrivileges = true;
   if (Object.keys(security).length > 0) body.security = security;
   const restart = one('restart', f.restart, restartOf);
   if (restart) body.restart = restart;
+  if (f.stopSignal) body.stopSignal = f.stopSignal;
+  const stopTimeout = one('stopTimeout', f.stopTimeout, (v) => (/^(-1|\d{1,9})$/.test(v) ? Number(v) : null));
+  if (stopTimeout !== undefined) body.stopTimeout = stopTimeout;
+  const health = healthOf(f, one);
+  if (health) body.health = health;
+  if (f.logDriver || f.logOpts.length > 0) {
+    const log = logOf(f.logDriver, f.logOpts);
+    if ('bad' in log) problems.push(...log.bad);
+    else if (Object.keys(log.limits).length > 0) body.log = log.limits;
+  }
   const publish = read('ports', f.ports, portsOf).flat();
-  if (publish.length > 0 || f.network || f.publishAll) {
+  const extraHosts = read('hosts', f.hosts, (v) => (/^[^:=\s]+[:=].+$/.test(v) ? v.replace('=', ':') : null));
+  if (f.aliases.length > 0 && !f.network) problems.push({ field: 'aliases', value: f.aliases.join(' ') });
+  if (publish.length > 0 || f.network || f.publishAll || extraHosts.length > 0) {
     body.network = {
       ...(f.network && { mode: f.network }),
-      ...(publish.length > 0 && { publish }),
+      ...(f.aliases.length > 0 && { join: { [f.network]: { aliases: f.aliases } } }),
+      ...(publish.length > 0 && { publish, exposed: exposedBy(publish) }),
       ...(f.publishAll && { publishAll: true }),
+      ...(extraHosts.length > 0 && { extraHosts }),
     };
   }
   if (f.labels.length > 0) {
@@ -66,6 +84,47 @@ export function toRequest(f: RunFields): { body: NewContainer } | { problems: Fi
     );
   }
   return problems.length > 0 ? { problems } : { body };
+}
+
+type One = <T>(field: keyof RunFields, value: string, parse: (v: string) => T | null) => T | undefined;
+
+/** What the fields say of a health check; undefined leaves the image's. */
+function healthOf(f: RunFields, one: One): HealthCheck | undefined {
+  const health: HealthCheck = {};
+  if (f.healthCmd) health.test = ['CMD-SHELL', f.healthCmd];
+  const interval = one('healthInterval', f.healthInterval, nanosecondsOf);
+  if (interval !== undefined) health.interval = interval;
+  const timeout = one('healthTimeout', f.healthTimeout, nanosecondsOf);
+  if (timeout !== undefined) health.timeout = timeout;
+  const startPeriod = one('healthStartPeriod', f.healthStartPeriod, nanosecondsOf);
+  if (startPeriod !== undefined) health.startPeriod = startPeriod;
+  const retries = one('healthRetries', f.healthRetries, (v) => (/^[1-9]\d{0,5}$/.test(v) ? Number(v) : null));
+  if (retries !== undefined) health.retries = retries;
+  if (!f.noHealth) return Object.keys(health).length > 0 ? health : undefined;
+  // As docker has it: none, and settings for it, cannot both be meant.
+  if (Object.keys(health).length > 0) one('healthCmd', '--no-healthcheck', () => null);
+  return { test: ['NONE'] };
+}
+
+const noNewPrivileges = (text: string) => {
+  const m = /^no-new-privileges(?:[=:](true|false))?$/.exec(text);
+  return m ? m[1] !== 'false' : null;
+};
+
+/** The ports that are published, as a container's config lists them. */
+function exposedBy(publish: readonly PublishPort[]): string[] {
+  return [...new Set(publish.map((p) => `${p.port}/${p.proto}`))].sort();
+}
+
+const unitsOfTime: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+
+/** "30s", "1m30s" or "500ms" in nanoseconds, as Go writes times; at least one millisecond, as docker asks. */
+export function nanosecondsOf(text: string): number | null {
+  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return null;
+  let sum = 0;
+  for (const [, n, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g))
+    sum += Number(n) * unitsOfTime[unit];
+  return sum >= 1e6 ? Math.round(sum) : null;
 }
 
 /** "512m", "1.5g" or "67108864" in bytes; docker's units are powers of 1024. */

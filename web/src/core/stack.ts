@@ -25,6 +25,8 @@ const told = [
   'export',
   'save',
   'cp',
+  'rename',
+  'tag',
 ] as const;
 export type Deed = (typeof told)[number];
 

@@ -36,7 +36,8 @@ export type EventKind =
   | 'volume.deleted'
   | 'action'
   | 'recording'
-  | 'resync';
+  | 'resync'
+  | 'alive';
 
 export type UploadPhase =
   | 'receiving'
@@ -156,6 +157,43 @@ export interface NewContainer {
   network?: ContainerNetwork;
   labels?: Record<string, string>;
   autoRemove?: boolean;
+  health?: HealthCheck;
+  stopSignal?: string;
+  stopTimeout?: number;
+}
+
+export interface CreatedContainer {
+  id: string;
+  name: string;
+  image: string;
+  imageRef: string;
+  command: string[];
+  state: string;
+  tty: boolean;
+  pid: number;
+  exitCode: number | null;
+  error: ApiError | null;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+  restartCount?: number;
+  oomKilled?: boolean;
+  runtime?: string;
+  health?: string;
+  labels?: Record<string, string>;
+  warnings: Warning[];
+}
+
+export interface RenameContainer {
+  name: string;
+}
+
+export interface TagImage {
+  ref: string;
+}
+
+export interface PruneImages {
+  all?: boolean;
 }
 
 export interface ActivityList {
@@ -556,6 +594,21 @@ export interface LogLimits {
   env?: string;
   envRegex?: string;
   tag?: string;
+}
+
+export interface HealthCheck {
+  test?: string[];
+  interval?: number;
+  timeout?: number;
+  startPeriod?: number;
+  startInterval?: number;
+  retries?: number;
+}
+
+export interface Warning {
+  code: string;
+  args: Record<string, string>;
+  message: string;
 }
 
 export interface Activity {

@@ -50,8 +50,8 @@ async function call(method: string, path: string, body?: unknown, signal?: Abort
   return answer;
 }
 
-async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const answer = await call(method, path, body);
+async function json<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const answer = await call(method, path, body, signal);
   return (await answer.json()) as T;
 }
 
@@ -90,6 +90,10 @@ export const api = {
   },
   holdUpload: (upload: string, still: boolean) =>
     call('POST', `/uploads/${id(upload)}/${still ? 'pause' : 'unpause'}`),
+  tag: (image: string, ref: string) =>
+    json<wire.Image>('POST', `/images/${id(image)}/tag`, { ref } satisfies wire.TagImage),
+  pruneImages: (all: boolean) =>
+    json<wire.Pruned>('POST', '/images/prune', { all } satisfies wire.PruneImages),
   deleteImage: (image: string) => call('DELETE', `/images/${id(image)}`),
   containers: () => json<wire.ContainerList>('GET', '/containers'),
   container: (container: string) => json<wire.Container>('GET', `/containers/${id(container)}`),
@@ -97,10 +101,17 @@ export const api = {
   plan: (container: string) => json<Plan>('GET', `/containers/${id(container)}/plan`),
   trace: (container: string) => json<StepResult[]>('GET', `/containers/${id(container)}/trace`),
   facts: (container: string) => json<wire.Facts>('GET', `/containers/${id(container)}/facts`),
-  create: (body: wire.NewContainer) => json<wire.Container>('POST', '/containers', body),
+  create: (body: wire.NewContainer) => json<wire.CreatedContainer>('POST', '/containers', body),
   start: (container: string) => call('POST', `/containers/${id(container)}/start`),
   stop: (container: string) =>
     call('POST', `/containers/${id(container)}/stop`, {} satisfies wire.StopContainer),
+  restart: (container: string) =>
+    call('POST', `/containers/${id(container)}/restart`, {} satisfies wire.StopContainer),
+  rename: (container: string, name: string) =>
+    json<wire.Container>('POST', `/containers/${id(container)}/rename`, {
+      name,
+    } satisfies wire.RenameContainer),
+  pruneContainers: () => json<wire.Pruned>('POST', '/containers/prune'),
   kill: (container: string) =>
     call('POST', `/containers/${id(container)}/kill`, {} satisfies wire.KillContainer),
   pause: (container: string) => call('POST', `/containers/${id(container)}/pause`),
@@ -148,9 +159,10 @@ export const api = {
  * An address with a single-use ticket, for what cannot send a header:
  * WebSocket, EventSource and downloads. `path` begins after /api/v1.
  */
-export async function ticketed(path: string): Promise<string> {
+export async function ticketed(path: string, signal?: AbortSignal): Promise<string> {
   const full = base + path;
-  const { ticket } = await json<wire.Ticket>('POST', '/tickets', { path: full } satisfies wire.TicketRequest);
+  const asked: wire.TicketRequest = { path: full };
+  const { ticket } = await json<wire.Ticket>('POST', '/tickets', asked, signal);
   return `${full}${full.includes('?') ? '&' : '?'}ticket=${encodeURIComponent(ticket)}`;
 }
 

@@ -6,25 +6,33 @@ export type Connection = 'connecting' | 'open' | 'lost';
 
 export interface EventsHandler {
   event(e: ApiEvent): void;
-  /** The stream stands; what is known should be asked for anew when `fresh`. */
-  open(fresh: boolean): void;
+  /** The stream stands; what is known should be asked for anew. */
+  open(): void;
   state(s: Connection): void;
   unauthorized(): void;
 }
 
+/** Milliseconds of silence after which a connection counts as lost: the server gives a sign of life every 15 s. */
+const silence = 40_000;
+/** Milliseconds that the server may take to answer before it is asked anew. */
+const patience = 10_000;
+
 /**
  * Keeps the stream of events alive: each connection needs a ticket of its own,
  * so reconnecting is done here and not by EventSource. Events missed in
- * between are replayed from the last sequence number.
+ * between are replayed from the last sequence number. A connection that stands
+ * and carries nothing, as behind a proxy that stalls, is given up as well.
  */
 export function connectEvents(handler: EventsHandler): () => void {
   let source: EventSource | null = null;
   let timer = 0;
+  let watch = 0;
   let attempt = 0;
   let since = 0;
   let closed = false;
 
   const retry = () => {
+    window.clearTimeout(watch);
     source?.close();
     source = null;
     if (closed) return;
@@ -33,18 +41,28 @@ export function connectEvents(handler: EventsHandler): () => void {
     timer = window.setTimeout(open, backoff(++attempt, Math.random()));
   };
 
+  const expect = (within: number) => {
+    window.clearTimeout(watch);
+    watch = window.setTimeout(retry, within);
+  };
+
   const receive = (message: MessageEvent<string>) => {
+    expect(silence);
     const event = JSON.parse(message.data) as ApiEvent;
     if (event.seq > since) since = event.seq;
-    handler.event(event);
+    if (event.kind !== 'alive') handler.event(event);
   };
 
   async function open(): Promise<void> {
     if (attempt === 0) handler.state('connecting');
     try {
-      const url = await ticketed(since > 0 ? `/events?since=${since}` : '/events');
+      const url = await ticketed(
+        since > 0 ? `/events?since=${since}` : '/events',
+        AbortSignal.timeout(patience),
+      );
       if (closed) return;
       source = new EventSource(url);
+      expect(patience);
     } catch (cause) {
       if (cause instanceof ApiFailure && cause.status === 401) {
         handler.unauthorized();
@@ -55,8 +73,9 @@ export function connectEvents(handler: EventsHandler): () => void {
     }
     source.onopen = () => {
       attempt = 0;
+      expect(silence);
       handler.state('open');
-      handler.open(true);
+      handler.open();
     };
     source.onmessage = receive;
     source.onerror = retry;
@@ -73,6 +92,7 @@ export function connectEvents(handler: EventsHandler): () => void {
   return () => {
     closed = true;
     window.clearTimeout(timer);
+    window.clearTimeout(watch);
     window.removeEventListener('online', wake);
     source?.close();
   };

@@ -1,4 +1,5 @@
 import { hoodEn } from './hood.en.ts';
+import { listsEn } from './lists.en.ts';
 import { terminalsEn } from './terminals.en.ts';
 
 // All words of the page in English. {name} is filled in; {n|one|many} chooses
@@ -6,6 +7,7 @@ import { terminalsEn } from './terminals.en.ts';
 // the server and the core send; a test finds a code without words.
 export const en = {
   ...hoodEn,
+  ...listsEn,
   ...terminalsEn,
   brand: 'layerlab, home',
   skip: 'Skip to the content',
@@ -98,7 +100,7 @@ export const en = {
   'preview.which': '{n} images:',
   'preview.upload': 'Upload this',
   'preview.beyond':
-    'The page reads no more than this by itself. The server reads as many as it was started for: serve --limit-entries N, or ten times as many with --read native.',
+    'The page reads no more than this by itself. The server reads it if it was started for that: with serve --read native up to 5 million by itself; in the sandbox with serve --limit-entries N, and serve --limit-memory SIZE if that is what it then lacks.',
   'preview.close': 'Close file',
 
   'view.panes': 'Panes',
@@ -1101,7 +1103,7 @@ export const en = {
   'code.ratio': 'The data unpack to far more than their size, as a bomb does. Reading was stopped.',
   'code.root-not-dir': 'The root can only be a folder.',
   'code.sandbox-failed': 'The sandbox that reads archives failed.',
-  'code.sandbox-memory': 'Reading the archive takes more memory than allowed.',
+  'code.sandbox-memory': 'Reading the archive takes more memory than the sandbox may have: {limit} bytes.',
   'code.sandbox-time': 'Reading the archive takes more time than allowed.',
   'code.seccomp-too-large': 'The seccomp profile is too large for the kernel.',
   'code.several-images': 'There are several images: choose one.',

@@ -1,10 +1,12 @@
 // 页面的全部中文文字。键与 en.ts 一一对应，由类型检查保证。
 import type { en } from './en.ts';
 import { hoodZh } from './hood.zh.ts';
+import { listsZh } from './lists.zh.ts';
 import { terminalsZh } from './terminals.zh.ts';
 
 export const zh: Record<keyof typeof en, string> = {
   ...hoodZh,
+  ...listsZh,
   ...terminalsZh,
   brand: 'layerlab 首页',
   skip: '跳到正文',
@@ -95,7 +97,7 @@ export const zh: Record<keyof typeof en, string> = {
   'preview.which': '共 {n} 个镜像：',
   'preview.upload': '上传这个文件',
   'preview.beyond':
-    '页面自己最多只读这么多。服务器能读多少由启动参数决定：serve --limit-entries N；用 --read native 则是十倍。',
+    '页面自己最多只读这么多。服务器以此启动就能读：serve --read native 本身可读 500 万条；在沙箱里用 serve --limit-entries N，若之后缺的是内存，再加 serve --limit-memory SIZE。',
   'preview.close': '关闭文件',
 
   'view.panes': '面板',
@@ -1024,7 +1026,7 @@ export const zh: Record<keyof typeof en, string> = {
   'code.ratio': '数据解压后远大于原始大小，疑似压缩炸弹，已停止读取。',
   'code.root-not-dir': '根只能是目录。',
   'code.sandbox-failed': '读取归档的沙箱出错了。',
-  'code.sandbox-memory': '读取此归档所需的内存超出了限额。',
+  'code.sandbox-memory': '读取此归档所需的内存超出了沙箱的限额：{limit} 字节。',
   'code.sandbox-time': '读取此归档所需的时间超出了限额。',
   'code.seccomp-too-large': 'seccomp 配置超出了内核允许的大小。',
   'code.several-images': '有多个镜像，请选择其中一个。',

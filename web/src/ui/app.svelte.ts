@@ -1,13 +1,19 @@
-import { apply, type Lists } from '../core/lists.ts';
+import { apply, caughtUp, type Lists } from '../core/lists.ts';
 import { codeIn, formatRoute, parseRoute, type Route, shareIn } from '../core/route.ts';
 import { remember } from '../core/stack.ts';
-import type { Activity, ApiEvent, Changes, Info, UploadProgress } from '../core/wire.ts';
+import type { Activity, ApiEvent, Changes, Info, UploadProgress, Warning } from '../core/wire.ts';
 import { ApiFailure, api } from '../io/api.ts';
 import { isSite } from '../io/bundled.ts';
 import { type Connection, connectEvents } from '../io/events.ts';
 import { guest, session } from '../io/session.ts';
 import { activity } from './activity/activity.svelte.ts';
 import { Address } from './address.ts';
+
+/** Lists that are on their way, with what events told meanwhile. */
+interface Asking {
+  number: number;
+  heard: ApiEvent[];
+}
 
 /** What the whole page shares: who is logged in, where we are, what the server has. */
 class App {
@@ -21,12 +27,17 @@ class App {
   /** Why the lists could not be read, as long as there are none. */
   problem = $state.raw<unknown>(null);
   info = $state.raw<Info | null>(null);
+  /** What was warned of when a container was made here, until it is read. */
+  warned = $state.raw<ReadonlyMap<string, Warning[]>>(new Map());
   /** What was done last to each container and image, as far as the stack shows it. */
   lately = $state.raw<ReadonlyMap<string, Activity>>(new Map());
   now = $state(Date.now());
 
   readonly #address = new Address();
   readonly #listeners = new Set<(e: ApiEvent) => void>();
+  readonly #asking = new Set<Asking>();
+  #asked = 0;
+  #answered = 0;
   #disconnect: (() => void) | null = null;
 
   /** Follows the address and, once logged in, the server's events. Returns what ends it. */
@@ -118,16 +129,31 @@ class App {
     });
   }
 
+  warn(container: string, warnings: Warning[]): void {
+    const next = new Map(this.warned);
+    if (warnings.length > 0) next.set(container, warnings);
+    else next.delete(container);
+    this.warned = next;
+  }
+
   async refresh(): Promise<void> {
+    const asking: Asking = { number: ++this.#asked, heard: [] };
+    this.#asking.add(asking);
     try {
       const [images, containers] = await Promise.all([api.images(), api.containers()]);
-      this.lists = { images: images.images, containers: containers.containers };
+      // One that was asked for later may have come first; it knows more.
+      if (asking.number > this.#answered) {
+        this.#answered = asking.number;
+        this.lists = caughtUp({ images: images.images, containers: containers.containers }, asking.heard);
+      }
       this.loaded = true;
       this.problem = null;
       this.info ??= await api.info();
     } catch (cause) {
       if (!this.loaded) this.problem = cause;
       throw cause;
+    } finally {
+      this.#asking.delete(asking);
     }
   }
 
@@ -152,7 +178,10 @@ class App {
       activity.hear(e.data as Activity);
       this.lately = remember(this.lately, e.data as Activity);
     } else if (e.kind === 'resync') void this.refresh().catch(() => undefined);
-    else this.lists = apply(this.lists, e);
+    else {
+      this.lists = apply(this.lists, e);
+      for (const asking of this.#asking) asking.heard.push(e);
+    }
   }
 }
 

@@ -7,24 +7,36 @@ class Things {
   networks = $state.raw<Network[] | null>(null);
   problem = $state.raw<unknown>(null);
 
+  readonly #last = { volumes: 0, networks: 0 };
+
   async loadVolumes(): Promise<void> {
-    await this.#try(async () => {
-      this.volumes = (await api.volumes()).volumes;
+    await this.#load('volumes', async () => {
+      const { volumes } = await api.volumes();
+      return () => {
+        this.volumes = volumes;
+      };
     });
   }
 
   async loadNetworks(): Promise<void> {
-    await this.#try(async () => {
-      this.networks = (await api.networks()).networks;
+    await this.#load('networks', async () => {
+      const { networks } = await api.networks();
+      return () => {
+        this.networks = networks;
+      };
     });
   }
 
-  async #try(load: () => Promise<void>): Promise<void> {
+  /** Of several answers the one to the latest question counts, in whatever order they come. */
+  async #load(what: 'volumes' | 'networks', ask: () => Promise<() => void>): Promise<void> {
+    const number = ++this.#last[what];
     try {
-      await load();
+      const keep = await ask();
+      if (number !== this.#last[what]) return;
+      keep();
       this.problem = null;
     } catch (cause) {
-      this.problem = cause;
+      if (number === this.#last[what]) this.problem = cause;
     }
   }
 }
