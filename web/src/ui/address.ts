@@ -19,6 +19,9 @@ export class Address {
   #written = Number.NEGATIVE_INFINITY;
   #waiting: { entry: string; url: string } | null = null;
   #turn = 0;
+  #leaving = false;
+  /** What the entry came to say while the page was being left. */
+  #last: [string, string][] = [];
   /** What entries should say that were left too early. */
   readonly #left: Map<string, string>;
 
@@ -38,16 +41,20 @@ export class Address {
     this.#turn = window.setTimeout(() => this.settle(), wait);
   }
 
-  /** Before the page is left: a reload goes where the entry said before, so that the page after it has to know. */
+  /**
+   * Before the page is left: a reload that has begun goes where the entry said
+   * then, so that the page after it has to know what it says by its end.
+   */
   leave(): void {
-    const left = new Map(this.#left);
-    if (this.#waiting) left.set(this.#waiting.entry, this.#waiting.url);
-    if (left.size > 0) sessionStorage.setItem(stored, JSON.stringify([...left]));
+    this.#leaving = true;
     this.settle();
+    this.#keep();
   }
 
   /** When the page is shown, for the first time or again. */
   show(): void {
+    this.#leaving = false;
+    this.#last = [];
     sessionStorage.removeItem(stored);
   }
 
@@ -63,10 +70,19 @@ export class Address {
   }
 
   #put(url: string): void {
+    const at = entry() ?? '';
     this.#forget();
-    this.#left.delete(entry() ?? '');
+    this.#left.delete(at);
     history.replaceState(null, '', url);
     this.#written = performance.now();
+    if (!this.#leaving) return;
+    this.#last = [[at, url]];
+    this.#keep();
+  }
+
+  #keep(): void {
+    const all = [...this.#left, ...this.#last];
+    if (all.length > 0) sessionStorage.setItem(stored, JSON.stringify(all));
   }
 
   #forget(): void {

@@ -58,6 +58,7 @@ class App {
     };
     follow();
     window.addEventListener('hashchange', follow);
+    window.addEventListener('beforeunload', leave);
     window.addEventListener('pagehide', leave);
     window.addEventListener('pageshow', show);
     const clock = window.setInterval(() => {
@@ -66,6 +67,7 @@ class App {
     if (this.authorized && !this.loggingIn) this.#connect();
     return () => {
       window.removeEventListener('hashchange', follow);
+      window.removeEventListener('beforeunload', leave);
       window.removeEventListener('pagehide', leave);
       window.removeEventListener('pageshow', show);
       window.clearInterval(clock);
