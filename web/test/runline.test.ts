@@ -126,7 +126,7 @@ describe('the request', () => {
         pids: '-1',
         readOnly: true,
         privileged: true,
-        capAdd: ['NET_ADMIN'],
+        capAdd: ['NET_ADMIN', 'cap_chown', 'all'],
         restart: 'on-failure:3',
         ports: ['8080:80'],
         network: 'front',
@@ -149,7 +149,7 @@ describe('the request', () => {
           { type: 'tmpfs', target: '/run', options: ['size=1m', 'exec'] },
         ],
         limits: { memory: 1610612736, nanoCPUs: 5e8, pids: -1 },
-        security: { capAdd: ['NET_ADMIN'], readOnlyRoot: true, privileged: true },
+        security: { capAdd: ['CAP_NET_ADMIN', 'CAP_CHOWN', 'ALL'], readOnlyRoot: true, privileged: true },
         restart: { name: 'on-failure', max: 3 },
         network: {
           mode: 'front',

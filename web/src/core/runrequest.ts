@@ -46,8 +46,8 @@ export function toRequest(f: RunFields): { body: NewContainer } | { problems: Fi
   if (shm !== undefined) limits.shm = shm;
   if (Object.keys(limits).length > 0) body.limits = limits;
   const security: Security = {};
-  if (f.capAdd.length > 0) security.capAdd = f.capAdd;
-  if (f.capDrop.length > 0) security.capDrop = f.capDrop;
+  if (f.capAdd.length > 0) security.capAdd = f.capAdd.map(capabilityOf);
+  if (f.capDrop.length > 0) security.capDrop = f.capDrop.map(capabilityOf);
   if (f.readOnly) security.readOnlyRoot = true;
   if (f.privileged) security.privileged = true;
   if (read('securityOpts', f.securityOpts, noNewPrivileges).some(Boolean)) security.noNewPrivileges = true;
@@ -104,6 +104,12 @@ function healthOf(f: RunFields, one: One): HealthCheck | undefined {
   // As docker has it: none, and settings for it, cannot both be meant.
   if (Object.keys(health).length > 0) one('healthCmd', '--no-healthcheck', () => null);
   return { test: ['NONE'] };
+}
+
+/** As docker's command line sends it: NET_ADMIN and cap_net_admin are CAP_NET_ADMIN. */
+function capabilityOf(text: string): string {
+  const name = text.toUpperCase().replace(/^CAP_/, '');
+  return name === 'ALL' ? name : `CAP_${name}`;
 }
 
 const noNewPrivileges = (text: string) => {
