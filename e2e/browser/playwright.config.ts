@@ -33,9 +33,9 @@ export default defineConfig({
     },
     locale: 'en-GB',
     viewport: { width: 1280, height: 800 },
-    // A trace costs a fifth of the time of every test. Where a failure cannot be
-    // looked at again there is one; elsewhere `npx playwright test --trace on`.
-    trace: process.env.CI ? 'retain-on-failure' : 'off',
+    // A trace costs a third of the time of every test: `npx playwright test --trace on`
+    // takes one where a failure is looked at.
+    trace: 'off',
     screenshot: 'only-on-failure',
   },
 });
