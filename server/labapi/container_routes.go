@@ -14,7 +14,7 @@ import (
 func (h *Handler) containerRoutes(g *echo.Group) {
 	g.GET("/containers", h.containers)
 	g.POST("/containers", h.createContainer)
-	g.POST("/containers/prune", h.pruneContainers)
+	g.POST("/containers/prune", all(h.d.Containers.Prune))
 	g.GET("/containers/:id", byID(http.StatusOK, h.d.Containers.Get))
 	g.DELETE("/containers/:id", gone(h.d.Containers.Delete))
 	g.POST("/containers/:id/start", byID(http.StatusOK, h.d.Containers.Start))
@@ -67,14 +67,6 @@ func (h *Handler) export(c echo.Context) error {
 	return h.download(c, func(open func(name string) io.Writer) error {
 		return h.d.Containers.Export(c.Request().Context(), c.Param("id"), open)
 	})
-}
-
-func (h *Handler) pruneContainers(c echo.Context) error {
-	done, err := h.d.Containers.Prune(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, done)
 }
 
 func (h *Handler) terminal(c echo.Context) error {

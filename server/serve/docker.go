@@ -20,12 +20,13 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/imagecore/codec"
 	"github.com/layerlab/layerlab/server/dockerapi"
 	"github.com/layerlab/layerlab/server/engine/bundle"
 	"github.com/layerlab/layerlab/server/store"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // dockerSocket is where the Docker API listens.
