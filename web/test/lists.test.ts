@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Fate, fates, tookOf } from '../src/core/fate.ts';
 import { lasting } from '../src/core/format.ts';
-import { apply, caughtUp, type Lists, usersOf } from '../src/core/lists.ts';
+import { apply, caughtUp, containerAt, type Lists, usersOf } from '../src/core/lists.ts';
 import { isContainerName, isReference, withTag } from '../src/core/reference.ts';
 import { emptyRun, type RunFields } from '../src/core/runline.ts';
 import { nanosecondsOf, toRequest } from '../src/core/runrequest.ts';
@@ -19,6 +19,21 @@ const event = (seq: number, kind: ApiEvent['kind'], id: string, data: unknown): 
 });
 
 describe('events and lists', () => {
+  test('an address means one container, whoever gets its name', () => {
+    const [web, other] = [container('c1', { name: 'web' }), container('c2', { name: 'other' })];
+    const lists: Lists = { images: [], containers: [other, web] };
+    expect([containerAt(lists, 'web', null), containerAt(lists, 'c1', null)]).toEqual([web, web]);
+    const renamed: Lists = {
+      images: [],
+      containers: [
+        { ...other, name: 'web' },
+        { ...web, name: 'shop' },
+      ],
+    };
+    expect(containerAt(renamed, 'web', web)?.name).toBe('shop');
+    expect(containerAt({ ...renamed, containers: [other] }, 'web', web)).toBeUndefined();
+  });
+
   test('a name that moves leaves the image that had it', () => {
     const lists: Lists = { images: [image('a', 'x:1', 'y:1'), image('b', 'z:1')], containers: [] };
     for (const kind of ['image.tagged', 'image.created'] as const) {

@@ -56,6 +56,14 @@ export function caughtUp(asked: Lists, heard: readonly ApiEvent[]): Lists {
   return heard.reduce(apply, asked);
 }
 
+/**
+ * The container that an address means, by its id or name; by the id of the one that
+ * `asked` is, once that is known: it may be renamed, and its name be another's.
+ */
+export function containerAt(lists: Lists, address: string, asked: Container | null): Container | undefined {
+  return lists.containers.find((c) => (asked ? c.id === asked.id : c.id === address || c.name === address));
+}
+
 /** How many containers are made of an image. */
 export function usersOf(lists: Lists, image: Pick<Image, 'id'>): number {
   return lists.containers.filter((c) => c.image === image.id).length;
