@@ -62,6 +62,78 @@ test('a shell answers, its layer shows what it wrote, a reload finds it again, a
   });
 });
 
+/** A promise, and what keeps it. */
+function gate(): [Promise<void>, () => void] {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return [opened, open];
+}
+
+test('what a container wrote before the first look at it is told', async ({ page }) => {
+  const [typed, go] = gate();
+  await page.route('**/containers/*/changes', async (route) => {
+    await typed;
+    await route.continue();
+  });
+  await page.addInitScript(() => {
+    // No event helps: only the answer tells.
+    const { EventSource: Real } = window;
+    window.EventSource = class extends Real {
+      override set onmessage(hear: ((m: MessageEvent<string>) => void) | null) {
+        super.onmessage =
+          hear && ((m: MessageEvent<string>) => m.data.includes('container.changes') || hear(m));
+      }
+    };
+  });
+  await run(page, 'sh');
+  await type(page, 'echo more >> /bin/my-app-tools; rm /etc/os-release; echo do""ne');
+  await expect(screen(page)).toContainText('done');
+  go();
+  const happened = page.getByRole('region', { name: 'What happened' });
+  await expect(happened).toContainText('copied up: /bin/my-app-tools');
+  await expect(happened).toContainText('whiteout for /etc/os-release');
+});
+
+test('an answer that events overtook undoes nothing', async ({ page }) => {
+  const [typed, go] = gate();
+  const answered: Promise<void>[] = [];
+  await page.route('**/containers/*/changes', async (route) => {
+    const old = await route.fetch();
+    await typed;
+    answered.push(route.fulfill({ response: old }));
+  });
+  await run(page, 'sh');
+  await type(page, 'rm /etc/os-release');
+  const happened = page.getByRole('region', { name: 'What happened' });
+  await expect(happened).toContainText('whiteout for /etc/os-release');
+  go();
+  await expect.poll(() => answered.length).toBeGreaterThan(0);
+  await Promise.all(answered);
+  await type(page, 'echo 1 > /after');
+  await expect(happened).toContainText('/after');
+  await expect(happened.getByText('/etc/os-release')).toHaveCount(1);
+});
+
+test('what is typed while the past is still being drawn is typed', async ({ page }) => {
+  await run(page, 'sh');
+  await page.routeWebSocket('**/terminals/*', (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => server.send(message));
+    // Told how much past there is, the page waits for it.
+    server.onMessage((message) => {
+      if (typeof message === 'string') socket.send(message);
+      else setTimeout(() => socket.send(message), 1_000);
+    });
+  });
+  await page.reload();
+  await expect(page.getByText('Connected')).toBeVisible();
+  await type(page, 'echo in""tact');
+  await expect(screen(page)).toContainText('echo in""tact');
+  await expect(screen(page)).toContainText('intact');
+});
+
 test('Ctrl-C ends what runs in the foreground', async ({ page }) => {
   await run(page, 'sh');
   await type(page, 'sleep 1000');

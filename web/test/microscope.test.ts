@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { happened, shares } from '../src/core/microscope.ts';
+import { happened, nothing, shares } from '../src/core/microscope.ts';
 import { pieces } from '../src/core/prose.ts';
 import type { Change, Changes, Container, Image } from '../src/core/wire.ts';
 
@@ -18,6 +18,16 @@ const change = (
   ...more,
 });
 const look = (...list: Change[]): Changes => ({ changes: list, bytes: 0, copiedUp: 0, truncated: false });
+
+test('all that a layer holds has happened since it held nothing', () => {
+  const first = look(change('C', 'bin/tool', 103, 100), change('D', 'etc/gone'), change('A', 'new', 4));
+  expect(happened(nothing, first)).toEqual([
+    { kind: 'copy-up', path: 'bin/tool', bytes: 100 },
+    { kind: 'grew', path: 'bin/tool', bytes: 3 },
+    { kind: 'whiteout', path: 'etc/gone', bytes: 0 },
+    { kind: 'new', path: 'new', bytes: 4 },
+  ]);
+});
 
 test('what happened between two looks at a layer, with its bytes', () => {
   const before = look(

@@ -36,3 +36,13 @@ export class Acks {
     return this.#shown < this.#replay;
   }
 }
+
+/**
+ * Whether a terminal said this by itself, asked by a program (attributes, status,
+ * cursor, mode, colour, settings: ECMA-48 and xterm's control sequences), and
+ * nobody typed it. F3 with Shift or Ctrl looks the same as a cursor's place.
+ */
+export function isAnswer(text: string): boolean {
+  if (!text.startsWith('\u001b')) return false;
+  return /^(?:\[[?>=]?[\d;]*(?:[cnRtu]|\$y)|[P\]])/.test(text.slice(1));
+}

@@ -10,6 +10,9 @@ export interface Happening {
   by?: Writer;
 }
 
+/** The layer of a container that has written nothing yet. */
+export const nothing: Changes = { changes: [], bytes: 0, copiedUp: 0, truncated: false };
+
 /** What happened between two looks at a container's layer, by path. The server says the same of one that is recorded (server/recording). */
 export function happened(before: Changes, after: Changes): Happening[] {
   const was = new Map(before.changes.map((c) => [c.path, c]));

@@ -1,4 +1,4 @@
-import { Acks } from '../core/acks.ts';
+import { Acks, isAnswer } from '../core/acks.ts';
 import { backoff } from '../core/backoff.ts';
 import type { ApiError, Control } from '../core/wire.ts';
 import { ApiFailure } from './api.ts';
@@ -38,12 +38,12 @@ export class TerminalLink {
 
   /** Sends what was typed. Answers to questions of replayed output are dropped. */
   input(text: string): void {
-    if (!this.#acks.replaying) this.#send(this.#encoder.encode(text));
+    if (!(this.#acks.replaying && isAnswer(text))) this.#send(this.#encoder.encode(text));
   }
 
   /** Sends bytes that xterm.js hands over as a binary string (mouse reports). */
   binary(text: string): void {
-    if (!this.#acks.replaying) this.#send(Uint8Array.from(text, (c) => c.charCodeAt(0)));
+    this.#send(Uint8Array.from(text, (c) => c.charCodeAt(0)));
   }
 
   resize(cols: number, rows: number): void {

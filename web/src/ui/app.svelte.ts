@@ -33,6 +33,9 @@ class App {
   lately = $state.raw<ReadonlyMap<string, Activity>>(new Map());
   now = $state(Date.now());
 
+  /** Containers that were made while this page listened: all that they wrote was written before its eyes. */
+  readonly born = new Set<string>();
+
   readonly #address = new Address();
   readonly #listeners = new Set<(e: ApiEvent) => void>();
   readonly #asking = new Set<Asking>();
@@ -181,6 +184,8 @@ class App {
       this.lately = remember(this.lately, e.data as Activity);
     } else if (e.kind === 'resync') void this.refresh().catch(() => undefined);
     else {
+      if (e.kind === 'container.created') this.born.add(e.id);
+      else if (e.kind === 'container.deleted') this.born.delete(e.id);
       this.lists = apply(this.lists, e);
       for (const asking of this.#asking) asking.heard.push(e);
     }

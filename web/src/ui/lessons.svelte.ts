@@ -93,15 +93,20 @@ class Lessons {
     const put = (id: string, c: Changes) => {
       this.#changes = new Map(this.#changes).set(id, c);
     };
+    const told = new Set<string>();
     for (const c of app.lists.containers) {
       if (c.image === this.seen.sample?.id)
         api.changes(c.id).then(
-          (x) => put(c.id, x),
+          (x) => {
+            if (!told.has(c.id)) put(c.id, x);
+          },
           () => undefined,
         );
     }
     return app.on((e: ApiEvent) => {
-      if (e.kind === 'container.changes') put(e.id, e.data as Changes);
+      if (e.kind !== 'container.changes') return;
+      told.add(e.id);
+      put(e.id, e.data as Changes);
     });
   }
 
