@@ -210,6 +210,15 @@ func (c *container) start() error {
 	if c.status != StatusCreated {
 		return c.conflict(CodeAlreadyStarted, "the container has been started")
 	}
+	pidfd := -1
+	if hasFirstProcess(c.spec.Process) {
+		fd, err := unix.PidfdOpen(c.main.proc.Pid(), 0)
+		if err != nil {
+			return fmt.Errorf("start: %w", os.NewSyscallError("pidfd_open", err))
+		}
+		defer unix.Close(fd)
+		pidfd = fd
+	}
 	if err := c.main.proc.Start(); err != nil {
 		c.main.startErr = err
 		// It may have ended by itself; what is left of it goes now.
@@ -218,6 +227,9 @@ func (c *container) start() error {
 	}
 	c.main.started = time.Now().UTC()
 	c.status = StatusRunning
+	if pidfd >= 0 {
+		awaitCommand(c.main.proc.Pid(), pidfd)
+	}
 	return nil
 }
 
