@@ -1,25 +1,43 @@
 package e2e_test
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// ports are for scripts that publish one later on: those beneath
+// ip_local_port_range (ip(7)), of which the kernel gives none to whoever asks for
+// any, and each to one script alone.
+var ports atomic.Int32
 
 // freePort finds a port that nobody has: port NAME sets the variable.
 func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: port NAME")
 	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	ts.Check(err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	ts.Check(err)
-	ts.Setenv(args[0], port)
+	const first, last = 20000, 32000
+	ports.CompareAndSwap(0, first+rand.Int32N(last-first)) // others may run the same tests on this host
+	for range last - first {
+		port := fmt.Sprint(first + (ports.Add(1)-first)%(last-first))
+		l, err := net.Listen("tcp4", "127.0.0.1:"+port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		ts.Check(err)
+		ts.Check(l.Close())
+		ts.Setenv(args[0], port)
+		return
+	}
+	ts.Fatalf("no port from %d to %d is free", first, last)
 }
 
 // hostAddress is an IPv4 address of this host that is not loopback, "" where it

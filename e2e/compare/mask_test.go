@@ -21,7 +21,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\b\d+(\.\d+)?%`), "PERCENT"},
 	{regexp.MustCompile(`\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b`), "MAC"},
 	{regexp.MustCompile(`\b(10|172|192)(\.\d+){3}(/\d+)?\b`), "ADDRESS"},
-	{regexp.MustCompile(`\b(3[2-9]|[45]\d)\d{3}\b`), "PORT"},
+	{regexp.MustCompile(`\b(3[2-9]|[45]\d|60)\d{3}\b`), "PORT"}, // ip_local_port_range, ip(7)
 	{regexp.MustCompile(`  +`), "  "},
 	{regexp.MustCompile(`--+`), "--"},
 }
@@ -49,6 +49,7 @@ func TestMasksHideChanceAndNothingElse(t *testing.T) {
 	for text, want := range map[string]string{
 		"2b1b0c3c5a9e   lab:1   Up 3 seconds   0.0.0.0:32768->80/tcp":      "ID  lab:1  Up AGO  0.0.0.0:PORT->80/tcp\n",
 		"Created: 2026-01-02T03:04:05.678901234Z x":                        "Created: TIME x\n",
+		"80/tcp -> 127.0.0.1:60999":                                        "80/tcp -> 127.0.0.1:PORT\n",
 		"1.23MB (virtual 4kB) and 0B":                                      "SIZE (virtual SIZE) and SIZE\n",
 		"/tmp/lld-1/w/file at /tmp/lld-1/root":                             "FOLDER/file at ENGINE/root\n",
 		"exit 137, port 8080, mode 0755":                                   "exit 137, port 8080, mode 0755\n",

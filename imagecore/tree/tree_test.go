@@ -220,6 +220,17 @@ func TestLinksCannotKeepALensBusy(t *testing.T) {
 	}
 }
 
+// A link to what lies beneath itself makes the path longer with each of the 255
+// that are followed: each look at it ends at its first name, and yet has all of
+// it put together.
+func TestALinkBeneathItselfCannotKeepALensBusy(t *testing.T) {
+	layers, _ := imagetest.MustParse("-- layer --\ns d -> ../d/a/b/c/d/e/f/g\nf d/x\n").Layers()
+	_, err := tree.Build(layers, tree.ContainerdOverlayfs)
+	if err == nil || !strings.Contains(err.Error(), "given up") {
+		t.Error(err)
+	}
+}
+
 func TestFoldersThatNobodyListsAreBounded(t *testing.T) {
 	var l imagetest.Layer
 	for i := range 1000 {

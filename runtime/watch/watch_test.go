@@ -16,6 +16,9 @@ import (
 	"github.com/layerlab/layerlab/runtime/snapshot"
 )
 
+// generous is for a loaded machine; what is said is 100 ms and a second.
+const generous = 10 * time.Second
+
 // within waits for a signal.
 func within(t *testing.T, c <-chan struct{}, d time.Duration, what string) {
 	t.Helper()
@@ -35,12 +38,9 @@ func start(t *testing.T, dir string) <-chan struct{} {
 	if err != nil {
 		t.Fatal(err)
 	}
-	within(t, c, time.Second, "at the start")
+	within(t, c, generous, "at the start")
 	return c
 }
-
-// generous is for a loaded machine; what is said is 100 ms and a second.
-const generous = 10 * time.Second
 
 func write(t *testing.T, path, text string) {
 	t.Helper()

@@ -207,6 +207,31 @@ func TestOnlyTheLastProcessesThatDoNotRunAreRemembered(t *testing.T) {
 	}
 }
 
+// TestTheSizeOfATerminalWaitsForItsExec: clients send it while they start the
+// exec, and perhaps sooner.
+func TestTheSizeOfATerminalWaitsForItsExec(t *testing.T) {
+	l := newLab(t, `{"config":{"Cmd":["/x"]}}`)
+	c := l.run()
+	f, err := l.PrepareExec(t.Context(), c.ID, wire.ExecContainer{Command: []string{"/x"}, TTY: true}, true, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Resize(ctx, f.ID, 100, 30); !errors.Is(err, context.Canceled) {
+		t.Errorf("it does not wait: %v", err)
+	}
+	// It may fail to start: the fake's process is none of this host's.
+	sized := make(chan error)
+	go func() { sized <- l.Resize(t.Context(), f.ID, 100, 30) }()
+	if _, err := l.StartExec(t.Context(), f.ID, 0, 0); err == nil {
+		t.Error("it started")
+	}
+	if err := <-sized; err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("of one that failed to start: %v", err)
+	}
+}
+
 func TestContainersAndVolumesOfOthersAreNotThere(t *testing.T) {
 	l := newLab(t, `{"config":{"Cmd":["/x"]}}`)
 	c := l.run()

@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/layerlab/layerlab/imagecore"
 	"github.com/layerlab/layerlab/runtime/shim"
@@ -22,11 +23,12 @@ func (s *Service) Exec(ctx context.Context, id string, req wire.ExecContainer) (
 	if err != nil {
 		return wire.Exec{}, err
 	}
-	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Started: true}}
+	e := &execution{c: c, begun: make(chan struct{}), info: Further{ID: newID(), Container: c.id, Request: req, Started: true}}
 	sh, err := s.enter(ctx, c, req, shim.ExecOptions{ID: e.info.ID, Cols: req.Cols, Rows: req.Rows})
 	if err != nil {
 		return wire.Exec{}, err
 	}
+	close(e.begun)
 	s.remember(e)
 	s.work.Go(func() { s.watchExec(e, sh) })
 	return wire.Exec{ID: e.info.ID}, nil
@@ -125,11 +127,25 @@ func (s *Service) Attach(ctx context.Context, id string) (Stream, error) {
 	return s.replay(rec)
 }
 
-// Resize sets the size of a container's terminal, or of an exec's.
+// longestStart is how long the size of an exec's terminal waits for its start:
+// clients send both at once. dockerd waits as long.
+const longestStart = 10 * time.Second
+
+// Resize sets the size of a container's terminal, or of an exec's once it runs.
 func (s *Service) Resize(ctx context.Context, id string, cols, rows uint16) error {
 	s.mu.Lock()
-	c, process := s.execs[id], id
+	c, process, e := s.execs[id], id, s.further[id]
 	s.mu.Unlock()
+	if e != nil {
+		late := time.NewTimer(longestStart)
+		defer late.Stop()
+		select {
+		case <-e.begun:
+		case <-late.C: // the shim says that it is not there
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	if c == nil {
 		process = ""
 		var err error

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -173,7 +174,14 @@ func (s *fakeShim) set(state string) error {
 func (s *fakeShim) Pause(context.Context) error  { return s.set(wire.StatePaused) }
 func (s *fakeShim) Resume(context.Context) error { return s.set(wire.StateRunning) }
 
-func (s *fakeShim) Resize(context.Context, string, uint16, uint16) error { return nil }
+func (s *fakeShim) Resize(_ context.Context, id string, _, _ uint16) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id != "" && !slices.ContainsFunc(s.execs, func(p shim.Process) bool { return p.ID == id }) {
+		return errors.New("no such process")
+	}
+	return nil
+}
 
 func (s *fakeShim) Attach(context.Context, string) (engine.Stream, error) {
 	return nil, errors.New("the fake has no output")

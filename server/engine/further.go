@@ -29,8 +29,9 @@ type Further struct {
 
 // execution is a Further in memory; mu of its container guards it.
 type execution struct {
-	c    *container
-	info Further
+	c     *container
+	info  Further
+	begun chan struct{} // closed once it runs, or could not be started
 }
 
 // PrepareExec notes a process to be started in a running container. detachKeys
@@ -50,7 +51,7 @@ func (s *Service) PrepareExec(ctx context.Context, id string, req wire.ExecConta
 	if len(req.Command) == 0 {
 		return Further{}, imagecore.NewError(imagecore.ErrInvalid, "no-command", "no command: give one")
 	}
-	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Stdin: stdin, DetachKeys: detachKeys}}
+	e := &execution{c: c, begun: make(chan struct{}), info: Further{ID: newID(), Container: c.id, Request: req, Stdin: stdin, DetachKeys: detachKeys}}
 	s.remember(e)
 	s.act(c, "exec_create: "+strings.Join(req.Command, " "), "execID", e.info.ID)
 	return e.info, nil
@@ -120,6 +121,7 @@ func (s *Service) StartExec(ctx context.Context, id string, cols, rows uint16) (
 	}
 	s.act(c, "exec_start: "+strings.Join(req.Command, " "), "execID", id)
 	sh, err := s.enter(ctx, c, req, shim.ExecOptions{ID: id, Cols: req.Cols, Rows: req.Rows, Stdin: e.info.Stdin, Hold: true})
+	close(e.begun)
 	if err != nil {
 		code := startFailure(err)
 		c.mu.Lock()

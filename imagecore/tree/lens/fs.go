@@ -31,10 +31,13 @@ const maxPath = 4095
 
 // Steps from name to name that an image may cost: some for each entry, and
 // some to begin with. Engines look paths up anew at every component, and links
-// multiply that, so that a few entries could keep them busy for hours.
+// multiply that, so that a few entries could keep them busy for hours. To put a
+// path together costs steps by its length: a link to what lies beneath itself
+// makes it longer each time, and its first name may be all that there is to walk.
 const (
 	stepsAtFirst  = 4_000_000
 	stepsPerEntry = 2_000
+	bytesPerStep  = 16
 )
 
 // fs is a file system that is as empty as an engine finds it. Paths are

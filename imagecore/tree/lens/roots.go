@@ -72,6 +72,7 @@ func (f *fs) readLink(p string, links *int) (target string, isLink bool, err err
 	if p = path.Join("/", p); p == "/" {
 		return p, false, ok
 	}
+	*f.steps -= len(p) / bytesPerStep
 	in, err := f.lookup(p)
 	switch {
 	case err == enoent:
@@ -104,6 +105,7 @@ func (f *fs) secureJoin(p string) (string, errno) {
 			at = ""
 			continue
 		}
+		*f.steps -= len(clean) / bytesPerStep
 		in, err := f.lookup(clean)
 		if err != ok && err != enoent && err != enotdir {
 			return "", err
@@ -117,6 +119,7 @@ func (f *fs) secureJoin(p string) (string, errno) {
 			at = ""
 		}
 		p = in.target + "/" + p
+		*f.steps -= len(p) / bytesPerStep
 	}
 	return path.Clean("/" + at), ok
 }
