@@ -23,12 +23,11 @@ func (s *Service) Exec(ctx context.Context, id string, req wire.ExecContainer) (
 	if err != nil {
 		return wire.Exec{}, err
 	}
-	e := &execution{c: c, begun: make(chan struct{}), info: Further{ID: newID(), Container: c.id, Request: req, Started: true}}
+	e := &execution{c: c, info: Further{ID: newID(), Container: c.id, Request: req, Started: true}}
 	sh, err := s.enter(ctx, c, req, shim.ExecOptions{ID: e.info.ID, Cols: req.Cols, Rows: req.Rows})
 	if err != nil {
 		return wire.Exec{}, err
 	}
-	close(e.begun)
 	s.remember(e)
 	s.work.Go(func() { s.watchExec(e, sh) })
 	return wire.Exec{ID: e.info.ID}, nil
@@ -136,7 +135,7 @@ func (s *Service) Resize(ctx context.Context, id string, cols, rows uint16) erro
 	s.mu.Lock()
 	c, process, e := s.execs[id], id, s.further[id]
 	s.mu.Unlock()
-	if e != nil {
+	if e != nil && e.begun != nil {
 		late := time.NewTimer(longestStart)
 		defer late.Stop()
 		select {

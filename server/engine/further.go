@@ -31,7 +31,7 @@ type Further struct {
 type execution struct {
 	c     *container
 	info  Further
-	begun chan struct{} // closed once it runs, or could not be started
+	begun chan struct{} // of one that was prepared: closed once it runs, or could not be started; else nil
 }
 
 // PrepareExec notes a process to be started in a running container. detachKeys
