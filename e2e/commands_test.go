@@ -27,6 +27,7 @@ func TestCommands(t *testing.T) {
 		name := fmt.Sprintf("R%d", n)
 		path := filepath.Join("testdata", "commands", name+".txtar")
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait more than they work
 			if _, err := os.Stat(path); err == nil {
 				p := params("")
 				p.Files = []string{path}

@@ -65,11 +65,15 @@ func (f *fs) unlinkPath(p string, links *int) (string, errno) {
 	return path.Join(dir, target), ok
 }
 
+// readLink follows a cleaned path by the link that stands there.
 func (f *fs) readLink(p string, links *int) (target string, isLink bool, err errno) {
 	if *links > maxScoped {
 		return "", false, "too many links"
 	}
-	if p = path.Join("/", p); p == "/" {
+	if !strings.HasPrefix(p, "/") {
+		p = path.Join("/", p)
+	}
+	if p == "/" {
 		return p, false, ok
 	}
 	*f.steps -= len(p) / bytesPerStep
