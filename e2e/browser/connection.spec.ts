@@ -118,3 +118,22 @@ for (const how of ['drops', 'stalls'] as const) {
     await proxy.stop();
   });
 }
+
+test('what could not be had without a connection comes when there is one', async ({ page, given }) => {
+  const [proxy, origin] = await Between.start(given.origin);
+  await page.goto(`${origin}/#/`);
+  const image = page
+    .getByRole('article')
+    .filter({ hasText: 'layerlab/sample:latest' })
+    .getByRole('link')
+    .first();
+  await expect(image).toBeVisible();
+  proxy.drop();
+  await expect(page.getByText('The connection to the server is lost')).toBeVisible();
+  await image.click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  proxy.heal();
+  await expect(page.getByRole('tree')).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await proxy.stop();
+});

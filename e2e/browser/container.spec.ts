@@ -1,4 +1,5 @@
 import { expect, expectAccessible, test } from './fixtures.ts';
+import { gate } from './gate.ts';
 import { run, screen, type } from './terminal.ts';
 
 test('a shell answers, its layer shows what it wrote, a reload finds it again, a commit keeps it', async ({
@@ -61,15 +62,6 @@ test('a shell answers, its layer shows what it wrote, a reload finds it again, a
     await expect(page.getByRole('treeitem', { name: /added\.txt/ })).toBeVisible();
   });
 });
-
-/** A promise, and what keeps it. */
-function gate(): [Promise<void>, () => void] {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return [opened, open];
-}
 
 test('what a container wrote before the first look at it is told', async ({ page }) => {
   const [typed, go] = gate();
@@ -136,7 +128,9 @@ test('what is typed while the past is still being drawn is typed', async ({ page
 
 test('Ctrl-C ends what runs in the foreground', async ({ page }) => {
   await run(page, 'sh');
-  await type(page, 'sleep 1000');
+  // It is there before the key comes, which else would be the shell's.
+  await type(page, 'sh -c \'echo be""gun; exec sleep 1000\'');
+  await expect(screen(page)).toContainText('begun');
   await page.keyboard.press('Control+c');
   await type(page, 'echo back $((1+1))');
   await expect(screen(page)).toContainText('back 2');
@@ -176,7 +170,9 @@ test('a killed and restarted server finds the shell, and the page heals itself',
   await run(page, 'sh');
   await type(page, 'kept=yes; echo $((6*7))');
   await expect(screen(page)).toContainText('42');
+  const again = page.waitForEvent('websocket');
   await given.server?.restart();
+  await again;
   await expect(page.getByText('Connected')).toBeVisible({ timeout: 20_000 });
   await type(page, 'echo $kept indeed');
   await expect(screen(page)).toContainText('yes indeed', { timeout: 20_000 });

@@ -34,10 +34,13 @@ async function redeem(login: URL): Promise<string> {
 type Start = (flags: string[]) => Promise<Server>;
 
 /**
- * `another` starts a further server, which ends with the test. `given` is the server, logged in to once a worker. `page` has the session and
- * fails its test when the content security policy was violated or a script threw.
+ * `another` starts a further server, which ends with the test. `given` is the server, logged in to once a worker; what a test leaves there is
+ * taken away before the next. `page` has the session and fails its test when the content security policy was violated or a script threw.
  */
-export const test = base.extend<{ page: Page; stranger: Page; another: Start }, { given: Given }>({
+export const test = base.extend<
+  { page: Page; stranger: Page; another: Start; swept: undefined },
+  { given: Given }
+>({
   given: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright asks for a pattern.
     async ({}, use) => {
@@ -53,6 +56,13 @@ export const test = base.extend<{ page: Page; stranger: Page; another: Start }, 
       }
     },
     { scope: 'worker', timeout: 90_000 },
+  ],
+  swept: [
+    async ({ given }, use) => {
+      await use(undefined);
+      await given.server?.clear(given.secret);
+    },
+    { auto: true },
   ],
   baseURL: async ({ given }, use) => use(given.origin),
   // biome-ignore lint/correctness/noEmptyPattern: Playwright asks for a pattern.

@@ -1,14 +1,13 @@
 import type { Page } from '@playwright/test';
 import { expect, expectAccessible, test } from './fixtures.ts';
+import { type } from './terminal.ts';
 
 const panel = (page: Page) => page.getByRole('complementary', { name: 'Lesson' });
 const step = (page: Page, n: number, of: number) =>
   expect(panel(page).getByText(`${n} of ${of}`)).toBeVisible();
 
 async function typed(page: Page): Promise<void> {
-  await page.locator('.xterm-helper-textarea').focus();
-  await page.keyboard.type((await panel(page).locator('.type code').innerText()).trim());
-  await page.keyboard.press('Enter');
+  await type(page, (await panel(page).locator('.type code').innerText()).trim());
 }
 
 async function runSample(page: Page, button: string): Promise<void> {
@@ -18,9 +17,6 @@ async function runSample(page: Page, button: string): Promise<void> {
   await dialog.getByRole('button', { name: button, exact: true }).click();
   await expect(page).toHaveURL(/#\/containers\//);
 }
-
-// What ran before would be a step ahead.
-test.beforeEach(({ given }) => given.server?.removeContainers(given.secret));
 
 test('the first visit offers three lessons; no is remembered; ? finds them again', async ({ page }) => {
   await page.goto('/');
@@ -89,7 +85,7 @@ test('lesson: copy-on-write begins at its beginning where an earlier container d
   await page.goto('/#/');
   await runSample(page, 'Run');
   await expect(page.getByText('Connected')).toBeVisible();
-  await page.keyboard.type('echo more >> /bin/my-app-tools; rm /etc/os-release\n');
+  await type(page, 'echo more >> /bin/my-app-tools; rm /etc/os-release');
   await expect(happened).toContainText('copied up: /bin/my-app-tools');
   await expect(happened).toContainText('whiteout for /etc/os-release');
   await page.goto('/#/lessons');

@@ -9,9 +9,10 @@ export default defineConfig({
   // Half of a test is waiting for the server or the kernel. A server that is
   // given is one for all: its tests run one after the other.
   workers: process.env.LAYERLAB_URL ? 1 : 2,
-  timeout: 45_000,
+  // Both are for what hangs: how long something takes decides nothing.
+  timeout: 90_000,
   expect: {
-    timeout: 10_000,
+    timeout: 20_000,
     // Another processor rounds a curve or a shadow differently; a word or a box
     // that moved is more than that.
     toHaveScreenshot: {

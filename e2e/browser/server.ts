@@ -45,21 +45,32 @@ export class Server {
 
   /** Ends the server for good, with the containers of this session: they would outlive it. */
   async stop(secret?: string): Promise<void> {
-    if (secret) await this.removeContainers(secret);
+    if (secret) await this.clear(secret);
     await this.#end('SIGTERM');
     rmSync(this.data, { recursive: true, force: true });
   }
 
-  async removeContainers(secret: string): Promise<void> {
-    const headers = { Authorization: `Bearer ${secret}` };
-    const base = `${this.origin}/api/v1/containers`;
-    const list = (await (await fetch(base, { headers })).json()) as {
-      containers: { id: string; state: string }[];
-    };
-    for (const c of list.containers) {
-      if (c.state !== 'exited') await fetch(`${base}/${c.id}/kill`, { method: 'POST', headers });
-      await fetch(`${base}/${c.id}`, { method: 'DELETE', headers });
+  /** Takes away what a test leaves: containers, recordings, and volumes, networks and images without a name that nobody uses then. */
+  async clear(secret: string): Promise<void> {
+    const call = async (method: string, path: string, body?: object) =>
+      (
+        await fetch(`${this.origin}/api/v1${path}`, {
+          method,
+          headers: { Authorization: `Bearer ${secret}`, 'Content-Type': 'application/json' },
+          ...(body && { body: JSON.stringify(body) }),
+        })
+      ).text();
+    const list = async <T>(path: string) => JSON.parse(await call('GET', path)) as T;
+    const { containers } = await list<{ containers: { id: string; state: string }[] }>('/containers');
+    for (const c of containers) {
+      if (c.state !== 'exited') await call('POST', `/containers/${c.id}/kill`);
+      await call('DELETE', `/containers/${c.id}`);
     }
+    const { recordings } = await list<{ recordings: { id: string }[] }>('/recordings');
+    for (const r of recordings) await call('DELETE', `/recordings/${r.id}`);
+    await call('POST', '/volumes/prune', { all: true });
+    await call('POST', '/networks/prune');
+    await call('POST', '/images/prune', { all: false });
   }
 
   #run(listen: string): Promise<void> {

@@ -113,3 +113,19 @@ test('the address has the last moment of a drag wherever one goes then', async (
   await expect(page.getByText('This address belongs to the image')).toBeVisible();
   await expect(page).toHaveURL(/after=2$/);
 });
+
+test('who follows a link stays there, whatever the view that is left still does', async ({ page, site }) => {
+  await openSample(page, site);
+  const words = page.getByRole('heading', { name: 'Words', exact: true });
+  // The page has not heard of the link when the slider moves once more.
+  await page.evaluate(() => {
+    const slider = document.getElementById('layer-slider') as HTMLInputElement;
+    location.hash = '#/words';
+    slider.value = '1';
+    slider.dispatchEvent(new Event('input', { bubbles: true }));
+  });
+  await expect(words).toBeVisible();
+  await expect(page).toHaveURL(/#\/words$/);
+  await page.goBack();
+  await expect(page.getByRole('tree')).toBeVisible();
+});

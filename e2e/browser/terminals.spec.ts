@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 import { expect, expectAccessible, test } from './fixtures.ts';
-import { run } from './terminal.ts';
+import { run, type } from './terminal.ts';
 
 async function open(page: Page, command: string): Promise<void> {
   await page.getByRole('button', { name: 'New terminal' }).click();
@@ -45,9 +45,9 @@ test('a text is found in what a terminal has shown', async ({ page }) => {
   await run(page);
   const own = pane(page, 'Terminal of the container’s command');
   await own.locator('.xterm-helper-textarea').focus();
-  await page.keyboard.type('echo needle-$((40+2)); seq 1 300');
+  await page.keyboard.type('echo needle-$((40+2)); seq 1 300; echo end-$((40+2))');
   await page.keyboard.press('Enter');
-  await expect(own.locator('.xterm-rows')).toContainText('300');
+  await expect(own.locator('.xterm-rows')).toContainText('end-42');
   await expect(own.locator('.xterm-rows')).not.toContainText('needle-42');
   await page.keyboard.press('Control+Shift+f');
   await page.getByRole('searchbox', { name: 'Search in the terminal' }).fill('needle-42');
@@ -60,11 +60,17 @@ test('what was found stays where it is while more is written, and the search goe
   given,
 }) => {
   let heard = '';
-  page.on('websocket', (socket) =>
+  let drawn = 0; // bytes, as the page tells the server
+  page.on('websocket', (socket) => {
     socket.on('framereceived', ({ payload }) => {
       if (typeof payload !== 'string') heard += payload.toString('latin1');
-    }),
-  );
+    });
+    socket.on('framesent', ({ payload }) => {
+      if (typeof payload !== 'string') return;
+      const told = JSON.parse(payload) as { type: string; bytes: number };
+      if (told.type === 'ack') drawn = told.bytes;
+    });
+  });
   await run(page);
   const own = pane(page, 'Terminal of the container’s command');
   const rows = own.locator('.xterm-rows');
@@ -91,6 +97,7 @@ test('what was found stays where it is while more is written, and the search goe
     data: { command: ['sh', '-c', 'echo > /go'] },
   });
   await expect.poll(() => heard).toContain('end-42');
+  await expect.poll(() => drawn === heard.length).toBe(true);
   await page.evaluate(
     () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
   );
@@ -130,7 +137,7 @@ test('a graphics card draws the letters where there is one, and its loss is no l
   await run(page);
   const drawn = page.locator('.xterm-screen canvas').first();
   await expect(drawn).toBeAttached();
-  await page.keyboard.type('echo drawn\n');
+  await type(page, 'echo drawn');
   await page.evaluate(() =>
     (window as unknown as { lastContext: WebGL2RenderingContext }).lastContext
       .getExtension('WEBGL_lose_context')

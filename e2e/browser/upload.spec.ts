@@ -16,6 +16,7 @@ test('what was previewed is uploaded, stored and shows the same', async ({ page 
     .getByRole('region', { name: 'Layers' })
     .getByRole('button', { name: /step-1/ })
     .click();
+  await expect(page.getByRole('tree')).toHaveAccessibleName('After layer 1');
   const before = await page.getByRole('treeitem').allInnerTexts();
   expect(before.length).toBeGreaterThan(5);
   await page.getByRole('button', { name: 'Upload this' }).click();

@@ -144,13 +144,13 @@ test('a box of the maps leads where its row in the list leads, by mouse and by k
   await expectAccessible(page);
   await before.getByRole('link', { name: '/var/cache, 60.0 kB, deleted' }).press('Enter');
   await expect(path).toContainText('/var/cache');
-  expect(page.url()).toContain('after=0');
+  await expect(page).toHaveURL(/after=0/);
   await page.goBack();
   await page
     .getByRole('region', { name: 'Paths by bytes' })
     .getByRole('link', { name: '/var/cache' })
     .click();
-  expect(page.url()).toContain('after=0');
+  await expect(page).toHaveURL(/after=0/);
 });
 
 test('the sample answers without a manual: who deleted a file, what it still costs', async ({

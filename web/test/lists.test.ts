@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { CatchUp } from '../src/core/catchup.ts';
 import { type Fate, fates, tookOf } from '../src/core/fate.ts';
 import { lasting } from '../src/core/format.ts';
-import { apply, caughtUp, containerAt, type Lists, usersOf } from '../src/core/lists.ts';
+import { apply, containerAt, type Lists, usersOf } from '../src/core/lists.ts';
 import { isContainerName, isReference, withTag } from '../src/core/reference.ts';
 import { emptyRun, type RunFields } from '../src/core/runline.ts';
 import { nanosecondsOf, toRequest } from '../src/core/runrequest.ts';
@@ -45,7 +46,7 @@ describe('events and lists', () => {
       [],
     ]);
   });
-  test('an answer that events have overtaken loses none of them', () => {
+  test('an answer that events have overtaken loses none of them', async () => {
     const answer: Lists = { images: [image('a')], containers: [container('old'), container('web')] };
     const heard = [
       event(5, 'container.deleted', 'old', null),
@@ -54,10 +55,16 @@ describe('events and lists', () => {
       event(8, 'container.created', 'short', container('short')),
       event(9, 'container.deleted', 'short', null),
     ];
-    const now = caughtUp(answer, heard);
+    const asked = new CatchUp<Lists, ApiEvent>(apply);
+    const caughtUp = (lists: Lists) =>
+      asked.ask(async () => {
+        for (const e of heard) asked.hear(e);
+        return lists;
+      });
+    const now = (await caughtUp(answer)) as Lists;
     expect(now.containers.map((c) => c.name)).toEqual(['new', 'shop']);
     // What the answer knew already does no harm.
-    expect(caughtUp(now, heard).containers.map((c) => c.name)).toEqual(['new', 'shop']);
+    expect((await caughtUp(now))?.containers.map((c) => c.name)).toEqual(['new', 'shop']);
     expect([usersOf(now, { id: 'a' }), usersOf(now, { id: 'b' })]).toEqual([2, 0]);
   });
 });

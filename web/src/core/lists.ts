@@ -47,16 +47,6 @@ function name(images: Image[], to: Image | null): Image[] {
 }
 
 /**
- * Lists that were asked for, with what events told since: an answer says how it was
- * when it was made, and an event that overtook it must not be lost. `heard` are the
- * events since it was asked for, in their order; one that it knew already does no
- * harm, since those after it are among them or still to come.
- */
-export function caughtUp(asked: Lists, heard: readonly ApiEvent[]): Lists {
-  return heard.reduce(apply, asked);
-}
-
-/**
  * The container that an address means, by its id or name; by the id of the one that
  * `asked` is, once that is known: it may be renamed, and its name be another's.
  */

@@ -30,11 +30,14 @@ export function connectEvents(handler: EventsHandler): () => void {
   let attempt = 0;
   let since = 0;
   let closed = false;
+  /** Which attempt at opening is under way: one that another has followed is given up. */
+  let opening = 0;
 
   const retry = () => {
     window.clearTimeout(watch);
     source?.close();
     source = null;
+    opening++;
     if (closed) return;
     handler.state('lost');
     window.clearTimeout(timer);
@@ -49,21 +52,25 @@ export function connectEvents(handler: EventsHandler): () => void {
   const receive = (message: MessageEvent<string>) => {
     expect(silence);
     const event = JSON.parse(message.data) as ApiEvent;
-    if (event.seq > since) since = event.seq;
+    // A server that begins anew counts anew.
+    if (event.seq > since || event.kind === 'resync') since = event.seq;
     if (event.kind !== 'alive') handler.event(event);
   };
 
   async function open(): Promise<void> {
+    const mine = ++opening;
+    const late = () => closed || mine !== opening;
     if (attempt === 0) handler.state('connecting');
     try {
       const url = await ticketed(
         since > 0 ? `/events?since=${since}` : '/events',
         AbortSignal.timeout(patience),
       );
-      if (closed) return;
+      if (late()) return;
       source = new EventSource(url);
       expect(patience);
     } catch (cause) {
+      if (late()) return;
       if (cause instanceof ApiFailure && cause.status === 401) {
         handler.unauthorized();
         return;

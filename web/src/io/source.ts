@@ -25,17 +25,27 @@ export interface Source {
   elf?(image: number, layer: number, path: string): Promise<Binary>;
 }
 
+/** Asks for a tree where it has not been asked for before; what could not be had is asked for again. */
+function once(
+  indexes: Map<Lens, Promise<Prepared>>,
+  lens: Lens,
+  ask: () => Promise<Prepared>,
+): Promise<Prepared> {
+  const known = indexes.get(lens);
+  if (known) return known;
+  const asked = ask();
+  indexes.set(lens, asked);
+  asked.catch(() => indexes.delete(lens));
+  return asked;
+}
+
 /** An image of the server's store. */
 export async function storedSource(id: string): Promise<Source> {
   const report = await api.report(id);
   const indexes = new Map<Lens, Promise<Prepared>>();
   return {
     report,
-    index(_image, lens) {
-      const known = indexes.get(lens) ?? api.index(id, lens).then(decode);
-      indexes.set(lens, known);
-      return known;
-    },
+    index: (_image, lens) => once(indexes, lens, () => api.index(id, lens).then(decode)),
     content: (_image, layer, offset, size) => api.content(id, layer, offset, size),
     account: (_image, contents) => api.account(id, contents),
     elf: (_image, layer, path) => api.elf(id, layer, path),
@@ -56,11 +66,7 @@ export async function containerSource(id: string): Promise<Source> {
       images: [image],
       warnings: now.index.head.warnings ?? [],
     },
-    index(_image, lens) {
-      const known = indexes.get(lens) ?? api.containerIndex(id, lens).then(decode);
-      indexes.set(lens, known);
-      return known;
-    },
+    index: (_image, lens) => once(indexes, lens, () => api.containerIndex(id, lens).then(decode)),
     content(_image, layer, offset, size) {
       if (layer < own) return api.content(image.id, layer, offset, size);
       const path = pathAt(now, layer, offset);

@@ -16,7 +16,12 @@ export interface TerminalHandler {
   /** The size that this end gives to the terminal; a guest has none and is told of it. */
   size?(): { cols: number; rows: number };
   resized?(cols: number, rows: number): void;
+  /** False for one who only looks: nothing typed here is sent. Asked again when it is. */
+  types?(): boolean;
 }
+
+/** How many bytes are kept of what is typed while there is no connection. */
+const ahead = 64 << 10;
 
 /** A terminal over WebSocket (types: wire.Control), which reconnects and replays. */
 export class TerminalLink {
@@ -24,9 +29,14 @@ export class TerminalLink {
   readonly #handler: TerminalHandler;
   #socket: WebSocket | null = null;
   #acks = new Acks();
+  /** Whether the server has said that it is there, and has not gone since. */
+  #ready = false;
   #timer = 0;
   #attempt = 0;
   #done = false;
+  /** What was typed while there was no connection. */
+  #typed: Uint8Array<ArrayBuffer>[] = [];
+  #kept = 0;
   readonly #encoder = new TextEncoder();
 
   /** `address` gives one with a ticket, each time that it is asked. */
@@ -36,14 +46,24 @@ export class TerminalLink {
     void this.#open();
   }
 
-  /** Sends what was typed. Answers to questions of replayed output are dropped. */
+  /**
+   * Sends what was typed, as soon as there is a connection: whoever types ahead of
+   * it means the shell that comes. Answers to questions of replayed output are
+   * dropped.
+   */
   input(text: string): void {
-    if (!(this.#acks.replaying && isAnswer(text))) this.#send(this.#encoder.encode(text));
+    if (this.#done || (this.#acks.replaying && isAnswer(text))) return;
+    const bytes = this.#encoder.encode(text);
+    // From where it is too much nothing is kept: what follows would mean something else.
+    this.#kept += bytes.length;
+    if (this.#stands || this.#kept <= ahead) this.#typed.push(bytes);
+    this.#flush();
   }
 
-  /** Sends bytes that xterm.js hands over as a binary string (mouse reports). */
+  /** Sends bytes that xterm.js hands over as a binary string (mouse reports), or drops them: a place on the screen is of that moment. */
   binary(text: string): void {
-    this.#send(Uint8Array.from(text, (c) => c.charCodeAt(0)));
+    if (this.#stands && this.#handler.types?.() !== false)
+      this.#socket?.send(Uint8Array.from(text, (c) => c.charCodeAt(0)));
   }
 
   resize(cols: number, rows: number): void {
@@ -56,8 +76,17 @@ export class TerminalLink {
     this.#socket?.close();
   }
 
-  #send(bytes: Uint8Array<ArrayBuffer>): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(bytes);
+  /** Whether what is sent arrives, as far as this end knows. */
+  get #stands(): boolean {
+    return this.#ready && this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Sends what waits, where it can. */
+  #flush(): void {
+    if (!this.#stands) return;
+    if (this.#handler.types?.() !== false) for (const bytes of this.#typed) this.#socket?.send(bytes);
+    this.#typed = [];
+    this.#kept = 0;
   }
 
   #control(c: Control): void {
@@ -70,6 +99,7 @@ export class TerminalLink {
     try {
       url = await this.#address();
     } catch (cause) {
+      if (this.#done) return;
       if (cause instanceof ApiFailure && cause.status === 401) this.#handler.unauthorized();
       else if (cause instanceof ApiFailure && cause.status > 0 && cause.status < 500) this.#fail(cause);
       else this.#retry();
@@ -111,6 +141,8 @@ export class TerminalLink {
         this.#handler.reset();
         if (c.cols && c.rows) this.#handler.resized?.(c.cols, c.rows);
         this.#handler.state('open');
+        this.#ready = true;
+        this.#flush();
         break;
       case 'resize':
         this.#handler.resized?.(c.cols ?? 0, c.rows ?? 0);
@@ -136,6 +168,7 @@ export class TerminalLink {
 
   #retry(): void {
     this.#socket = null;
+    this.#ready = false;
     if (this.#done) return;
     this.#handler.state('lost');
     window.clearTimeout(this.#timer);

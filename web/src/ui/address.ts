@@ -17,6 +17,8 @@ const entry = () => (window.navigation as Navigation | undefined)?.currentEntry?
  */
 export class Address {
   #written = Number.NEGATIVE_INFINITY;
+  /** What the address said when the page followed it last, or wrote it. */
+  #said = location.hash;
   #waiting: { entry: string; url: string } | null = null;
   #turn = 0;
   #leaving = false;
@@ -29,16 +31,19 @@ export class Address {
     this.#left = new Map(JSON.parse(sessionStorage.getItem(stored) ?? '[]') as [string, string][]);
   }
 
-  write(url: string): void {
+  /** Has the entry say something else; false where another entry has taken its place, of which the page will hear. */
+  write(url: string): boolean {
+    if (location.hash !== this.#said) return false;
     const at = entry();
     const wait = this.#written + pace - performance.now();
     if (at === undefined || wait <= 0) {
-      this.#put(url);
-      return;
+      this.put(url);
+      return true;
     }
     this.#waiting = { entry: at, url };
     window.clearTimeout(this.#turn);
     this.#turn = window.setTimeout(() => this.settle(), wait);
+    return true;
   }
 
   /**
@@ -63,17 +68,25 @@ export class Address {
     const waiting = this.#waiting;
     const at = entry();
     if (waiting && waiting.entry !== at) this.#left.set(waiting.entry, waiting.url);
-    else if (waiting) this.#put(waiting.url);
+    else if (waiting) this.put(waiting.url);
     this.#forget();
     const kept = at === undefined ? undefined : this.#left.get(at);
-    if (kept !== undefined) this.#put(kept);
+    if (kept !== undefined) this.put(kept);
   }
 
-  #put(url: string): void {
+  /** The page shows what the address says. */
+  follow(): void {
+    this.settle();
+    this.#said = location.hash;
+  }
+
+  /** Writes it at once. */
+  put(url: string): void {
     const at = entry() ?? '';
     this.#forget();
     this.#left.delete(at);
     history.replaceState(null, '', url);
+    this.#said = location.hash;
     this.#written = performance.now();
     if (!this.#leaving) return;
     this.#last = [[at, url]];

@@ -1,4 +1,5 @@
-import { apply, caughtUp, type Lists } from '../core/lists.ts';
+import { CatchUp } from '../core/catchup.ts';
+import { apply, type Lists } from '../core/lists.ts';
 import { codeIn, formatRoute, parseRoute, type Route, shareIn } from '../core/route.ts';
 import { remember } from '../core/stack.ts';
 import type { Activity, ApiEvent, Changes, Info, UploadProgress, Warning } from '../core/wire.ts';
@@ -9,12 +10,6 @@ import { guest, session } from '../io/session.ts';
 import { activity } from './activity/activity.svelte.ts';
 import { Address } from './address.ts';
 
-/** Lists that are on their way, with what events told meanwhile. */
-interface Asking {
-  number: number;
-  heard: ApiEvent[];
-}
-
 /** What the whole page shares: who is logged in, where we are, what the server has. */
 class App {
   route = $state.raw<Route>(parseRoute(location.hash));
@@ -22,6 +17,12 @@ class App {
   loggingIn = $state(false);
   loginProblem = $state.raw<unknown>(null);
   connection = $state<Connection>('connecting');
+  /**
+   * Which turn of the stream of events this is, 0 while there is none. Of what
+   * happened between two turns nobody was told: who follows something asks for it
+   * anew with each.
+   */
+  turn = $state(0);
   lists = $state.raw<Lists>({ images: [], containers: [] });
   loaded = $state(false);
   /** Why the lists could not be read, as long as there are none. */
@@ -38,9 +39,9 @@ class App {
 
   readonly #address = new Address();
   readonly #listeners = new Set<(e: ApiEvent) => void>();
-  readonly #asking = new Set<Asking>();
-  #asked = 0;
-  #answered = 0;
+  readonly #turned = new Set<() => void>();
+  readonly #asked = new CatchUp<Lists, ApiEvent>(apply);
+  #turns = 0;
   #disconnect: (() => void) | null = null;
 
   /** Follows the address and, once logged in, the server's events. Returns what ends it. */
@@ -48,7 +49,7 @@ class App {
     const leave = () => this.#address.leave();
     const show = () => this.#address.show();
     const follow = () => {
-      this.#address.settle();
+      this.#address.follow();
       const code = /[#&]code=/.test(location.hash) ? codeIn(location.hash) : null;
       const share = shareIn(location.hash);
       if (code) void this.login(code);
@@ -56,7 +57,7 @@ class App {
         // Out of the address and its history; a reload of this tab finds it.
         guest.secret = share;
         this.route = { view: 'shared' };
-        history.replaceState(null, '', formatRoute(this.route));
+        this.#address.put(formatRoute(this.route));
       } else this.route = parseRoute(location.hash);
     };
     follow();
@@ -80,7 +81,7 @@ class App {
 
   /** Exchanges the one-time code for a session and takes it out of the address. */
   async login(code: string): Promise<void> {
-    history.replaceState(null, '', '#/');
+    this.#address.put('#/');
     this.route = { view: 'home' };
     this.loggingIn = true;
     this.loginProblem = null;
@@ -103,6 +104,8 @@ class App {
     session.secret = null;
     this.authorized = false;
     this.loaded = false;
+    this.turn = 0;
+    this.#asked.forget();
     this.lists = { images: [], containers: [] };
   }
 
@@ -110,16 +113,21 @@ class App {
     location.hash = formatRoute(route);
   }
 
-  /** Changes the address without a new entry in the browser's history. */
+  /** Changes the address without a new entry in the browser's history. Whoever has left already, which this page is yet to hear of, is not called back. */
   replace(route: Route): void {
-    this.#address.write(formatRoute(route));
-    this.route = route;
+    if (this.#address.write(formatRoute(route))) this.route = route;
   }
 
   /** Hears every event of the stream. */
   on(hear: (e: ApiEvent) => void): () => void {
     this.#listeners.add(hear);
     return () => this.#listeners.delete(hear);
+  }
+
+  /** Hears that a turn of the stream begins. */
+  onTurn(hear: () => void): () => void {
+    this.#turned.add(hear);
+    return () => this.#turned.delete(hear);
   }
 
   onChanges(container: string, hear: (c: Changes) => void): () => void {
@@ -142,23 +150,19 @@ class App {
   }
 
   async refresh(): Promise<void> {
-    const asking: Asking = { number: ++this.#asked, heard: [] };
-    this.#asking.add(asking);
     try {
-      const [images, containers] = await Promise.all([api.images(), api.containers()]);
-      // One that was asked for later may have come first; it knows more.
-      if (asking.number > this.#answered) {
-        this.#answered = asking.number;
-        this.lists = caughtUp({ images: images.images, containers: containers.containers }, asking.heard);
-      }
+      const now = await this.#asked.ask(async () => {
+        const [images, containers] = await Promise.all([api.images(), api.containers()]);
+        return { images: images.images, containers: containers.containers };
+      });
+      if (!now) return;
+      this.lists = now;
       this.loaded = true;
       this.problem = null;
       this.info ??= await api.info();
     } catch (cause) {
       if (!this.loaded) this.problem = cause;
       throw cause;
-    } finally {
-      this.#asking.delete(asking);
     }
   }
 
@@ -166,15 +170,20 @@ class App {
     this.#disconnect?.();
     this.#disconnect = connectEvents({
       event: (e) => this.#hear(e),
-      open: () => {
-        activity.forget();
-        void this.refresh().catch(() => undefined);
-      },
+      open: () => this.#begin(),
       state: (s) => {
         this.connection = s;
+        if (s !== 'open') this.turn = 0;
       },
       unauthorized: () => this.logout(),
     });
+  }
+
+  #begin(): void {
+    this.turn = ++this.#turns;
+    activity.forget();
+    void this.refresh().catch(() => undefined);
+    for (const hear of [...this.#turned]) hear();
   }
 
   #hear(e: ApiEvent): void {
@@ -182,12 +191,12 @@ class App {
     if (e.kind === 'activity') {
       activity.hear(e.data as Activity);
       this.lately = remember(this.lately, e.data as Activity);
-    } else if (e.kind === 'resync') void this.refresh().catch(() => undefined);
+    } else if (e.kind === 'resync') this.#begin();
     else {
       if (e.kind === 'container.created') this.born.add(e.id);
       else if (e.kind === 'container.deleted') this.born.delete(e.id);
       this.lists = apply(this.lists, e);
-      for (const asking of this.#asking) asking.heard.push(e);
+      this.#asked.hear(e);
     }
   }
 }

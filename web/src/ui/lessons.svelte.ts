@@ -3,6 +3,7 @@ import type { ApiEvent, Changes } from '../core/wire.ts';
 import { api } from '../io/api.ts';
 import { app } from './app.svelte.ts';
 import { looking } from './looking.svelte.ts';
+import { untilLeft } from './untilleft.ts';
 
 const stored = 'layerlab.lessons';
 
@@ -94,20 +95,22 @@ class Lessons {
       this.#changes = new Map(this.#changes).set(id, c);
     };
     const told = new Set<string>();
-    for (const c of app.lists.containers) {
-      if (c.image === this.seen.sample?.id)
-        api.changes(c.id).then(
-          (x) => {
-            if (!told.has(c.id)) put(c.id, x);
-          },
-          () => undefined,
-        );
-    }
-    return app.on((e: ApiEvent) => {
-      if (e.kind !== 'container.changes') return;
-      told.add(e.id);
-      put(e.id, e.data as Changes);
-    });
+    const first = (id: string) => (x: Changes) => {
+      if (!told.has(id)) put(id, x);
+    };
+    const drops = app.lists.containers
+      .filter((c) => c.image === this.seen.sample?.id)
+      .map((c) => untilLeft(api.changes(c.id), first(c.id), () => undefined));
+    drops.push(
+      app.on((e: ApiEvent) => {
+        if (e.kind !== 'container.changes') return;
+        told.add(e.id);
+        put(e.id, e.data as Changes);
+      }),
+    );
+    return () => {
+      for (const drop of drops) drop();
+    };
   }
 
   /** Notes what was there before the lesson, as soon as that is known. */

@@ -1,3 +1,4 @@
+import { CatchUp } from '../core/catchup.ts';
 import type { Network, Volume } from '../core/wire.ts';
 import { api } from '../io/api.ts';
 
@@ -7,36 +8,29 @@ class Things {
   networks = $state.raw<Network[] | null>(null);
   problem = $state.raw<unknown>(null);
 
-  readonly #last = { volumes: 0, networks: 0 };
+  readonly #askedVolumes = new CatchUp<Volume[], never>((now) => now);
+  readonly #askedNetworks = new CatchUp<Network[], never>((now) => now);
 
   async loadVolumes(): Promise<void> {
-    await this.#load('volumes', async () => {
-      const { volumes } = await api.volumes();
-      return () => {
-        this.volumes = volumes;
-      };
+    await this.#load(async () => {
+      const now = await this.#askedVolumes.ask(async () => (await api.volumes()).volumes);
+      if (now) this.volumes = now;
     });
   }
 
   async loadNetworks(): Promise<void> {
-    await this.#load('networks', async () => {
-      const { networks } = await api.networks();
-      return () => {
-        this.networks = networks;
-      };
+    await this.#load(async () => {
+      const now = await this.#askedNetworks.ask(async () => (await api.networks()).networks);
+      if (now) this.networks = now;
     });
   }
 
-  /** Of several answers the one to the latest question counts, in whatever order they come. */
-  async #load(what: 'volumes' | 'networks', ask: () => Promise<() => void>): Promise<void> {
-    const number = ++this.#last[what];
+  async #load(ask: () => Promise<void>): Promise<void> {
     try {
-      const keep = await ask();
-      if (number !== this.#last[what]) return;
-      keep();
+      await ask();
       this.problem = null;
     } catch (cause) {
-      if (number === this.#last[what]) this.problem = cause;
+      this.problem = cause;
     }
   }
 }

@@ -1,5 +1,6 @@
 import { merge, put } from '../../core/activity.ts';
-import type { Activity } from '../../core/wire.ts';
+import { CatchUp } from '../../core/catchup.ts';
+import type { Activity, ActivityList } from '../../core/wire.ts';
 import { api } from '../../io/api.ts';
 
 /** What the server was asked lately, kept current by events. */
@@ -8,6 +9,7 @@ class Activities {
   lost = $state(0);
   loaded = $state(false);
   problem = $state.raw<unknown>(null);
+  readonly #asked = new CatchUp<ActivityList, never>((now) => now);
 
   hear(a: Activity): void {
     this.list = put(this.list, a);
@@ -15,13 +17,14 @@ class Activities {
 
   async load(): Promise<void> {
     try {
-      const asked = await api.activities();
+      const asked = await this.#asked.ask(() => api.activities());
+      if (!asked) return;
       this.list = merge(asked.activities, this.list);
       this.lost = asked.lost;
       this.problem = null;
+      this.loaded = true;
     } catch (cause) {
       this.problem = cause;
-    } finally {
       this.loaded = true;
     }
   }
@@ -32,6 +35,7 @@ class Activities {
   }
 
   forget(): void {
+    this.#asked.forget();
     this.list = [];
     this.loaded = false;
   }
