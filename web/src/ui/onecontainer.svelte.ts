@@ -2,6 +2,7 @@ import { containerAt } from '../core/lists.ts';
 import type { Container } from '../core/wire.ts';
 import { api } from '../io/api.ts';
 import { app } from './app.svelte.ts';
+import { still } from './still.ts';
 import { untilHeard } from './untilheard.ts';
 
 /** The container that an address means: what the server says of it, then what events tell. Made while a component is. */
@@ -12,6 +13,7 @@ export class OneContainer {
   #was = $state(false);
   #deleted = $state.raw<ReadonlySet<string>>(new Set());
   readonly #address: () => string;
+  readonly #there = still();
   readonly #listed = $derived.by(() => containerAt(app.lists, this.#address(), this.asked));
 
   constructor(address: () => string) {
@@ -37,6 +39,11 @@ export class OneContainer {
         if (e.kind === 'container.deleted') this.#deleted = new Set(this.#deleted).add(e.id);
       }),
     );
+  }
+
+  /** After it was removed here: whoever still looks at it goes to the lists. */
+  leave(): void {
+    if (this.#there()) app.go({ view: 'home' });
   }
 
   get now(): Container | null {
