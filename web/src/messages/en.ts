@@ -316,7 +316,7 @@ export const en = {
   'waste.sum': '{wasted} of {bytes} wasted ({percent} %)',
   'waste.none': 'Nothing is wasted: every byte of content can be seen.',
   'waste.limits':
-    'Not counted: entries that a later entry of their own layer replaced, and the holes that sparse files leave out.',
+    'Not counted: entries that a later entry of their own layer replaced. A sparse file counts with its holes, in the verdict without them.',
   'waste.layers': 'By layer',
   'waste.bytes': 'Content',
   'waste.wasted': 'Wasted',

@@ -170,7 +170,7 @@ export const hoodEn = {
   'lesson.layers.open.why':
     'An [[image]] is a stack of [[layer|layers]], and this is the [[mergedTree|merged tree]] of all of them: what a container will see.',
   'lesson.layers.only.do':
-    'One layer deletes `etc/my-app-config`; its command says so. Press “This layer only” at that layer.',
+    'One layer deletes `etc/my-app-config`; its command says so. Choose that layer and press “This layer only”.',
   'lesson.layers.only.why':
     'You see what this one layer holds: what it added, what it changed, and a tombstone. A layer cannot delete, it can only say that something is gone.',
   'lesson.layers.whiteout.do': 'Choose `etc/my-app-config` in the tree to see what the tombstone is.',

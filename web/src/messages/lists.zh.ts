@@ -88,7 +88,7 @@ export const listsZh: Record<keyof typeof listsEn, string> = {
     '运行服务器的人可以给沙箱更多内存：serve --limit-memory SIZE。用 serve --read native 时服务器不经沙箱读取，也就没有这个限额。',
   'hint.sandbox-time': '运行服务器的人可以给它更多时间：serve --limit-time DURATION。',
   'code.container-removes-itself': '{container} 结束时会自行删除（--rm），所以不能重启：请重新运行一个。',
-  'code.privileged-inside': '--privileged 给它的是自己用户命名空间内的全部权能，绝不是主机的。',
+  'code.privileged-inside': '--privileged 给它的是自己用户命名空间内的全部能力，绝不是主机的。',
   'code.bind-nobody':
     '{path} 在容器里属于 nobody：容器的 root 只能读人人可读的，只能写人人可写的。用卷则归它自己所有。',
 };

@@ -104,7 +104,7 @@ export const terminalsZh = {
   'elf.by.rpath': '按 RPATH 找到',
   'elf.by.runpath': '按 RUNPATH 找到',
   'elf.by.conf': '按加载器的配置',
-  'elf.by.default': '在通常的文件夹里',
+  'elf.by.default': '在通常的目录里',
   'elf.rpath': 'RPATH 路径',
   'elf.runpath': 'RUNPATH 路径',
   'elf.soName': '自称',
