@@ -69,7 +69,7 @@ func (s *Service) Commit(ctx context.Context, id string, req wire.CommitContaine
 		w.CloseWithError(err)
 		packed <- err
 	}()
-	made, err := s.o.Images.Commit(ctx, Commit{Parent: c.image, Layer: r, Config: config, Ref: req.Ref})
+	made, err := s.o.Images.Commit(ctx, Commit{Parent: c.image, Layer: r, Config: config, Ref: req.Ref, From: c.id})
 	r.CloseWithError(io.ErrClosedPipe) // the writer ends also where the store stopped reading
 	if packErr := <-packed; packErr != nil && !errors.Is(packErr, io.ErrClosedPipe) {
 		err = packErr

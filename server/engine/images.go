@@ -50,4 +50,5 @@ type Commit struct {
 	Layer  io.Reader // uncompressed tar
 	Config []byte    // as it will be, but for the new layer's diffID
 	Ref    string    // "" leaves the image dangling
+	From   string    // the container's id
 }

@@ -54,7 +54,7 @@ func (i images) Export(ctx context.Context, id digest.Digest, layer io.Reader, u
 }
 
 func (i images) Commit(ctx context.Context, c engine.Commit) (wire.Image, error) {
-	return i.store.Commit(ctx, store.Commit{Parent: c.Parent, Layer: c.Layer, Config: c.Config, Ref: c.Ref})
+	return i.store.Commit(ctx, store.Commit{Parent: c.Parent, Layer: c.Layer, Config: c.Config, Ref: c.Ref, From: c.From})
 }
 
 // unpack is how the store makes the folders of layers, unless Options say

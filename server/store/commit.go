@@ -29,6 +29,7 @@ type Commit struct {
 	// stay as they are, known ones or not.
 	Config []byte
 	Ref    string // "" leaves the image dangling
+	From   string // the id of the container whose layer it is, "" where there is none
 }
 
 // Commit stores an image made of the layers of another one and one more.
@@ -137,7 +138,7 @@ func (s *Store) build(ctx context.Context, parent *record, c Commit, got *source
 	if err != nil {
 		return nil, err
 	}
-	r.Parent = parent.ID
+	r.Parent, r.CommittedFrom = parent.ID, c.From
 	return &built{r, merged, contents.Of(a, 0)}, w.flush()
 }
 

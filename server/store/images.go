@@ -80,9 +80,11 @@ func describe(r *record, refs []string) wire.Image {
 	img := wire.Image{
 		ID: r.ID.String(), Refs: append([]string{}, refs...), Platform: r.Platform,
 		Created: r.Created, Layers: []wire.ImageLayer{}, Sample: r.Sample,
+		CommittedFrom: r.CommittedFrom,
 	}
 	for _, l := range r.Layers {
 		img.Size += l.TarSize
+		img.Unpacked += l.content()
 		img.Layers = append(img.Layers, wire.ImageLayer{
 			DiffID: l.DiffID.String(), ChainID: l.ChainID.String(), Size: l.TarSize, CreatedBy: l.CreatedBy,
 		})

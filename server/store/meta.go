@@ -37,16 +37,17 @@ const (
 
 // record is what meta.db knows about an image.
 type record struct {
-	ID       digest.Digest   `json:"id"`
-	Manifest v1.Descriptor   `json:"manifest"`
-	Platform string          `json:"platform"`
-	Created  time.Time       `json:"created"`
-	Stored   time.Time       `json:"stored"`
-	Sample   bool            `json:"sample,omitempty"`
-	Parent   digest.Digest   `json:"parent,omitempty"` // what it was committed on
-	Layers   []layerRecord   `json:"layers"`
-	Report   json.RawMessage `json:"report"` // imagecore.Report with this image alone
-	Head     []byte          `json:"head"`   // of the binary index, see index.go
+	ID            digest.Digest   `json:"id"`
+	Manifest      v1.Descriptor   `json:"manifest"`
+	Platform      string          `json:"platform"`
+	Created       time.Time       `json:"created"`
+	Stored        time.Time       `json:"stored"`
+	Sample        bool            `json:"sample,omitempty"`
+	Parent        digest.Digest   `json:"parent,omitempty"`        // what it was committed on
+	CommittedFrom string          `json:"committedFrom,omitempty"` // the container's id
+	Layers        []layerRecord   `json:"layers"`
+	Report        json.RawMessage `json:"report"` // imagecore.Report with this image alone
+	Head          []byte          `json:"head"`   // of the binary index, see index.go
 	// Body is the rest of the index where there is no layer to keep it beside.
 	Body []byte `json:"body,omitempty"`
 }

@@ -358,9 +358,12 @@ func TestCommitAddsOneLayer(t *testing.T) {
 	config, _ := parent.config(t)
 	config = bytes.Replace(config, []byte(`{`), []byte(`{"unknown":[1,{"x":2}],`), 1)
 	layer := imagetest.MustParse("-- layer --\nf new \"content\"\nf bin/.wh.my-app-tools \"\"\n")[0].Tar()
-	img, err := b.Commit(t.Context(), Commit{Parent: parent.id(t), Layer: bytes.NewReader(layer), Config: config, Ref: "mine"})
+	img, err := b.Commit(t.Context(), Commit{Parent: parent.id(t), Layer: bytes.NewReader(layer), Config: config, Ref: "mine", From: "box"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if all, err := b.List(t.Context()); err != nil || all[0].CommittedFrom != "box" || all[1].CommittedFrom != "" {
+		t.Errorf("committed from: %+v %v", all, err)
 	}
 	if !slices.Equal(img.Refs, []string{"mine:latest"}) || len(img.Layers) != 3 || img.Layers[2].DiffID != digest.FromBytes(layer).String() {
 		t.Errorf("%+v", img)
@@ -370,6 +373,13 @@ func TestCommitAddsOneLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
+	var files int64
+	for _, l := range held.Layers {
+		files += l.Content
+	}
+	if img.Unpacked != files || files < int64(len("content")) || img.Unpacked >= img.Size {
+		t.Errorf("%d bytes unpacked, %d of files, %d of tars", img.Unpacked, files, img.Size)
+	}
 	var got struct {
 		Unknown json.RawMessage
 		RootFS  v1.RootFS

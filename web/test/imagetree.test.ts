@@ -8,6 +8,7 @@ const image = (id: string, ...chain: [string, number][]): Image => ({
   platform: 'linux/amd64',
   created: '2026-01-01T00:00:00Z',
   size: chain.reduce((n, [, s]) => n + s, 0),
+  unpacked: 0,
   layers: chain.map(([chainID, size]) => ({ diffID: chainID, chainID, size, createdBy: chainID })),
   containers: 0,
   sample: false,

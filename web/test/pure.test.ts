@@ -170,6 +170,7 @@ describe('lists', () => {
     platform: '',
     created: '',
     size: 0,
+    unpacked: 0,
     containers: 0,
     sample: false,
     layers: chains.map((chainID) => ({ chainID, diffID: '', size: 1, createdBy: '' })),

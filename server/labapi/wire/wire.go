@@ -23,10 +23,14 @@ type Image struct {
 	Refs       []string     `json:"refs"`     // "name:tag", sorted
 	Platform   string       `json:"platform"` // os/arch[/variant]
 	Created    time.Time    `json:"created"`
-	Size       int64        `json:"size"` // bytes of all layers, uncompressed
+	Size       int64        `json:"size"`     // bytes of all layers' tars, uncompressed
+	Unpacked   int64        `json:"unpacked"` // bytes of their files alone, unpacked: the SIZE of docker images
 	Layers     []ImageLayer `json:"layers"`
 	Containers int          `json:"containers"` // how many containers are made of it
 	Sample     bool         `json:"sample"`     // came with layerlab
+	// CommittedFrom is the id of the container that it was committed from, ""
+	// for one that came otherwise. The container may be gone.
+	CommittedFrom string `json:"committedFrom,omitempty"`
 }
 
 // ImageLayer is a layer of an Image.

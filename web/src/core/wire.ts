@@ -74,9 +74,11 @@ export interface Image {
   platform: string;
   created: string;
   size: number;
+  unpacked: number;
   layers: ImageLayer[];
   containers: number;
   sample: boolean;
+  committedFrom?: string;
 }
 
 export interface ImageList {
@@ -270,9 +272,11 @@ export interface NamedImage {
   platform: string;
   created: string;
   size: number;
+  unpacked: number;
   layers: ImageLayer[];
   containers: number;
   sample: boolean;
+  committedFrom?: string;
   ref: string;
 }
 
