@@ -1,4 +1,5 @@
 import type { Page } from '@playwright/test';
+import { docker } from './docker.ts';
 import { expect, expectAccessible, test } from './fixtures.ts';
 import { type } from './terminal.ts';
 
@@ -129,4 +130,33 @@ test('lesson: create, start, commit', async ({ page }) => {
   await expect(panel(page)).toContainText('That is the whole lesson');
   await page.getByRole('button', { name: '中文' }).click();
   await expect(page.getByRole('complementary', { name: '课程' })).toContainText('这节课就是这些');
+});
+
+test('lesson: create, start, commit counts what docker does to its own container, and to no other', async ({
+  page,
+  given,
+}) => {
+  test.skip(given.server === null, 'LAYERLAB_URL names a server whose socket is not known');
+  const run = (...args: string[]) => docker(given.server?.data ?? '', ...args);
+  await page.goto('/#/lessons');
+  await page.getByRole('button', { name: 'Create, start, commit' }).click();
+  await step(page, 1, 5);
+  await run('create', '--name', 'own', 'layerlab/sample', 'sleep', '1000');
+  await step(page, 2, 5);
+  await run('start', 'own');
+  await step(page, 3, 5);
+  await run('exec', 'own', 'touch', '/my-file');
+  await step(page, 4, 5);
+  await run('run', '-d', '--name', 'another', 'layerlab/sample', 'sleep', '1000');
+  await run('exec', 'another', 'touch', '/my-file');
+  await run('commit', 'another', 'another:1');
+  await page.goto('/#/');
+  await expect(page.getByRole('link', { name: 'another:1' })).toBeVisible();
+  await step(page, 4, 5);
+  await run('commit', 'own', 'own:1');
+  await step(page, 5, 5);
+  await run('rm', '-f', 'own');
+  await expect(panel(page)).toContainText('That is the whole lesson');
+  await run('rm', '-f', 'another');
+  await run('rmi', 'another:1', 'own:1');
 });

@@ -118,16 +118,20 @@ test('a lesson whose container was removed asks for another', () => {
 test('create, start, commit: each from the engine’s state', () => {
   const l = lesson('life');
   const c = (state: Container['state']) => ({ containers: [container('c', state)] });
-  const made = (id: string, created: string) =>
-    ({ id, created, layers: [...layers, { chainID: id, createdBy: '' }] }) as unknown as Image;
-  const older = made('older', '2026-11-01T11:59:59Z'); // of what ran before
+  const made = (id: string, created: string, committedFrom?: string) =>
+    ({ id, created, committedFrom, layers: [...layers, { chainID: id, createdBy: '' }] }) as unknown as Image;
+  const others = [
+    made('early', '2026-11-01T11:59:59Z', 'c'), // before it was started
+    made('other', '2026-11-01T12:00:01Z', 'd'), // of another container
+    made('loaded', '2026-11-01T12:00:02Z'), // not committed here
+  ];
   let kept = advance(l, [], seen('#/', c('running')));
   expect(kept).toEqual([]);
   for (const s of [
-    seen('#/', { ...c('created'), images: [older] }),
-    seen('#/', { ...c('running'), images: [older] }),
-    seen('#/', { ...c('running'), images: [older], changes: new Map([['c', wrote(['A', 0])]]) }),
-    seen('#/', { ...c('running'), images: [older, made('made', '2026-11-01T12:00:01.5Z')] }),
+    seen('#/', { ...c('created'), images: others }),
+    seen('#/', { ...c('running'), images: others }),
+    seen('#/', { ...c('running'), images: others, changes: new Map([['c', wrote(['A', 0])]]) }),
+    seen('#/', { ...c('running'), images: [...others, made('made', '2026-11-01T12:00:01.5Z', 'c')] }),
     seen('#/'),
   ]) {
     const next = advance(l, kept, s);

@@ -125,16 +125,9 @@ const life: LessonStep[] = [
   {
     key: 'commit',
     check: (s, kept) => {
-      const base = s.sample?.layers ?? [];
+      // What it was committed to before it was started has not yet what it wrote.
       const since = Date.parse(find(s, kept[0])?.startedAt ?? '');
-      return (
-        s.images.find(
-          (i) =>
-            Date.parse(i.created) >= since && // no earlier one's
-            i.layers.length > base.length &&
-            base.every((l, n) => i.layers[n].chainID === l.chainID),
-        )?.id ?? null
-      );
+      return s.images.find((i) => i.committedFrom === kept[0] && Date.parse(i.created) >= since)?.id ?? null;
     },
     at: (_, kept) => containerRoute(kept[0]),
   },
