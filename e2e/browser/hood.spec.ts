@@ -16,6 +16,10 @@ test('under the hood: the plan says why, the trace how long, the kernel what hol
     await pivot.click();
     await expect(plan.getByText('pivot_root(2)').first()).toBeVisible();
     await expect(plan.getByText("the process would see the host's files", { exact: true })).toBeVisible();
+    const step = plan.getByRole('listitem').filter({ has: pivot });
+    await step.getByRole('button', { name: 'Namespace' }).click();
+    await expect(step.getByText('A container is a process with namespaces of its own.')).toBeVisible();
+    await page.keyboard.press('Escape');
     await expectAccessible(page);
     await page.getByRole('button', { name: '中文' }).click();
     await expect(plan.or(page.getByRole('region', { name: '计划' })).last()).toContainText(
@@ -29,6 +33,9 @@ test('under the hood: the plan says why, the trace how long, the kernel what hol
     const trace = page.getByRole('region', { name: 'Trace' });
     await expect(trace.getByText(/\d+ system calls in [\d.]+ (µs|ms)/)).toBeVisible();
     expect(await trace.getByRole('row').count()).toBeGreaterThan(20);
+    await trace.getByRole('button', { name: /^namespaces?$/ }).click();
+    await expect(trace.getByText('A container is a process with namespaces of its own.')).toBeVisible();
+    await page.keyboard.press('Escape');
     await expectAccessible(page);
   });
 

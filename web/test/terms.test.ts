@@ -2,17 +2,44 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { linked, type TermName, terms, termsIn } from '../src/core/glossary.ts';
+import { firstUses, linked, type TermName, terms, termsIn, termsOfSteps } from '../src/core/glossary.ts';
 import { en } from '../src/messages/en.ts';
+import { planZh } from '../src/messages/plan.zh.ts';
 import { zh } from '../src/messages/zh.ts';
 
 // Wherever a view's messages use a term of the glossary, the view has a place
 // that opens it: <Term>, or <Prose> of a message with the term in it.
 
 const ui = fileURLToPath(new URL('../src/ui/', import.meta.url));
-const messages = { en, zh } as Record<'en' | 'zh', Record<string, string>>;
 const languages = ['en', 'zh'] as const;
-const keys = Object.keys(en);
+
+/** What a step of a plan does, what for, and what goes wrong without it; the server words the English. */
+type Sentences = readonly [words: string, reason: string, without: string];
+const wordsOfSteps = readFileSync(
+  new URL('../../runtime/plan/words/words.go', import.meta.url),
+  'utf8',
+).matchAll(/^\t\t"([a-z-]+)": \{\n([\s\S]*?)\n\t\t\},/gm);
+const steps: Record<'en' | 'zh', Record<string, Sentences>> = {
+  en: Object.fromEntries(
+    [...wordsOfSteps].map(([, code, body]) => {
+      const [does, reason, , without] = [...body.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((m) => m[1]);
+      return [code, [does, reason, without]];
+    }),
+  ),
+  zh: planZh,
+};
+/** The same as messages: step.CODE.words, .reason and .without. */
+const asMessages = (of: Record<string, Sentences>) =>
+  Object.fromEntries(
+    Object.entries(of).flatMap(([code, sentences]) =>
+      ['words', 'reason', 'without'].map((part, i) => [`step.${code}.${part}`, sentences[i]]),
+    ),
+  );
+const messages: Record<'en' | 'zh', Record<string, string>> = {
+  en: { ...en, ...asMessages(steps.en) },
+  zh: { ...zh, ...asMessages(steps.zh) },
+};
+const keys = Object.keys(messages.en);
 /** As a reader may see it. */
 const said = (text: string) =>
   text
@@ -93,6 +120,8 @@ function keysIn(text: string): string[] {
   // Words for what the server and the core report, whatever it is.
   for (const of of ['code', 'note'])
     if (text.includes(`words.${of}(`)) for (const key of keys) if (key.startsWith(`${of}.`)) out.add(key);
+  const step = /words\.step\(.*\)(\.words)?/.exec(text);
+  if (step) for (const key of keys) if (key.startsWith('step.') && key.endsWith(step[1] ?? '')) out.add(key);
   if (text.includes('{meaning(')) for (const key of keys) if (spoken['meaning('].test(key)) out.add(key);
   // The glossary itself, and the lessons, which have a test of their own.
   return [...out].filter((k) => !/^(term|old|lesson)\./.test(k));
@@ -106,6 +135,9 @@ const spoken: Record<string, RegExp> = {
   'ended(': /^end\./,
   'meaning(': /^[mi]?field\.|^names\./,
   'text={lead}': /^(volumes|networks)\.lead$/,
+  'text={done[': /^step\..*\.words$/,
+  'text={said.reason}': /^step\..*\.reason$/,
+  'text={said.without}': /^step\..*\.without$/,
   'bad ??': /^run\.\w+Hint$|^run\.commandEntrypoint$|^line\./,
 };
 
@@ -113,6 +145,11 @@ const spoken: Record<string, RegExp> = {
 function opened(text: string, language: 'en' | 'zh'): Set<TermName> {
   const out = new Set<TermName>();
   for (const [, name] of text.matchAll(/<Term of="(\w+)"/g)) out.add(name as TermName);
+  // Of what a step does those that the rest of it does not use: see the test of its sentences.
+  if (text.includes('{#each named(said) as term (term)}<Term of={term} />'))
+    for (const key of keys)
+      if (/^step\..*\.words$/.test(key))
+        for (const x of termsIn(messages[language][key], language)) out.add(x);
   for (const [tag] of text.matchAll(/<Prose\s(?:[^<>]|=>)*?\/>/g)) {
     const link = /link=(?:"all"|\{(\w+)(?:\[\w+\])?\})/.exec(tag);
     const list = link?.[1] && new RegExp(`const ${link[1]}[^=]*= \\[([^\\]]*)\\]`).exec(text)?.[1];
@@ -154,13 +191,31 @@ describe.each(views.map((v) => [relative(ui, v).replace('.svelte', ''), v]))('%s
     const lacks = new Map<TermName, string[]>();
     for (const key of new Set(files.flatMap((f) => keysIn(read(f)))))
       for (const term of termsIn(said(messages[language][key]), language))
-        if (!has.has(term) && !names.has(key)) lacks.set(term, [...(lacks.get(term) ?? []), key]);
+        if (!has.has(term) && !names.has(key) && (!key.startsWith('step.') || termsOfSteps.includes(term)))
+          lacks.set(term, [...(lacks.get(term) ?? []), key]);
     expect(Object.fromEntries(lacks)).toEqual({});
   });
 });
 
+test.each(['said.reason', 'said.without'])('a step’s words open their terms where they stand: %s', (part) => {
+  expect(read(join(ui, 'hood/PlanPane.svelte'))).toContain(`<Prose text={${part}} link={termsOfSteps} />`);
+});
+
 test('an error’s words open their terms themselves, where they stand', () => {
   expect(read(join(ui, 'Problem.svelte'))).toContain('<Prose text={p.words} link="all" />');
+});
+
+describe.each(languages)('the steps of a plan, in %s', (language) => {
+  test.each(Object.entries(steps[language]))('%s opens its terms', (_, [does, reason, without]) => {
+    const opens = [
+      ...[reason, without].flatMap((text) =>
+        linked(text, language, termsOfSteps).flatMap((p) => (p.kind === 'term' ? [p.term] : [])),
+      ),
+      ...firstUses([reason, without, does], language, termsOfSteps)[2],
+    ];
+    const uses = [does, reason, without].flatMap((text) => termsIn(text, language));
+    expect(opens).toEqual(expect.arrayContaining(uses.filter((x) => termsOfSteps.includes(x))));
+  });
 });
 
 test.each([
@@ -168,6 +223,7 @@ test.each([
   ['en', 'An opaque whiteout and a whiteout.', 'opaque whiteout|whiteout'],
   ['en', '/images/layer, config.json and <kernel>', ''],
   ['en', 'the container’s own layer, a layer of a lower layer', 'container’s own layer|layer'],
+  ['en', "writes end in the container's layer", "container's layer"],
   ['zh', '容器层在镜像各层之上，镜像', '容器层|镜像|层'],
 ] as const)('%s: in “%s” open %j', (language, text, want) => {
   const found = linked(text, language);

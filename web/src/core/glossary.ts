@@ -36,6 +36,14 @@ export const terms = [
 
 export type TermName = (typeof terms)[number];
 
+/**
+ * Those that the steps of a plan speak of. Their config is the bundle's
+ * config.json, what they hide lies behind a mount, and a source is what is mounted.
+ */
+export const termsOfSteps: readonly TermName[] = terms.filter(
+  (x) => x !== 'config' && x !== 'hidden' && x !== 'provenance',
+);
+
 /** Words that older texts use, and what they mean today. */
 export const oldTerms = ['unionfs', 'bootfs', 'topLevel', 'cacheID', 'tarsum', 'none', 'missing'] as const;
 
@@ -61,7 +69,7 @@ const english: Record<TermName, string> = {
   reference: 'references?',
   dangling: 'dangling',
   contentAddressing: 'content addressing|content-addressed',
-  upper: 'container layers?|container’s (?:own )?layer|upper',
+  upper: "container layers?|container[’']s (?:own )?layer|upper",
   lower: 'lower(?! layers?| version)',
   copyUp: 'cop(?:y|ied|ies)[ -]ups?',
   copyOnWrite: 'copy-on-write',
@@ -137,11 +145,15 @@ export function linked(message: string, language: 'en' | 'zh', only: readonly Te
 }
 
 /** Which terms each of several texts is the first to use: those to open there. */
-export function firstUses(texts: readonly string[], language: 'en' | 'zh'): TermName[][] {
+export function firstUses(
+  texts: readonly string[],
+  language: 'en' | 'zh',
+  only: readonly TermName[] = terms,
+): TermName[][] {
   const met = new Set<TermName>();
   return texts.map((text) =>
     termsIn(text, language).filter((x) => {
-      const first = !met.has(x);
+      const first = only.includes(x) && !met.has(x);
       met.add(x);
       return first;
     }),
