@@ -87,6 +87,12 @@ export const listsEn = {
   'run.hosts': 'Entries of /etc/hosts',
   'run.securityOpts': 'Security',
 
+  'hint.damaged':
+    'Save or fetch it once more, `docker save -o image.tar NAME`, and upload that. `layerlab verify FILE` names each place that is wrong.',
+  'hint.form':
+    'Read is what `docker save`, `docker export` and `skopeo copy … oci-archive:` write, as a tar or within gzip, zstd, xz or bzip2.',
+  'hint.limit': 'Whoever runs the server can allow more: `serve {flag}`.',
+  'hint.escapes-root': 'No engine writes such an archive. Do not use it, and ask whoever it came from.',
   'hint.too-many-entries':
     'The server can read more if it is started for it: serve --read native reads 5 million by itself; in the sandbox, serve --limit-entries N with at least as many as the image has.',
   'hint.sandbox-memory':

@@ -82,6 +82,12 @@ export const listsZh: Record<keyof typeof listsEn, string> = {
   'run.hosts': '/etc/hosts 的条目',
   'run.securityOpts': '安全选项',
 
+  'hint.damaged':
+    '请重新保存或取得一份（`docker save -o image.tar 名字`）再上传。`layerlab verify 文件` 会指出每一处错误。',
+  'hint.form':
+    '能读的是 `docker save`、`docker export` 和 `skopeo copy … oci-archive:` 写出的文件：tar，或用 gzip、zstd、xz、bzip2 压缩的 tar。',
+  'hint.limit': '运行服务器的人可以放宽限额：`serve {flag}`。',
+  'hint.escapes-root': '没有引擎会写出这样的归档。请不要使用它，并问问它的来处。',
   'hint.too-many-entries':
     '服务器如果以此启动，可以读得更多：serve --read native 本身就能读 500 万条；在沙箱里则用 serve --limit-entries N，N 不小于镜像的记录数。',
   'hint.sandbox-memory':
