@@ -72,3 +72,34 @@ test('another runtime is chosen in the dialog of run; it has neither plan nor tr
   await expect(page).toHaveURL(/#\/$/);
   await context.close();
 });
+
+test('what a server without idmapped mounts warns of stands above the container, in both languages', async ({
+  page,
+}) => {
+  // Such a server is an ordinary user's; the warning is its answer's, the container a real one.
+  await page.route('**/api/v1/containers', async (route) => {
+    if (route.request().method() !== 'POST') return route.fallback();
+    const response = await route.fetch();
+    const made = (await response.json()) as object;
+    const warning = { code: 'bind-nobody', args: { path: '/srv/data' }, message: 'belongs to nobody' };
+    await route.fulfill({ response, json: { ...made, warnings: [warning] } });
+  });
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Run layerlab/sample:latest' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Create only', exact: true }).click();
+  const told = page.getByRole('status').filter({ hasText: /Made, but to know|已创建，但请注意/ });
+  await expect(told).toContainText(
+    '/srv/data belongs to nobody inside: its root reads there what everybody may read, and writes what everybody may write. A volume would be its own.',
+  );
+  await page.getByRole('button', { name: '中文' }).click();
+  await expect(told).toContainText(
+    '/srv/data 在容器里属于 nobody：容器的 root 只能读人人可读的，只能写人人可写的。用卷则归它自己所有。',
+  );
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'English' }).click();
+  await told.getByRole('button', { name: 'Dismiss' }).click();
+  await expect(told).toHaveCount(0);
+  await page.getByRole('button', { name: /^Remove/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
+  await expect(page).toHaveURL(/#\/$/);
+});
