@@ -48,6 +48,8 @@ export const en = {
   'home.lead':
     'See every layer of a container image, what it added, changed and deleted, and the tree that a container will see. Then run it, and watch its own layer grow.',
   'home.images': 'Images',
+  'home.sizes':
+    'Sizes are those of the [[layer|layers]]’ tars, which have a header for each file. `docker images` counts the files alone, unpacked; an image’s Identity shows its line.',
   'home.containers': 'Containers',
   'home.unreadable': 'The lists cannot be read; they are asked for again when the connection is back',
   'home.noImages': 'No images yet. Upload one, or restart the server to get the samples back.',
@@ -70,6 +72,7 @@ export const en = {
   'upload.canceled': 'Upload of {name} canceled; nothing was stored',
 
   'image.layers': '{n} {n|layer|layers}',
+  'image.sizeAbout': '{tars} of layers’ tars; docker images says {files}, the files alone',
   'image.containers': '{n} {n|container|containers}',
   'image.sample': 'Sample',
   'image.sharedLayers': '{n} {n|layer|layers} shared',
@@ -84,6 +87,7 @@ export const en = {
   'image.unreadable': 'This image cannot be shown',
 
   'head.size': 'Size',
+  'head.sizeAbout': '{bytes} B of layers’ tars; docker images counts the files alone: see Identity',
   'head.layers': 'Layers',
   'head.entries': 'Entries',
   'head.platform': 'Platform',

@@ -46,6 +46,8 @@ export const zh: Record<keyof typeof en, string> = {
   'home.lead':
     '逐层查看容器镜像：每一层新增、修改、删除了什么，容器最终看到怎样的目录树。然后运行它，看着它自己的那一层慢慢长出来。',
   'home.images': '镜像',
+  'home.sizes':
+    '这里的大小是各[[layer|层]] tar 的大小，tar 里每个文件都有文件头。`docker images` 只算解开后的文件；镜像的“身份”视图给出它的那一行。',
   'home.containers': '容器',
   'home.unreadable': '列表无法读取；连接恢复后会重新请求',
   'home.noImages': '还没有镜像。上传一个，或重启服务器以恢复示例镜像。',
@@ -68,6 +70,7 @@ export const zh: Record<keyof typeof en, string> = {
   'upload.canceled': '已取消上传 {name}，没有存储任何内容',
 
   'image.layers': '{n} 层',
+  'image.sizeAbout': '各层 tar 共 {tars}；docker images 显示 {files}，只算文件',
   'image.containers': '{n} 个容器',
   'image.sample': '示例',
   'image.sharedLayers': '共享 {n} 层',
@@ -81,6 +84,7 @@ export const zh: Record<keyof typeof en, string> = {
   'image.unreadable': '无法显示这个镜像',
 
   'head.size': '大小',
+  'head.sizeAbout': '各层 tar 共 {bytes} 字节；docker images 只算文件，见“身份”视图',
   'head.layers': '层数',
   'head.entries': '条目',
   'head.platform': '平台',
