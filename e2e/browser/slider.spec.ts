@@ -14,7 +14,7 @@ const many = dockerSave([
 ]);
 
 /** Steps through the moments as fast as a script can, and then does what `last` says. */
-function steps(page: Page, moments: number[], last?: 'reload' | 'leave'): Promise<void> {
+function steps(page: Page, moments: number[], last?: 'reload' | 'leave' | 'back'): Promise<void> {
   return page.evaluate(
     ([all, then]) => {
       const slider = document.getElementById('layer-slider') as HTMLInputElement;
@@ -24,6 +24,7 @@ function steps(page: Page, moments: number[], last?: 'reload' | 'leave'): Promis
       }
       if (then === 'reload') location.reload();
       if (then === 'leave') location.hash = '#/words';
+      if (then === 'back') history.back();
     },
     [moments, last] as const,
   );
@@ -103,6 +104,14 @@ test('the address has the last moment of a drag wherever one goes then', async (
   await page.goBack();
   await expect(page).toHaveURL(/after=1$/);
   await expect(slider).toHaveValue('1');
+
+  // Back before the last of the drag is written: what is come back to keeps its own address.
+  await steps(page, [0, 1, 3], 'back');
+  await expect(page).not.toHaveURL(/after=/);
+  await expect(slider).toHaveCount(0);
+  await page.goForward();
+  await expect(page).toHaveURL(/after=3$/);
+  await expect(slider).toHaveValue('3');
 
   // The page that is reloaded goes on until the new one is there.
   await page.route(site, async (route) => {
