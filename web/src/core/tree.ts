@@ -172,7 +172,10 @@ function fits(index: ImageIndex, v: View, node: number, q: Query): boolean {
   return bytes >= q.least && bytes <= q.most;
 }
 
-/** The index's bytes as text of one letter a byte: the names are pieces of it. */
+/** So many names are made of their letters before the text of all bytes is worth its time. */
+const few = 20_000;
+
+/** The index's bytes as text of one letter a byte, where many names were cut from it. */
 const known = new WeakMap<ImageIndex, string>();
 
 /**
@@ -180,13 +183,19 @@ const known = new WeakMap<ImageIndex, string>();
  * a million that are kept cost more than they spare.
  */
 function texts(index: ImageIndex): (node: number) => string {
-  const all = known.get(index) ?? new TextDecoder('latin1').decode(index.bytes);
-  known.set(index, all);
+  const { bytes, nameAt, nameLen } = index;
+  let all = known.get(index);
+  let asked = 0;
   return (node) => {
-    const from = index.nameAt[node];
-    const end = from + index.nameLen[node];
+    const from = nameAt[node];
+    const end = from + nameLen[node];
     for (let at = from; at < end; at++)
-      if (index.bytes[at] < 0x20 || index.bytes[at] >= 0x7f) return nodeName(index, node);
+      if (bytes[at] < 0x20 || bytes[at] >= 0x7f) return nodeName(index, node);
+    if (all === undefined && asked++ < few) return String.fromCharCode(...bytes.subarray(from, end));
+    if (all === undefined) {
+      all = new TextDecoder('latin1').decode(bytes);
+      known.set(index, all);
+    }
     return all.slice(from, end);
   };
 }
