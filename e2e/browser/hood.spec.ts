@@ -12,11 +12,12 @@ test('under the hood: the plan says why, the trace how long, the kernel what hol
     await expect(plan.getByRole('button', { name: 'plan', exact: true })).toBeVisible();
     const beyond = await plan.evaluate((pane) => pane.scrollWidth - pane.clientWidth);
     expect(beyond, 'the plan must not scroll sideways').toBe(0);
-    const pivot = plan.getByText("make the container's root the root of this mount namespace");
+    const does = "make the container's root the root of this mount namespace";
+    const pivot = plan.getByText(does);
     await pivot.click();
     await expect(plan.getByText('pivot_root(2)').first()).toBeVisible();
     await expect(plan.getByText("the process would see the host's files", { exact: true })).toBeVisible();
-    const step = plan.getByRole('listitem').filter({ has: pivot });
+    const step = plan.getByRole('listitem').filter({ hasText: does });
     await step.getByRole('button', { name: 'Namespace' }).click();
     await expect(step.getByText('A container is a process with namespaces of its own.')).toBeVisible();
     await page.keyboard.press('Escape');
