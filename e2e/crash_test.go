@@ -49,7 +49,7 @@ func (c *crashLab) begin() string {
 		c.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(bin, "layerlab"), "serve", "--listen", "127.0.0.1:0", "--no-samples",
+	cmd := exec.Command(filepath.Join(bin, "layerlab"), "serve", "--listen", "127.0.0.1:0", "--no-samples", "--module-cache", modules(),
 		"--data", c.data(), "--run", filepath.Join(c.dir, "run"), "--docker-socket", filepath.Join(c.dir, "d.sock"))
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()

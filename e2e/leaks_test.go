@@ -156,7 +156,7 @@ func TestNothingLeaksWhateverIsKilled(t *testing.T) {
 
 func (l *leakLab) start() {
 	l.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "layerlab"), "serve", "--listen", "127.0.0.1:0", "--no-samples", "--egress", "allow",
+	cmd := exec.Command(filepath.Join(bin, "layerlab"), "serve", "--listen", "127.0.0.1:0", "--no-samples", "--egress", "allow", "--module-cache", modules(),
 		"--data", filepath.Join(l.dir, "data"), "--run", filepath.Join(l.dir, "run"), "--docker-socket", filepath.Join(l.dir, "d.sock"))
 	out, err := cmd.StdoutPipe()
 	if err != nil {

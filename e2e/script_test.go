@@ -68,6 +68,9 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// modules is where all servers keep the guest's translation, which takes seconds.
+func modules() string { return filepath.Join(bin, "modules") }
+
 func params(dir string) testscript.Params {
 	return testscript.Params{
 		Dir:                 dir,

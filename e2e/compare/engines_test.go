@@ -113,7 +113,7 @@ func startLayerlab(tb testing.TB, flags ...string) *engine {
 	e := &engine{name: "layerlab", socket: dir + "/d.sock", folder: dir + "/w"}
 	must(tb, os.Mkdir(e.folder, 0o755))
 	argv := append([]string{
-		bin + "/layerlab", "serve", "--listen", "127.0.0.1:0", "--no-samples", "--data", dir + "/data", "--run", dir + "/run", "--docker-socket", e.socket,
+		bin + "/layerlab", "serve", "--listen", "127.0.0.1:0", "--no-samples", "--module-cache", bin + "/modules", "--data", dir + "/data", "--run", dir + "/run", "--docker-socket", e.socket,
 	}, flags...)
 	if why := daemon(tb, nil, dir+"/log", e.socket, argv...); why != "" {
 		tb.Fatalf("layerlab does not start: %s", why)
