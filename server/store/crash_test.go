@@ -251,7 +251,7 @@ func attempt(t *testing.T, dir, mode string, at int, s scenario) (steps int, err
 func TestAnyStepMayFail(t *testing.T) {
 	tried := 0
 	for _, s := range scenarios(t) {
-		full, clean := t.TempDir(), t.TempDir()
+		full, clean := inMemory(t), inMemory(t)
 		before := prepare(t, full)
 		fill(t, clean, full)
 		steps, err := attempt(t, clean, "", 0, s)
@@ -266,8 +266,8 @@ func TestAnyStepMayFail(t *testing.T) {
 			for at := 1; at <= steps; at++ {
 				tried++
 				t.Run(fmt.Sprintf("%s/%s/%d", s.name, mode, at), func(t *testing.T) {
-					t.Parallel() // each waits for the disk most of the time
-					dir := t.TempDir()
+					t.Parallel()
+					dir := inMemory(t)
 					fill(t, dir, full)
 					_, err := attempt(t, dir, mode, at, s)
 					got := check(t, dir)
@@ -292,14 +292,14 @@ func TestAnyStepMayFail(t *testing.T) {
 // that met the full disk goes on: nothing is left over there either, and the
 // same operation works once there is space.
 func TestFullDiskLeavesTheRunningServerWhole(t *testing.T) {
-	full := t.TempDir()
+	full := inMemory(t)
 	prepare(t, full)
 	for _, s := range scenarios(t) {
 		if s.name == "tag" {
 			continue // writes no files of its own
 		}
 		for at := 1; ; at++ {
-			dir := t.TempDir()
+			dir := inMemory(t)
 			fill(t, dir, full)
 			before := files(t, dir)
 			var d *faulty

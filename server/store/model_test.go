@@ -360,7 +360,7 @@ func newModel(t *testing.T, seed uint64) *model {
 		dockerSave(t, "", m.configs[0]), dockerSave(t, "", m.configs[1]), whole, dockerSave(t, "", m.configs[4]),
 		bytes.Replace(whole, []byte("better tools"), []byte("bitter tools"), 1), // fails late
 	}
-	dir := t.TempDir()
+	dir := inMemory(t)
 	m.bench = openBench(t, dir, func(o *Options) {
 		o.Wrap = func(_ Disk, root *os.Root) Disk { return stepped{disk{root}, m.sched} }
 		o.Users = func(id digest.Digest) int {
