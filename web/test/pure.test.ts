@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Acks } from '../src/core/acks.ts';
 import { backoff } from '../src/core/backoff.ts';
-import { joinWords, parseCommand, splitWords } from '../src/core/command.ts';
+import { dockerfileLine, joinWords, parseCommand, splitWords } from '../src/core/command.ts';
 import { runConfig } from '../src/core/config.ts';
 import { fill } from '../src/core/fill.ts';
 import { ago, count, modeText, signed, size, utc } from '../src/core/format.ts';
@@ -20,7 +20,10 @@ describe('commands of the history', () => {
     ['|1 A=b /bin/sh -c make', 'RUN', 'make'],
     ['bazel build ...', '', 'bazel build ...'],
     ['', '', ''],
-  ])('%s', (text, word, rest) => expect(parseCommand(text)).toEqual({ word, rest }));
+  ])('%s', (text, word, rest) => {
+    expect(parseCommand(text)).toEqual({ word, rest });
+    expect(dockerfileLine(text)).toBe([word, rest].filter(Boolean).join(' '));
+  });
 });
 
 describe('words of a command line', () => {

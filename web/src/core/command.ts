@@ -28,6 +28,12 @@ export function parseCommand(createdBy: string): Command {
   return { word: '', rest: text };
 }
 
+/** `created_by` as the line of a Dockerfile that made it; "" where nothing is told. */
+export function dockerfileLine(createdBy: string): string {
+  const { word, rest } = parseCommand(createdBy);
+  return `${word} ${rest}`.trim();
+}
+
 /** Splits a command line into words as a shell would: quotes, backslashes and continued lines, nothing else. */
 export function splitWords(line: string): string[] {
   const words: string[] = [];
