@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { meaningOf } from '../src/core/cgroup.ts';
 import { busy, kept, line, type Sample, sampleOf, take } from '../src/core/samples.ts';
 import type { Facts } from '../src/core/wire.ts';
 
@@ -36,3 +37,16 @@ test('a chart holds the newest at its right edge', () => {
   expect(line([0, 5, 20], 10, 59, 10)).toBe('57.0,10.0 58.0,5.0 59.0,0.0');
   expect(line([1], 0, 59, 10)).toBe('59.0,10.0');
 });
+
+test.each([
+  ['memory.limit_in_bytes', '9223372036854771712', { of: 'none' }],
+  ['memory.max', 'max', { of: 'none' }],
+  ['cpu.max', 'max 100000', { of: 'none' }],
+  ['cpu.cfs_quota_us', '-1', { of: 'none' }],
+  ['memory.current', '4096', { of: 'bytes', bytes: 4096 }],
+  ['cpu.cfs_period_us', '100000', { of: 'time', milliseconds: 100 }],
+  ['cpuacct.usage', '2000000', { of: 'time', milliseconds: 2 }],
+  ['pids.current', '7', null],
+  ['cpu.max', '50000 100000', null],
+  ['cpu.stat', 'usage_usec 9', null],
+])('%s of %s', (name, value, meaning) => expect(meaningOf(name, value)).toEqual(meaning));

@@ -575,6 +575,7 @@ export const en = {
   'live.noCapabilities': 'none',
   'live.within':
     'They count inside its own user namespace: ping, su and package managers work as under Docker, while mknod of a device and what reaches the host are refused.',
+  'live.noLimit': 'no limit',
   'live.security': 'Seccomp',
   'live.seccomp': 'system calls: {mode}, {n} {n|filter|filters}',
   'live.noNewPrivs': 'gaining rights by execve is forbidden',

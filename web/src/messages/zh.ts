@@ -557,6 +557,7 @@ export const zh: Record<keyof typeof en, string> = {
   'live.noCapabilities': '无',
   'live.within':
     '这些能力只在它自己的用户命名空间内有效：ping、su 和包管理器与 Docker 中一样可用，而用 mknod 创建设备以及触及主机的操作会被拒绝。',
+  'live.noLimit': '不限',
   'live.security': 'Seccomp 过滤',
   'live.seccomp': '系统调用：{mode}，{n} 个过滤器',
   'live.noNewPrivs': '禁止经 execve 获得权限',
